@@ -1,0 +1,77 @@
+"""Fixtures of the tests that need guests. Start them with scripts/vm-test."""
+
+import re
+import shutil
+
+import pytest
+
+from rig import console, host, image, net
+from rig.vm import VM
+
+
+def pytest_addoption(parser):
+    parser.addoption("--suite", default="bookworm", choices=image.SUITES,
+                     help="the Debian release that guests run")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "console_ok(regex): the kernel may say this here")
+
+
+def _log_dir(node):
+    return host.logs() / re.sub(r"[^\w.-]+", "_", node.nodeid)
+
+
+def _vm_factory(request):
+    node = request.node
+    logs = _log_dir(node)
+    shutil.rmtree(logs, ignore_errors=True)
+    started = []
+
+    def start(suite=None, name=None, **options):
+        vm = VM(suite or request.config.getoption("--suite"),
+                name=name or f"guest{len(started)}", logs=logs, **options)
+        started.append(vm)
+        return vm
+
+    yield start
+    for vm in started:
+        vm.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network():
+    net.up()
+    return net
+
+
+@pytest.fixture
+def vm(request):
+    """vm(memory=..., nic=..., ...) starts a guest that ends with the test."""
+    yield from _vm_factory(request)
+
+
+@pytest.fixture(scope="module")
+def module_vm(request):
+    """The same, for guests that the tests of a file share."""
+    yield from _vm_factory(request)
+
+
+def _check_consoles(item):
+    allowed = [pattern for mark in item.iter_markers("console_ok") for pattern in mark.args]
+    found = console.alarms(allowed)
+    if found:
+        pytest.fail("the kernel complained\n" + "\n".join(found), pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    outcome = yield
+    if outcome.excinfo is None:
+        _check_consoles(item)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield
+    _check_consoles(item)

@@ -1,0 +1,179 @@
+"""Guest images: a Debian root with a kernel, as a directory and as a disk.
+
+The directory is also where modules for that kernel are built: it has the
+kernel's own headers and compiler. Everything is cached under a name that says
+what it was made from, and appears under that name only once it is whole.
+
+As a program: image.py SUITE [FLAVOUR] makes the image if it is not there.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from rig import host, initrd  # noqa: E402
+
+SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports",
+          "forky", "sid", "debug")
+FLAVOURS = ("cloud-amd64", "amd64")
+
+USERLAND = """
+    busybox-static e2fsprogs ethtool fdisk fio iperf3 iproute2 iputils-ping kmod mdadm
+    nbd-client nftables nvme-cli procps python3-minimal socat stress-ng udev util-linux
+    xfsprogs
+""".split()
+TOOLCHAIN = "gcc make sparse".split()
+
+# Nobody reads manuals in a guest, and Debian's initramfs is slow to make and unused.
+EXCLUDE = """
+    /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /usr/share/info/*
+    /etc/kernel/postinst.d/initramfs-tools
+""".split()
+SLACK_MIB = 1024  # free space on the guest's disk
+
+# The suite "debug" is bookworm with a kernel that somebody built.
+DEBUG_KERNEL = host.REPO.parent / "shared" / "debug-kernel"
+
+
+class Unavailable(Exception):
+    """This image cannot be made here; the text says why."""
+
+
+@dataclass(frozen=True)
+class Image:
+    suite: str
+    flavour: str
+    path: Path
+
+    @property
+    def root(self):
+        return self.path / "root"
+
+    @property
+    def disk(self):
+        return self.path / "disk.ext4"
+
+    @property
+    def kernel(self):
+        return next((self.root / "boot").glob("vmlinuz-*"))
+
+    @property
+    def initrd(self):
+        return self.path / "initrd.cpio"
+
+    @property
+    def release(self):
+        return self.kernel.name.removeprefix("vmlinuz-")
+
+
+def get(suite="bookworm", flavour="cloud-amd64"):
+    """The image, made first if need be."""
+    image = describe(suite, flavour)
+    if not image.path.exists():
+        host.outside(["/usr/bin/python3", "-B", __file__, suite, flavour])
+    return image
+
+
+def describe(suite, flavour):
+    """Where the image is or would be."""
+    if suite not in SUITES or flavour not in FLAVOURS:
+        raise ValueError(f"no such image: {suite} {flavour}")
+    if suite == "debug":
+        flavour = "amd64"
+    stamp = hashlib.sha256(repr((_packages(suite, flavour), _debs(suite), EXCLUDE, SLACK_MIB))
+                           .encode())
+    for source in (__file__, initrd.__file__):
+        stamp.update(Path(source).read_bytes())
+    name = f"{suite}-{flavour}-{stamp.hexdigest()[:12]}"
+    return Image(suite, flavour, host.cache() / "images" / name)
+
+
+def _debs(suite):
+    if suite != "debug":
+        return []
+    debs = sorted(str(path) for path in DEBUG_KERNEL.glob("*.deb"))
+    if not debs:
+        raise Unavailable(f"no debug kernel: {DEBUG_KERNEL} has no .deb files")
+    return debs
+
+
+def _packages(suite, flavour):
+    packages = USERLAND + TOOLCHAIN
+    if suite == "debug":
+        return packages + ["libelf1"]  # its objtool wants it
+    release = f"/{suite}" if suite.endswith("-backports") else ""
+    return packages + [f"linux-{part}-{flavour}{release}" for part in ("image", "headers")]
+
+
+def _bootstrap(image, root):
+    """Fill root with Debian; packages come from mmdebstrap's default mirror."""
+    base = "bookworm" if image.suite == "debug" else image.suite.removesuffix("-backports")
+    argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
+            f"--include={','.join(_packages(image.suite, image.flavour))}",
+            *(f"--dpkgopt=path-exclude={glob}" for glob in EXCLUDE)]
+    if image.suite.endswith("-backports"):
+        # The same mirror again: only the suite's name differs.
+        argv.append(f'--setup-hook=sed -n "s/^\\(deb .*\\) {base} main/\\1 {image.suite} main/p" '
+                    '"$1/etc/apt/sources.list" > "$1/etc/apt/sources.list.d/backports.list"')
+    argv += [base, str(root)]
+    if os.environ.get("BALLAST_MIRROR"):
+        argv.append(os.environ["BALLAST_MIRROR"])
+    _run(host.in_namespace(["unshare", "--mount", "--", *argv]))
+    for deb in _debs(image.suite):
+        # Not straight into the root: there /lib is a symbolic link.
+        unpacked = root.parent / "deb"
+        _run(["dpkg", "-x", deb, str(unpacked)])
+        if (unpacked / "lib").exists():
+            _run(["cp", "-a", f"{unpacked}/lib/.", f"{root}/usr/lib/"])
+            shutil.rmtree(unpacked / "lib")
+        _run(["cp", "-a", f"{unpacked}/.", f"{root}/"])
+        shutil.rmtree(unpacked)
+
+
+def _make_disk(image, root, disk):
+    usage = subprocess.run(host.in_namespace(["du", "-sm", str(root)]), check=True,
+                           stdout=subprocess.PIPE, text=True).stdout
+    size = int(usage.split()[0]) * 5 // 4 + SLACK_MIB
+    # No journal: the disk is thrown away when the guest ends.
+    _run(host.in_namespace(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root),
+                            str(disk), f"{size}M"]))
+
+
+def _run(argv):
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=sys.__stderr__)
+
+
+def make(image):
+    """Make the image, or wait for whoever is making it."""
+    image.path.parent.mkdir(parents=True, exist_ok=True)
+    work = image.path.with_suffix(".part")
+    with open(image.path.with_suffix(".lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            host.say(f"waiting for another run to make {image.path.name}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if image.path.exists():
+            return
+        _run(host.in_namespace(["rm", "-rf", str(work)]))
+        work.mkdir()
+        began = time.monotonic()
+        part = Image(image.suite, image.flavour, work)
+        host.say(f"making the {image.suite} {image.flavour} image (some minutes, only once): packages")
+        _bootstrap(image, part.root)
+        host.say("... the guest's disk")
+        _make_disk(image, part.root, part.disk)
+        initrd.make_base(part)
+        work.rename(image.path)
+        host.say(f"{image.path.name} made in {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    make(describe(*sys.argv[1:]))

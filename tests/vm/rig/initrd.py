@@ -1,0 +1,139 @@
+"""The guest's initramfs: busybox, the modules that mount the root, init, the agent.
+
+It is written here, as a cpio archive in the kernel's "newc" format, because it
+then needs no root for its device node. The kernel takes several archives one
+behind the other: what belongs to the image is made with it and kept; init, the
+agent and a test's files are added at every boot.
+"""
+
+import hashlib
+import lzma
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+from rig import host
+
+# What mounting the root takes; whatever is not built in.
+MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "crc32c-generic",
+           "crc32c-intel", "ext4")
+
+HERE = Path(__file__).resolve().parents[1]
+
+
+class Archive:
+    """A cpio archive in memory."""
+
+    def __init__(self):
+        self._parts = []
+        self._names = set()
+
+    def _entry(self, name, mode, body=b"", device=(0, 0)):
+        if name in self._names:
+            return
+        self._names.add(name)
+        path = name.encode() + b"\0"
+        fields = (len(self._names), mode, 0, 0, 1, 0, len(body), 0, 0, *device, len(path), 0)
+        self._parts += [_pad(b"070701" + b"".join(b"%08x" % f for f in fields) + path),
+                        _pad(body)]
+
+    def directory(self, name):
+        if "/" in name:
+            self.directory(name.rpartition("/")[0])
+        self._entry(name, stat.S_IFDIR | 0o755)
+
+    def file(self, name, body, mode=0o644):
+        name = name.lstrip("/")
+        if "/" in name:
+            self.directory(name.rpartition("/")[0])
+        self._entry(name, stat.S_IFREG | mode, body)
+
+    def character_device(self, name, major, minor):
+        self.directory(name.rpartition("/")[0])
+        self._entry(name, stat.S_IFCHR | 0o600, device=(major, minor))
+
+    def bytes(self):
+        self._names.discard("TRAILER!!!")
+        self._entry("TRAILER!!!", 0)
+        return b"".join(self._parts)
+
+
+def _pad(data):
+    return data + b"\0" * (-len(data) % 4)
+
+
+def make_base(image):
+    """The image's own part: busybox and modules in the order they load in."""
+    archive = Archive()
+    for name in ("proc", "sys", "dev", "root", "bin", "modules"):
+        archive.directory(name)
+    archive.character_device("dev/console", 5, 1)
+    archive.file("bin/busybox", (image.root / "usr/bin/busybox").read_bytes()
+                 if (image.root / "usr/bin/busybox").exists()
+                 else (image.root / "bin/busybox").read_bytes(), 0o755)
+    order = []
+    for path in _load_order(image.root / "lib/modules" / image.release):
+        name = path.name.removesuffix(".xz").removesuffix(".zst")
+        archive.file(f"modules/{name}", _unpacked(path))
+        order.append(name)
+    archive.file("modules/order", "\n".join(order).encode())
+    image.initrd.write_bytes(archive.bytes())
+
+
+def _load_order(tree):
+    """The files of MODULES and of what they need, dependencies first."""
+    needs = {}
+    for line in (tree / "modules.dep").read_text().splitlines():
+        path, _, rest = line.partition(":")
+        needs[path] = rest.split()
+    by_name = {_module_name(path): path for path in needs}
+    order = []
+
+    def visit(path):
+        if path not in order:
+            for other in needs[path]:
+                visit(other)
+            order.append(path)
+
+    for name in MODULES:
+        if name.replace("-", "_") in by_name:
+            visit(by_name[name.replace("-", "_")])
+    return [tree / path for path in order]
+
+
+def _module_name(path):
+    return re.sub(r"\.ko(\.\w+)?$", "", os.path.basename(path)).replace("-", "_")
+
+
+def _unpacked(path):
+    if path.suffix == ".xz":
+        return lzma.decompress(path.read_bytes())
+    if path.suffix == ".zst":
+        return subprocess.run(["zstd", "-dcq", str(path)], check=True,
+                              stdout=subprocess.PIPE).stdout
+    return path.read_bytes()
+
+
+def agent():
+    """The agent's binary, compiled when its source has changed."""
+    source = HERE / "agent.c"
+    binary = host.cache() / f"agent-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
+    if not binary.exists():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        part = f"{binary}.{os.getpid()}"
+        subprocess.run(["gcc", "-O2", "-Wall", "-static", "-s", "-o", part, str(source)],
+                       check=True)
+        os.rename(part, binary)
+    return binary.read_bytes()
+
+
+def make(image, path, files):
+    """Write one guest's initramfs; files (path: bytes) turn up in its root."""
+    archive = Archive()
+    archive.file("init", (HERE / "init").read_bytes(), 0o755)
+    archive.file("agent", agent(), 0o755)
+    for name, body in files.items():
+        archive.file(f"files/{name.lstrip('/')}", body, 0o755)
+    path.write_bytes(image.initrd.read_bytes() + archive.bytes())

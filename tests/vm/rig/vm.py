@@ -1,0 +1,210 @@
+"""A guest: a Debian kernel and root under QEMU, with an agent that runs scripts."""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import namedtuple
+from pathlib import Path
+
+from rig import agent, console, host, initrd, net, qmp
+from rig import image as images
+from rig.wait import until
+
+Result = namedtuple("Result", "status output")
+
+# QEMU's NIC models and the modules that drive them.
+NICS = {
+    "virtio-net-pci": "virtio_net",
+    "e1000": "e1000",
+    "e1000e": "e1000e",
+    "vmxnet3": "vmxnet3",
+    "rtl8139": "8139cp",
+}
+CLOUD_NICS = ("virtio-net-pci", "vmxnet3")  # those that the cloud flavour has a driver for
+
+_running = set()
+
+
+class CommandFailed(Exception):
+    """A script failed in the guest, or did not end in time."""
+
+
+class VM:
+    """A guest, running from the constructor's return to close().
+
+    nic_props are QEMU device properties, such as {"host_mtu": 9000, "gso": "off"}.
+    More nics than one are of the same model; only the first is configured.
+    disks are raw files, /dev/vdb and on; what the guest writes there stays. What
+    it writes to its root is thrown away. append goes to the kernel's command
+    line, files (path: bytes) into the root, qemu to QEMU's own. Start it from a
+    thread that lives on: QEMU ends with that thread.
+    """
+
+    def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
+                 nic="virtio-net-pci", nic_props=None, nics=1, mtu=1500, disks=(),
+                 append="", files=None, qemu=(), udev=False, name="guest", logs=None,
+                 boot_timeout=None):
+        debug = suite == "debug"
+        if flavour is None:
+            flavour = "cloud-amd64" if nic in CLOUD_NICS and not debug else "amd64"
+        self.name = name
+        self.suite = suite
+        self.memory = memory or (1024 if debug else 256)
+        self.cpus = cpus
+        self.nic = nic
+        self.udev = udev
+        self.image = images.get(suite, flavour)
+        self.process = self.channel = self.qmp = self.network = None
+        logs = Path(logs or host.logs())
+        logs.mkdir(parents=True, exist_ok=True)
+        self.console = console.Console(logs / f"console-{name}.log")
+        self._dir = Path(tempfile.mkdtemp(prefix="ballast-vm-"))
+        _running.add(self)
+        try:
+            self.network = net.Guest(nics, mtu)
+            initrd.make(self.image, self._dir / "initrd", files or {})
+            began = time.monotonic()
+            self._start_qemu(nic_props or {}, disks, append, qemu)
+            self._wait_boot(boot_timeout or (240 if debug else 90))
+            self.boot_seconds = time.monotonic() - began
+        except BaseException:
+            self.close()
+            raise
+
+    # The addresses of the first NIC; net.HOST4 and net.HOST6 are the other end.
+    @property
+    def address4(self):
+        return self.network.address4
+
+    @property
+    def address6(self):
+        return self.network.address6
+
+    def run(self, script, timeout=60, check=True, data=None):
+        """Run a shell script, wait for its end: Result(status, output)."""
+        job = None
+        try:
+            job = self.channel.spawn(script, data)
+            status = job.wait(timeout)
+        except (TimeoutError, agent.GuestGone) as error:
+            output = job.output if job else ""
+            raise CommandFailed(f"{self.name}: {error}\n$ {_shown(script)}\n{output}\n"
+                                f"--- console ---\n{self.console.tail()}") from error
+        if check and status:
+            raise CommandFailed(f"{self.name}: exit status {status}\n$ {_shown(script)}\n"
+                                f"{job.output}\n--- console ---\n{self.console.tail()}")
+        return Result(status, job.output)
+
+    def spawn(self, script, data=None):
+        """Start a shell script and return its agent.Job at once."""
+        return self.channel.spawn(script, data)
+
+    def put(self, path, data, mode=0o644):
+        """Write a file in the guest."""
+        self.run(f"cat > '{path}' && chmod {mode:o} '{path}'", data=data, timeout=300)
+
+    def get(self, path):
+        """The bytes of a file in the guest."""
+        job = self.spawn(f"exec cat '{path}'")
+        if job.wait(300):
+            raise CommandFailed(f"{self.name}: {job.output}")
+        return bytes(job.data)
+
+    def sysrq(self, letter):
+        """As if typed at the serial console: works when nothing else does."""
+        self.qmp("chardev-send-break", id="console")
+        self.console.type(letter)
+
+    def wait_exit(self, timeout=60):
+        """Wait for the guest to power off, reboot or panic (all end it)."""
+        until(lambda: self.process.poll() is not None, timeout, f"{self.name} to end")
+
+    def close(self):
+        """End the guest. Its console log stays."""
+        if self.qmp:
+            self.qmp.close()
+        if self.channel:
+            self.channel.close()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.console.close()
+        if self.network:
+            self.network.close()
+        shutil.rmtree(self._dir, ignore_errors=True)
+        _running.discard(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _start_qemu(self, nic_props, disks, append, more):
+        accel = os.environ.get("BALLAST_ACCEL", "tcg")
+        argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+                "-display", "none", "-name", self.name, "-machine", "pc,usb=off",
+                "-m", str(self.memory), "-smp", str(self.cpus),
+                "-kernel", str(self.image.kernel), "-initrd", str(self._dir / "initrd"),
+                "-append", f"{self._command_line()} {append}",
+                "-qmp", f"unix:{self._dir}/qmp,server=on,wait=off"]
+        # 5-level page tables only make TCG slower.
+        argv += (["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"] if accel == "tcg"
+                 else ["-accel", accel, "-cpu", "host"])
+        for name, log in (("console", f",logfile={self.console.path}"), ("agent", "")):
+            argv += ["-chardev", f"socket,id={name},path={self._dir}/{name},server=on,wait=off{log}",
+                     "-serial", f"chardev:{name}"]
+        argv += ["-drive", f"file={self.image.disk},format=raw,if=virtio,snapshot=on,cache=unsafe"]
+        for disk in disks:
+            argv += ["-drive", f"file={disk},format=raw,if=virtio"]
+        for number, tap in enumerate(self.network.taps):
+            props = "".join(f",{key}={value}" for key, value in nic_props.items())
+            argv += ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no",
+                     "-device", f"{self.nic},id=nic{number},netdev=net{number},"
+                                f"mac={net.mac(self.network.n, number)}{props}"]
+        with open(self._dir / "qemu.log", "wb") as log:
+            self.process = host.start([*argv, *more], stdout=log, stderr=log)
+        self.qmp = self._connect("qmp", qmp.Qmp)
+        self.console.connect(self._dir / "console")
+        self.channel = self._connect("agent", agent.Channel)
+
+    def _command_line(self):
+        words = {"name": self.name, "driver": NICS[self.nic], "mtu": self.network.mtu,
+                 "ip4": f"{self.address4}/24", "ip6": f"{self.address6}/64",
+                 "udev": int(self.udev)}
+        return ("console=ttyS0 panic=-1 oops=panic mitigations=off net.ifnames=0 loglevel=5 "
+                "random.trust_cpu=on cryptomgr.notests no_timer_check "
+                + " ".join(f"rig.{key}={value}" for key, value in words.items()))
+
+    def _connect(self, name, connect):
+        def attempt():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"QEMU ended: {(self._dir / 'qemu.log').read_text()}")
+            try:
+                return connect(self._dir / name)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return None
+        return until(attempt, 30, f"QEMU's {name} socket")
+
+    def _wait_boot(self, timeout):
+        if not self.channel.wait_ready(timeout):
+            raise RuntimeError(f"{self.name} did not boot in {timeout} s\n"
+                               f"{(self._dir / 'qemu.log').read_text()}\n{self.console.tail()}")
+
+
+def _shown(script):
+    text = script if isinstance(script, str) else script.decode(errors="replace")
+    return text if len(text) < 500 else text[:500] + " ..."
+
+
+@atexit.register
+def close_all():
+    for vm in list(_running):
+        vm.close()
+
+
+def running():
+    return list(_running)
