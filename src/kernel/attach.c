@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/class/ballast/attach: writing to it makes a disk, reading it prints
+ * how that is written.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "attach.h"
+
+#include <linux/capability.h>
+#include <linux/device/class.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "compat.h"
+#include "disk.h"
+#include "options.h"
+
+static ssize_t attach_show(const struct class *class,
+			   const struct class_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s", ballast_options_usage);
+}
+
+static ssize_t attach_store(const struct class *class,
+			    const struct class_attribute *attr,
+			    const char *buf, size_t len)
+{
+	struct ballast_options opts;
+	char why[BALLAST_WHY_LEN];
+	char *string;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN)) {
+		pr_err_ratelimited("attach: needs CAP_SYS_ADMIN\n");
+		return -EPERM;
+	}
+	/* sysfs cuts a longer one off here, and would hand us the rest. */
+	if (len >= PAGE_SIZE) {
+		pr_err("attach: the string is longer than %lu bytes\n",
+		       PAGE_SIZE - 1);
+		return -E2BIG;
+	}
+	string = kmemdup_nul(buf, len, GFP_KERNEL);
+	if (!string)
+		return -ENOMEM;
+	err = ballast_options_parse(string, len, &opts, why);
+	if (err)
+		pr_err("attach: %s\n", why);
+	else
+		err = ballast_disk_attach(&opts);
+	kfree(string);
+	return err ?: len;
+}
+
+static CLASS_ATTR_RW(attach);
+
+static struct attribute *ballast_class_attrs[] = {
+	&class_attr_attach.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(ballast_class);
+
+static struct class ballast_class = {
+	.name = "ballast",
+	.class_groups = ballast_class_groups,
+};
+
+int ballast_attach_init(void)
+{
+	return class_register(&ballast_class);
+}
+
+void ballast_attach_exit(void)
+{
+	class_unregister(&ballast_class);
+}

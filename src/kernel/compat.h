@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every difference between kernel versions.
+ *
+ * The module is written for the newest kernel; what an older one lacks, or
+ * has in another form, is made here to look like the newest. Nothing else
+ * in the module asks for a version.
+ */
+#ifndef BALLAST_COMPAT_H
+#define BALLAST_COMPAT_H
+
+#ifndef __KERNEL__ /* user space: unit tests and fuzzers */
+#include <linux/unaligned.h>
+#else
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/device/class.h>
+#include <linux/net.h>
+#include <linux/socket.h>
+#include <linux/timer.h>
+#include <linux/uio.h>
+#include <linux/version.h>
+#include <net/tcp.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#include <asm/unaligned.h>
+#else
+#include <linux/unaligned.h>
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define sockaddr_unsized sockaddr
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define timer_container_of from_timer
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define timer_shutdown_sync(timer) del_timer_sync(timer)
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#define BLK_MQ_F_SHOULD_MERGE 0
+#endif
+
+/* Class attributes became const. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#undef CLASS_ATTR_RW
+#define CLASS_ATTR_RW(_name)                                              \
+	ssize_t _name##_show_compat(struct class *class,                  \
+				    struct class_attribute *attr,         \
+				    char *buf)                            \
+	{                                                                 \
+		return _name##_show(class, attr, buf);                    \
+	}                                                                 \
+	static ssize_t _name##_store_compat(struct class *class,          \
+					    struct class_attribute *attr, \
+					    const char *buf, size_t len)  \
+	{                                                                 \
+		return _name##_store(class, attr, buf, len);              \
+	}                                                                 \
+	static struct class_attribute class_attr_##_name =                \
+		__ATTR(_name, 0644, _name##_show_compat, _name##_store_compat)
+#endif
+
+/* Opening and closing take the disk. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+typedef fmode_t blk_mode_t;
+#define COMPAT_DISK_OPEN_RELEASE(_open, _release)                         \
+	static int _open##_compat(struct block_device *bdev, fmode_t mode) \
+	{                                                                 \
+		return _open(bdev->bd_disk, mode);                        \
+	}                                                                 \
+	static void _release##_compat(struct gendisk *gd, fmode_t mode)   \
+	{                                                                 \
+		_release(gd);                                             \
+	}
+#define COMPAT_DISK_OPEN(_open) _open##_compat
+#define COMPAT_DISK_RELEASE(_release) _release##_compat
+#else
+#define COMPAT_DISK_OPEN_RELEASE(_open, _release)
+#define COMPAT_DISK_OPEN(_open) _open
+#define COMPAT_DISK_RELEASE(_release) _release
+#endif
+
+/* The limits are handed over as a whole. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define BLK_FEAT_WRITE_CACHE	(1u << 0)
+#define BLK_FEAT_FUA		(1u << 1)
+#define BLK_FEAT_ROTATIONAL	(1u << 2)
+
+struct compat_queue_limits {
+	unsigned int features;
+	unsigned int logical_block_size;
+	unsigned int physical_block_size;
+	unsigned int max_hw_sectors;
+	unsigned short max_segments;
+	unsigned int max_segment_size;
+	unsigned int io_opt;
+	unsigned int max_hw_discard_sectors;
+	unsigned int discard_granularity;
+	unsigned int max_write_zeroes_sectors;
+};
+#define queue_limits compat_queue_limits
+
+static inline struct gendisk *
+compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
+{
+	struct request_queue *q;
+
+	if (IS_ERR(gd))
+		return gd;
+	q = gd->queue;
+	blk_queue_logical_block_size(q, lim->logical_block_size);
+	blk_queue_physical_block_size(q, lim->physical_block_size);
+	blk_queue_max_hw_sectors(q, lim->max_hw_sectors);
+	blk_queue_max_segments(q, lim->max_segments);
+	blk_queue_max_segment_size(q, lim->max_segment_size);
+	if (lim->io_opt)
+		blk_queue_io_opt(q, lim->io_opt);
+	blk_queue_max_discard_sectors(q, lim->max_hw_discard_sectors);
+	q->limits.discard_granularity = lim->discard_granularity;
+	blk_queue_max_write_zeroes_sectors(q, lim->max_write_zeroes_sectors);
+	blk_queue_write_cache(q, lim->features & BLK_FEAT_WRITE_CACHE,
+			      lim->features & BLK_FEAT_FUA);
+	if (!(lim->features & BLK_FEAT_ROTATIONAL))
+		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
+	return gd;
+}
+
+#undef blk_mq_alloc_disk
+#define blk_mq_alloc_disk(set, lim, data)                                   \
+	({                                                                  \
+		static struct lock_class_key __key;                         \
+									    \
+		compat_set_limits(__blk_mq_alloc_disk(set, data, &__key),   \
+				  lim);                                     \
+	})
+#endif
+
+/**
+ * sendmsg_splice_locked - send pages in place
+ * @sk: socket, locked
+ * @msg: its iterator is over bio_vecs whose pages all are sendpage_ok()
+ * @len: bytes in the iterator
+ *
+ * Return: bytes sent, or an errno
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+static inline int sendmsg_splice_locked(struct sock *sk, struct msghdr *msg,
+					size_t len)
+{
+	struct iov_iter *iter = &msg->msg_iter;
+	int sent = 0;
+
+	while (len) {
+		const struct bio_vec *vec = iter->bvec;
+		size_t start = vec->bv_offset + iter->iov_offset;
+		size_t offset = offset_in_page(start);
+		size_t part = min3(len, vec->bv_len - iter->iov_offset,
+				   PAGE_SIZE - offset);
+		int flags = msg->msg_flags, n;
+
+		if (part < len)
+			flags |= MSG_MORE | MSG_SENDPAGE_NOTLAST;
+		n = tcp_sendpage_locked(sk, vec->bv_page + start / PAGE_SIZE,
+					offset, part, flags);
+		if (n < 0)
+			return sent ?: n;
+		iov_iter_advance(iter, n);
+		sent += n;
+		len -= n;
+	}
+	return sent;
+}
+#else
+static inline int sendmsg_splice_locked(struct sock *sk, struct msghdr *msg,
+					size_t len)
+{
+	msg->msg_flags |= MSG_SPLICE_PAGES;
+	return tcp_sendmsg_locked(sk, msg, len);
+}
+#endif
+
+#endif /* __KERNEL__ */
+
+#endif /* BALLAST_COMPAT_H */

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The negotiation, see handshake.h: fixed newstyle with NBD_OPT_GO, or
+ * NBD_OPT_EXPORT_NAME where the server lacks that.
+ *
+ * It allocates nothing but the packets, so that it works again when memory
+ * is gone. Every wait is interruptible, and all of it together is bounded.
+ */
+#include "handshake.h"
+
+#include <linux/errno.h>
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
+#include <linux/net.h>
+#include <linux/uio.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "wire.h"
+
+#define HANDSHAKE_TIMEOUT	(10 * HZ)
+/* Replies to one option; a server that sends more keeps us for nothing. */
+#define HANDSHAKE_MAX_REPLIES	32
+
+/**
+ * struct handshake - one negotiation under way
+ * @sock: connected
+ * @deadline: jiffies
+ * @why: what is wrong
+ */
+struct handshake {
+	struct socket *sock;
+	unsigned long deadline;
+	const char *why;
+};
+
+static int handshake_send(struct handshake *hs, struct kvec *vec, size_t nr)
+{
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
+	size_t len = 0, i;
+	int n;
+
+	for (i = 0; i < nr; i++)
+		len += vec[i].iov_len;
+	n = kernel_sendmsg(hs->sock, &msg, vec, nr, len);
+	if (n == len)
+		return 0;
+	hs->why = "sending failed";
+	return n < 0 ? n : -ETIMEDOUT;
+}
+
+static int handshake_read(struct handshake *hs, void *buf, size_t len)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+
+	while (vec.iov_len) {
+		struct msghdr msg = { .msg_flags = MSG_WAITALL };
+		long left = hs->deadline - jiffies;
+		int n = -EAGAIN;
+
+		if (left > 0) {
+			hs->sock->sk->sk_rcvtimeo = left;
+			n = kernel_recvmsg(hs->sock, &msg, &vec, 1,
+					   vec.iov_len, MSG_WAITALL);
+		}
+		if (n == -EAGAIN) {
+			hs->why = "the server does not answer";
+			return -ETIMEDOUT;
+		}
+		if (!n) {
+			hs->why = "the server closed the connection";
+			return -ECONNRESET;
+		}
+		if (n < 0) {
+			hs->why = "receiving failed";
+			return n;
+		}
+		vec.iov_base += n;
+		vec.iov_len -= n;
+	}
+	return 0;
+}
+
+static int handshake_skip(struct handshake *hs, size_t len)
+{
+	u8 scratch[64];
+	int err = 0;
+
+	while (len && !err) {
+		size_t n = min(len, sizeof(scratch));
+
+		err = handshake_read(hs, scratch, n);
+		len -= n;
+	}
+	return err;
+}
+
+static int handshake_greeting(struct handshake *hs, u16 *flags)
+{
+	u8 buf[WIRE_GREETING_LEN];
+	__be32 ours;
+	struct kvec vec = { .iov_base = &ours, .iov_len = sizeof(ours) };
+	int err;
+
+	/* Another protocol's greeting may be too short to wait for 18 bytes. */
+	err = handshake_read(hs, buf, WIRE_MAGIC_LEN);
+	if (!err)
+		err = wire_check_magic(buf, &hs->why);
+	if (err)
+		return err;
+	err = handshake_read(hs, buf + WIRE_MAGIC_LEN,
+			     sizeof(buf) - WIRE_MAGIC_LEN);
+	if (!err)
+		err = wire_get_greeting(buf, flags, &hs->why);
+	if (err)
+		return err;
+
+	*flags &= NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES;
+	ours = cpu_to_be32(*flags);
+	return handshake_send(hs, &vec, 1);
+}
+
+static int handshake_reply(struct handshake *hs, u32 option,
+			   struct wire_option_reply *reply)
+{
+	u8 buf[WIRE_OPTION_REPLY_LEN];
+	int err = handshake_read(hs, buf, sizeof(buf));
+
+	return err ?: wire_get_option_reply(buf, option, reply, &hs->why);
+}
+
+/* Structured replies are welcome and not required. */
+static int handshake_structured(struct handshake *hs, bool *structured)
+{
+	u8 option[WIRE_OPTION_LEN];
+	struct kvec vec = { .iov_base = option, .iov_len = sizeof(option) };
+	struct wire_option_reply reply;
+	int err;
+
+	wire_put_option(option, NBD_OPT_STRUCTURED_REPLY, 0);
+	err = handshake_send(hs, &vec, 1);
+	if (!err)
+		err = handshake_reply(hs, NBD_OPT_STRUCTURED_REPLY, &reply);
+	if (!err)
+		err = handshake_skip(hs, reply.length);
+	if (err)
+		return err;
+	/* What a server that insists on TLS or is going down says here. */
+	if (reply.type == NBD_REP_ERR_TLS_REQD ||
+	    reply.type == NBD_REP_ERR_SHUTDOWN)
+		return wire_rep_errno(reply.type, &hs->why);
+	*structured = reply.type == NBD_REP_ACK;
+	return 0;
+}
+
+static int handshake_info(struct handshake *hs, u32 length,
+			  struct wire_export *export, bool *have_size)
+{
+	u8 info[WIRE_INFO_MAX_LEN] = {};
+	u32 n = min_t(u32, length, sizeof(info));
+	u16 type;
+	int err;
+
+	err = handshake_read(hs, info, n);
+	if (!err)
+		err = handshake_skip(hs, length - n);
+	if (!err)
+		err = wire_get_info(info, length, export, &type, &hs->why);
+	if (!err && type == NBD_INFO_EXPORT)
+		*have_size = true;
+	return err;
+}
+
+/* Return: 0; -EOPNOTSUPP: ask with NBD_OPT_EXPORT_NAME; another errno */
+static int handshake_go(struct handshake *hs, const char *name, u32 name_len,
+			struct wire_export *export, bool *unsupported)
+{
+	u8 head[WIRE_GO_HEAD_LEN], tail[WIRE_GO_TAIL_LEN];
+	struct kvec vec[] = {
+		{ .iov_base = head, .iov_len = sizeof(head) },
+		{ .iov_base = (void *)name, .iov_len = name_len },
+		{ .iov_base = tail, .iov_len = sizeof(tail) },
+	};
+	struct wire_option_reply reply;
+	bool have_size = false;
+	int err, i;
+
+	wire_put_go(head, tail, name_len);
+	err = handshake_send(hs, vec, ARRAY_SIZE(vec));
+
+	for (i = 0; !err && i < HANDSHAKE_MAX_REPLIES; i++) {
+		err = handshake_reply(hs, NBD_OPT_GO, &reply);
+		if (err)
+			break;
+		if (reply.type == NBD_REP_INFO) {
+			err = handshake_info(hs, reply.length, export,
+					     &have_size);
+			continue;
+		}
+		err = handshake_skip(hs, reply.length);
+		if (err)
+			break;
+		if (reply.type == NBD_REP_ACK) {
+			if (have_size)
+				return 0;
+			hs->why = "the server did not tell the export's size";
+			return -EPROTO;
+		}
+		*unsupported = reply.type == NBD_REP_ERR_UNSUP;
+		return wire_rep_errno(reply.type, &hs->why);
+	}
+	if (!err) {
+		hs->why = "too many replies to an option";
+		err = -EPROTO;
+	}
+	return err;
+}
+
+static int handshake_export_name(struct handshake *hs, const char *name,
+				 u32 name_len, u16 flags,
+				 struct wire_export *export)
+{
+	u8 option[WIRE_OPTION_LEN], buf[WIRE_EXPORT_NAME_REPLY_LEN];
+	struct kvec vec[] = {
+		{ .iov_base = option, .iov_len = sizeof(option) },
+		{ .iov_base = (void *)name, .iov_len = name_len },
+	};
+	int err;
+
+	wire_put_option(option, NBD_OPT_EXPORT_NAME, name_len);
+	err = handshake_send(hs, vec, ARRAY_SIZE(vec));
+	if (!err)
+		err = handshake_read(hs, buf, sizeof(buf));
+	if (err == -ECONNRESET)
+		hs->why = "the server closed the connection when asked for the export; has it one of that name?";
+	if (err)
+		return err;
+	wire_get_export_name_reply(buf, export);
+	return flags & NBD_FLAG_NO_ZEROES ?
+		       0 : handshake_skip(hs, WIRE_EXPORT_NAME_ZEROES);
+}
+
+/**
+ * ballast_handshake - negotiate
+ * @sock: just connected
+ * @name: of the export, @name_len bytes
+ * @name_len: NBD_MAX_STRING at most
+ * @export: filled in and checked
+ * @why: set to what is wrong, on error
+ *
+ * Return: 0; -EINTR or -ERESTARTSYS: a signal came; another errno
+ */
+int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
+		      struct wire_export *export, const char **why)
+{
+	struct handshake hs = {
+		.sock = sock,
+		.deadline = jiffies + HANDSHAKE_TIMEOUT,
+	};
+	bool ask_by_name = true;
+	u16 flags;
+	int err;
+
+	*export = (struct wire_export) {};
+	err = handshake_greeting(&hs, &flags);
+	if (!err && flags & NBD_FLAG_FIXED_NEWSTYLE) {
+		err = handshake_structured(&hs, &export->structured);
+		if (!err) {
+			ask_by_name = false;
+			err = handshake_go(&hs, name, name_len, export,
+					   &ask_by_name);
+			if (ask_by_name)
+				err = 0;
+		}
+	}
+	if (!err && ask_by_name)
+		err = handshake_export_name(&hs, name, name_len, flags, export);
+	if (!err)
+		err = wire_check_export(export, PAGE_SIZE, &hs.why);
+	*why = hs.why;
+	return err;
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One TCP connection: its life and its sending half; see link.h. What
+ * comes back is read in reply.c.
+ */
+#include "link.h"
+
+#include <linux/bio.h>
+#include <linux/blk-mq.h>
+#include <linux/net.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
+#include <linux/tcp.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "cmd.h"
+#include "compat.h"
+#include "reply.h"
+
+/* How long a connect, or one message of the negotiation, may take. */
+#define LINK_TIMEOUT		(10 * HZ)
+
+/*
+ * When to try again where no event tells: the allocation of a packet
+ * failed, or somebody in process context held the socket.
+ */
+#define LINK_RETRY		max(HZ / 100, 1)
+
+static void link_send(struct ballast_link *link, struct sock *sk);
+
+/**
+ * ballast_link_fail - give a connection up
+ * @link: under its lock
+ * @err: a negative errno
+ * @why: what was wrong, in words; the first failure is kept
+ *
+ * The disk's thread does the rest: it aborts the connection, sends the
+ * requests elsewhere and connects anew.
+ */
+void ballast_link_fail(struct ballast_link *link, int err, const char *why)
+{
+	if (link->failed)
+		return;
+	link->err = err;
+	link->why = why;
+	WRITE_ONCE(link->failed, true);
+	wake_up(link->wait);
+}
+
+/* The socket's callbacks; TCP makes all of them under the socket lock. */
+
+static void link_data_ready(struct sock *sk)
+{
+	struct ballast_link *link = sk->sk_user_data;
+
+	if (link)
+		ballast_reply_read(link, sk);
+}
+
+static void link_write_space(struct sock *sk)
+{
+	struct ballast_link *link = sk->sk_user_data;
+
+	if (!link || !sk_stream_is_writeable(sk))
+		return;
+	clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	link_send(link, sk);
+}
+
+static void link_state_change(struct sock *sk)
+{
+	struct ballast_link *link = sk->sk_user_data;
+
+	if (!link)
+		return;
+	switch (sk->sk_state) {
+	case TCP_CLOSE_WAIT:
+	case TCP_LAST_ACK:
+	case TCP_CLOSING:
+	case TCP_TIME_WAIT:
+	case TCP_CLOSE:
+		WRITE_ONCE(link->closed, true);
+		ballast_link_fail(link, sk->sk_err ? -sk->sk_err : -ECONNRESET,
+				  "the connection was closed");
+		wake_up(link->wait);
+	}
+}
+
+static void link_error_report(struct sock *sk)
+{
+	struct ballast_link *link = sk->sk_user_data;
+
+	if (link && sk->sk_err)
+		ballast_link_fail(link, -sk->sk_err, "the connection broke");
+}
+
+/* Bring @cmd into the state of a request of which nothing is sent. */
+static void cmd_prepare(struct ballast_link *link, struct ballast_cmd *cmd)
+{
+	cmd->cookie = (u64)++link->generation << 32 | cmd->index;
+	cmd->header_sent = 0;
+	cmd->error = 0;
+	wire_cover_init(&cmd->cover);
+	wire_put_request(cmd->header, cmd->flags, cmd->type, cmd->cookie,
+			 cmd->offset, cmd->length);
+	ballast_cmd_rewind(cmd);
+}
+
+static void link_take_submitted(struct ballast_link *link)
+{
+	struct llist_node *node = llist_del_all(&link->submitted);
+	struct ballast_cmd *cmd, *next;
+
+	node = llist_reverse_order(node);
+	llist_for_each_entry_safe(cmd, next, node, submit) {
+		cmd_prepare(link, cmd);
+		list_add_tail(&cmd->entry, &link->unsent);
+	}
+}
+
+static int cmd_send_header(struct ballast_cmd *cmd, struct sock *sk, int flags)
+{
+	while (cmd->header_sent < WIRE_REQUEST_LEN) {
+		struct msghdr msg = { .msg_flags = flags };
+		struct kvec vec = {
+			.iov_base = cmd->header + cmd->header_sent,
+			.iov_len = WIRE_REQUEST_LEN - cmd->header_sent,
+		};
+		int n;
+
+		/* 28 bytes into the socket's page fragment, __GFP_MEMALLOC. */
+		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1,
+			      vec.iov_len);
+		n = tcp_sendmsg_locked(sk, &msg, vec.iov_len);
+		if (n < 0)
+			return n;
+		cmd->header_sent += n;
+	}
+	return 0;
+}
+
+static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
+			 bool more)
+{
+	while (cmd->done < cmd->length) {
+		struct msghdr msg = { .msg_flags = flags };
+		size_t len = ballast_cmd_left_in_bio(cmd);
+		int n;
+
+		if (more || cmd->done + len < cmd->length)
+			msg.msg_flags |= MSG_MORE;
+		msg.msg_iter = cmd->iter;
+		/* In place where it can be; else copied, __GFP_MEMALLOC. */
+		n = cmd->splice ? sendmsg_splice_locked(sk, &msg, len) :
+				  tcp_sendmsg_locked(sk, &msg, len);
+		if (n < 0)
+			return n;
+		ballast_cmd_advance(cmd, n);
+	}
+	return 0;
+}
+
+static int cmd_send(struct ballast_cmd *cmd, struct sock *sk, bool more)
+{
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+	bool data = cmd->type == NBD_CMD_WRITE;
+	int err;
+
+	err = cmd_send_header(cmd, sk, flags | (more || data ? MSG_MORE : 0));
+	if (!err && data)
+		err = cmd_send_data(cmd, sk, flags, more);
+	return err;
+}
+
+/*
+ * Send what there is, as far as the socket takes it. Never sleeps: the lock
+ * may be the spinlock. @sending is there because tcp_sendmsg_locked() calls
+ * write_space itself when it fails with nothing queued.
+ */
+static void link_send(struct ballast_link *link, struct sock *sk)
+{
+	struct ballast_cmd *cmd;
+	unsigned int noreclaim;
+	bool more;
+	int err = 0;
+
+	if (link->sending || link->failed)
+		return;
+	link->sending = true;
+	noreclaim = memalloc_noreclaim_save();
+	for (;;) {
+		if (!llist_empty(&link->submitted))
+			link_take_submitted(link);
+		cmd = list_first_entry_or_null(&link->unsent,
+					       struct ballast_cmd, entry);
+		if (!cmd)
+			break;
+		more = !list_is_last(&cmd->entry, &link->unsent) ||
+		       !llist_empty(&link->submitted);
+		err = cmd_send(cmd, sk, more);
+		if (err)
+			break;
+		list_move_tail(&cmd->entry, &link->sent);
+		link->slots[cmd->index].cmd = cmd;
+		WRITE_ONCE(link->slots[cmd->index].link, link);
+	}
+	memalloc_noreclaim_restore(noreclaim);
+	link->sending = false;
+
+	if (err == -EAGAIN)
+		mod_timer(&link->retry, jiffies + LINK_RETRY);
+	else if (err)
+		ballast_link_fail(link, err, "sending failed");
+}
+
+/**
+ * ballast_link_kick - send what has been submitted
+ * @link: any context but hard interrupt
+ *
+ * When the link has no socket its disk's thread takes care of what was
+ * submitted.
+ */
+void ballast_link_kick(struct ballast_link *link)
+{
+	struct sock *sk;
+
+	rcu_read_lock();
+	local_bh_disable();
+	sk = READ_ONCE(link->sk);
+	if (sk) {
+		bh_lock_sock(sk);
+		/* The socket lives until a grace period after sk is gone. */
+		if (READ_ONCE(link->sk) != sk)
+			;
+		else if (!sock_owned_by_user(sk))
+			link_send(link, sk);
+		else
+			mod_timer(&link->retry, jiffies + 1);
+		bh_unlock_sock(sk);
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+/**
+ * ballast_link_submit - hand a request over
+ * @link: where it goes; within an RCU read section or from the disk's thread
+ * @cmd: type, flags, offset, length and index are filled in
+ *
+ * It goes out with the next ballast_link_kick(). The barrier in llist_add()
+ * pairs with the one in ballast_link_start(): either the request is found
+ * there, or the new socket is seen here.
+ */
+void ballast_link_submit(struct ballast_link *link, struct ballast_cmd *cmd)
+{
+	llist_add(&cmd->submit, &link->submitted);
+	if (!ballast_link_live(link))
+		wake_up(link->wait);
+}
+
+static void link_retry(struct timer_list *timer)
+{
+	struct ballast_link *link = timer_container_of(link, timer, retry);
+
+	ballast_link_kick(link);
+}
+
+/**
+ * ballast_link_init - make a link that has no connection
+ * @link: zeroed
+ * @slots: shared by all links of a disk
+ * @nr_slots: how many
+ * @wait: woken when the link fails, is closed, or has requests and no socket
+ */
+void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
+		       u32 nr_slots, wait_queue_head_t *wait)
+{
+	init_llist_head(&link->submitted);
+	INIT_LIST_HEAD(&link->unsent);
+	INIT_LIST_HEAD(&link->sent);
+	timer_setup(&link->retry, link_retry, 0);
+	link->slots = slots;
+	link->nr_slots = nr_slots;
+	link->wait = wait;
+}
+
+/* End a link that has no connection; nothing may be submitted any more. */
+void ballast_link_destroy(struct ballast_link *link)
+{
+	WARN_ON_ONCE(link->sk || !llist_empty(&link->submitted));
+	timer_shutdown_sync(&link->retry);
+}
+
+/**
+ * ballast_link_connect - make a connection
+ * @net: network namespace
+ * @addr: of the server
+ *
+ * Waits, interruptibly, for LINK_TIMEOUT at most.
+ *
+ * Return: a connected socket that may use the memory reserves, or an errno
+ */
+struct socket *ballast_link_connect(struct net *net,
+				    const struct sockaddr_storage *addr)
+{
+	struct sockaddr_storage to = *addr;
+	struct socket *sock;
+	struct sock *sk;
+	int err;
+
+	err = sock_create_kern(net, to.ss_family, SOCK_STREAM, IPPROTO_TCP,
+			       &sock);
+	if (err)
+		return ERR_PTR(err);
+	sk = sock->sk;
+	/* Nothing on this socket may wait for reclaim, which waits for us. */
+	sk->sk_allocation = GFP_ATOMIC;
+	sk->sk_use_task_frag = false;
+	sk_set_memalloc(sk);
+	sk->sk_rcvtimeo = LINK_TIMEOUT;
+	sk->sk_sndtimeo = LINK_TIMEOUT;
+	tcp_sock_set_nodelay(sk);
+
+	err = kernel_connect(sock, (struct sockaddr_unsized *)&to, sizeof(to),
+			     0);
+	if (err) {
+		ballast_link_disconnect(sock);
+		return ERR_PTR(err == -EINPROGRESS ? -ETIMEDOUT : err);
+	}
+	return sock;
+}
+
+/**
+ * ballast_link_disconnect - close a socket that no link uses
+ * @sock: from ballast_link_connect()
+ *
+ * It is aborted, unless both sides have closed it before: no byte of it may
+ * reach the server later, and nothing of it may outlive the namespace.
+ */
+void ballast_link_disconnect(struct socket *sock)
+{
+	sk_clear_memalloc(sock->sk);
+	sock_no_linger(sock->sk);
+	sock_release(sock);
+}
+
+/**
+ * ballast_link_start - begin to send requests over a connection
+ * @link: without one so far; from the disk's thread
+ * @sock: after the negotiation; belongs to @link from now on
+ * @structured: reads are answered in structured replies
+ */
+void ballast_link_start(struct ballast_link *link, struct socket *sock,
+			bool structured)
+{
+	struct sock *sk = sock->sk;
+
+	lock_sock(sk);
+	link->sock = sock;
+	link->structured = structured;
+	link->failed = false;
+	link->closed = false;
+	link->rx = (struct ballast_rx) { .want = WIRE_SIMPLE_REPLY_LEN };
+
+	link->saved_data_ready = sk->sk_data_ready;
+	link->saved_write_space = sk->sk_write_space;
+	link->saved_state_change = sk->sk_state_change;
+	link->saved_error_report = sk->sk_error_report;
+	sk->sk_user_data = link;
+	sk->sk_data_ready = link_data_ready;
+	sk->sk_write_space = link_write_space;
+	sk->sk_state_change = link_state_change;
+	sk->sk_error_report = link_error_report;
+	WRITE_ONCE(link->sk, sk);
+
+	/* What came before the callbacks were there. */
+	ballast_reply_read(link, sk);
+	link_state_change(sk);
+	release_sock(sk);
+
+	smp_mb(); /* pairs with llist_add() in ballast_link_submit() */
+	ballast_link_kick(link);
+}
+
+/**
+ * ballast_link_finish - tell the server that no request will come
+ * @link: with no request in flight; from whoever ends the disk
+ *
+ * @link->closed becomes true, and @link->wait is woken, when the server has
+ * closed its side.
+ */
+void ballast_link_finish(struct ballast_link *link)
+{
+	u8 header[WIRE_REQUEST_LEN];
+	struct kvec vec = { .iov_base = header, .iov_len = sizeof(header) };
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct sock *sk = link->sk;
+
+	if (!sk)
+		return;
+	lock_sock(sk);
+	if (!link->failed) {
+		wire_put_request(header, 0, NBD_CMD_DISC, 0, 0, 0);
+		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1,
+			      vec.iov_len);
+		/* A courtesy: when it can't be sent, the closing says it. */
+		tcp_sendmsg_locked(sk, &msg, vec.iov_len);
+		WRITE_ONCE(link->failed, true);
+	} else {
+		WRITE_ONCE(link->closed, true);
+	}
+	release_sock(sk);
+	kernel_sock_shutdown(link->sock, SHUT_WR);
+}
+
+static void link_take_back(struct ballast_link *link, struct list_head *from,
+			   struct list_head *cmds)
+{
+	struct ballast_cmd *cmd;
+
+	list_for_each_entry(cmd, from, entry)
+		WRITE_ONCE(link->slots[cmd->index].link, NULL);
+	list_splice_tail_init(from, cmds);
+}
+
+/**
+ * ballast_link_stop - end the connection and take its requests back
+ * @link: from the disk's thread, or when that is gone
+ * @cmds: where requests without an answer are added, also those that were
+ *	  submitted while there was no connection
+ */
+void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
+{
+	struct socket *sock = link->sock;
+	struct llist_node *node;
+	struct ballast_cmd *cmd, *next;
+
+	if (sock) {
+		struct sock *sk = sock->sk;
+
+		lock_sock(sk);
+		sk->sk_data_ready = link->saved_data_ready;
+		sk->sk_write_space = link->saved_write_space;
+		sk->sk_state_change = link->saved_state_change;
+		sk->sk_error_report = link->saved_error_report;
+		sk->sk_user_data = NULL;
+		WRITE_ONCE(link->sk, NULL);
+		link->sock = NULL;
+		release_sock(sk);
+		synchronize_rcu(); /* for ballast_link_kick() */
+		ballast_link_disconnect(sock);
+	}
+
+	link_take_back(link, &link->sent, cmds);
+	link_take_back(link, &link->unsent, cmds);
+	node = llist_reverse_order(llist_del_all(&link->submitted));
+	llist_for_each_entry_safe(cmd, next, node, submit)
+		list_add_tail(&cmd->entry, cmds);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Load and unload, in order.
+ */
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+
+#include "attach.h"
+#include "disk.h"
+
+static int __init ballast_init(void)
+{
+	return ballast_attach_init();
+}
+
+static void __exit ballast_exit(void)
+{
+	ballast_attach_exit();
+	/*
+	 * The last writer of a detach file has dropped the module from
+	 * within it, and may not have returned from it yet.
+	 */
+	synchronize_rcu_tasks();
+	ballast_disk_exit();
+}
+
+module_init(ballast_init);
+module_exit(ballast_exit);
+
+MODULE_DESCRIPTION("Network block device to swap to without locking up");
+MODULE_AUTHOR("The ballast authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(BALLAST_VERSION);

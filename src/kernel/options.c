@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading the attach string, see options.h.
+ *
+ * Each complaint names the option and the value, since the line in the log
+ * is all that the administrator gets to see beside the errno.
+ */
+#include "options.h"
+
+#include <linux/ctype.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/kstrtox.h>
+#include <linux/limits.h>
+#include <linux/string.h>
+
+#include "wire.h"
+
+const char ballast_options_usage[] =
+	"server=ADDRESS[:PORT] [OPTION=VALUE ...]\n"
+	"  server=192.0.2.10:10809   IPv4 address of the NBD server\n"
+	"  server=[2001:db8::1]:10809  IPv6 address\n"
+	"  export=NAME        which export; \"...\" around one with spaces\n"
+	"  index=N            attach as /dev/ballastN (default: lowest free)\n"
+	"  connections=N      TCP connections, 1 to 64 (default: 1)\n"
+	"  queue_depth=N      requests in flight for each, 1 to 1024 (default: 128)\n"
+	"  readonly           refuse writes\n";
+
+static int bad(char *why, int err, const char *name, const char *value,
+	       const char *what)
+{
+	if (value)
+		scnprintf(why, BALLAST_WHY_LEN, "%s=%.60s: %s", name, value,
+			  what);
+	else
+		scnprintf(why, BALLAST_WHY_LEN, "%.60s: %s", name, what);
+	return err;
+}
+
+static int parse_number(const char *name, const char *value, unsigned int min,
+			unsigned int max, unsigned int *number, char *why)
+{
+	char range[48];
+
+	if (isdigit(*value) && !kstrtouint(value, 10, number) &&
+	    *number >= min && *number <= max)
+		return 0;
+	scnprintf(range, sizeof(range), "is not a number from %u to %u", min,
+		  max);
+	return bad(why, -EINVAL, name, value, range);
+}
+
+static bool is_host_name(const char *host)
+{
+	for (; *host; host++)
+		if (isalpha(*host))
+			return true;
+	return false;
+}
+
+/* Whether the address means anything is found out by inet_pton_with_scope. */
+static int parse_server(struct ballast_options *opts, char *value, char *why)
+{
+	static const char form[] =
+		"is not of the form 192.0.2.10:10809 or [2001:db8::1]:10809";
+	char *host = value, *port = NULL, *end;
+	unsigned int number = BALLAST_DEFAULT_PORT;
+	size_t len;
+	int err;
+
+	if (*value == '[') {
+		host = value + 1;
+		end = strchr(host, ']');
+		if (!end || (end[1] && end[1] != ':'))
+			return bad(why, -EINVAL, "server", value, form);
+		len = end - host;
+		if (end[1])
+			port = end + 2;
+		if (!memchr(host, ':', len))
+			return bad(why, -EINVAL, "server", value, form);
+	} else {
+		end = strchr(value, ':');
+		if (end && strchr(end + 1, ':'))
+			return bad(why, -EINVAL, "server", value,
+				   "an IPv6 address stands in brackets: [2001:db8::1]:10809");
+		len = end ? end - value : strlen(value);
+		if (end)
+			port = end + 1;
+	}
+	if (!len || len >= sizeof(opts->host))
+		return bad(why, -EINVAL, "server", value, form);
+	memcpy(opts->host, host, len);
+	opts->host[len] = '\0';
+	if (*value != '[' && is_host_name(opts->host))
+		return bad(why, -EINVAL, "server", value,
+			   "is no address; names are resolved by ballastctl, not by the kernel");
+	if (port) {
+		err = parse_number("server port", port, 1, U16_MAX, &number,
+				   why);
+		if (err)
+			return err;
+	}
+	opts->port = number;
+	return 0;
+}
+
+static int parse_export(struct ballast_options *opts, char *value, char *why)
+{
+	opts->export = value;
+	opts->export_len = strlen(value);
+	if (opts->export_len > NBD_MAX_STRING)
+		return bad(why, -ENAMETOOLONG, "export", value,
+			   "is longer than the 4096 bytes that NBD allows");
+	return 0;
+}
+
+static int parse_index(struct ballast_options *opts, char *value, char *why)
+{
+	unsigned int number;
+	int err;
+
+	err = parse_number("index", value, 0, BALLAST_MAX_INDEX, &number, why);
+	if (!err)
+		opts->index = number;
+	return err;
+}
+
+static int parse_connections(struct ballast_options *opts, char *value,
+			     char *why)
+{
+	return parse_number("connections", value, 1, BALLAST_MAX_CONNECTIONS,
+			    &opts->connections, why);
+}
+
+static int parse_queue_depth(struct ballast_options *opts, char *value,
+			     char *why)
+{
+	return parse_number("queue_depth", value, 1, BALLAST_MAX_QUEUE_DEPTH,
+			    &opts->queue_depth, why);
+}
+
+static int parse_readonly(struct ballast_options *opts, char *value, char *why)
+{
+	opts->readonly = true;
+	return 0;
+}
+
+static const struct option {
+	const char *name;
+	bool flag;	/* stands alone, without a value */
+	int (*parse)(struct ballast_options *opts, char *value, char *why);
+} options[] = {
+	{ "server", false, parse_server },
+	{ "export", false, parse_export },
+	{ "index", false, parse_index },
+	{ "connections", false, parse_connections },
+	{ "queue_depth", false, parse_queue_depth },
+	{ "readonly", true, parse_readonly },
+};
+
+/* Cut the next word off; NULL: there is none, or its quotes never close. */
+static char *next_word(char **rest, bool *unclosed)
+{
+	char *word = skip_spaces(*rest), *from, *to;
+	bool quoted = false;
+
+	*unclosed = false;
+	if (!*word)
+		return NULL;
+	for (from = to = word; *from && (quoted || !isspace(*from)); from++) {
+		if (*from == '"')
+			quoted = !quoted;
+		else
+			*to++ = *from;
+	}
+	*unclosed = quoted;
+	*rest = *from ? from + 1 : from;
+	*to = '\0';
+	return quoted ? NULL : word;
+}
+
+static int parse_word(struct ballast_options *opts, char *word,
+		      unsigned long *seen, char *why)
+{
+	char *value = strchr(word, '=');
+	unsigned int i;
+
+	if (value)
+		*value++ = '\0';
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		if (strcmp(word, options[i].name))
+			continue;
+		if (*seen & (1UL << i))
+			return bad(why, -EINVAL, word, value,
+				   "the option is given twice");
+		*seen |= 1UL << i;
+		if (options[i].flag && value)
+			return bad(why, -EINVAL, word, value,
+				   "the option takes no value");
+		if (!options[i].flag && !value)
+			return bad(why, -EINVAL, word, NULL,
+				   "the option needs a value");
+		return options[i].parse(opts, value, why);
+	}
+	return bad(why, -EINVAL, word, value, "unknown option");
+}
+
+/**
+ * ballast_options_parse - read an attach string
+ * @string: the string, @len bytes and a NUL; it is cut into words in place
+ * @len: as it was written, a final newline or NUL included
+ * @opts: filled in; what the string leaves out has its default
+ * @why: BALLAST_WHY_LEN bytes, set to what is wrong, on error
+ *
+ * Return: 0; -EINVAL; -ENAMETOOLONG
+ */
+int ballast_options_parse(char *string, size_t len,
+			  struct ballast_options *opts, char *why)
+{
+	unsigned long seen = 0;
+	bool unclosed;
+	char *word;
+	int err;
+
+	*opts = (struct ballast_options) {
+		.export = "",
+		.index = -1,
+		.connections = 1,
+		.queue_depth = BALLAST_DEFAULT_QUEUE_DEPTH,
+	};
+
+	if (len && !string[len - 1])
+		len--;
+	if (memchr(string, '\0', len))
+		return bad(why, -EINVAL, "attach string", NULL,
+			   "has a NUL in the middle");
+
+	while ((word = next_word(&string, &unclosed))) {
+		err = parse_word(opts, word, &seen, why);
+		if (err)
+			return err;
+	}
+	if (unclosed)
+		return bad(why, -EINVAL, "attach string", NULL,
+			   "a quotation mark is not closed");
+	if (!opts->host[0])
+		return bad(why, -EINVAL, "server", NULL,
+			   "the option is missing; reading this file prints the usage");
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The attach string: what an administrator writes into
+ * /sys/class/ballast/attach. Pure, builds in user space too.
+ */
+#ifndef BALLAST_OPTIONS_H
+#define BALLAST_OPTIONS_H
+
+#include <linux/types.h>
+
+#define BALLAST_DEFAULT_PORT		10809
+#define BALLAST_MAX_CONNECTIONS		64
+#define BALLAST_DEFAULT_QUEUE_DEPTH	128
+#define BALLAST_MAX_QUEUE_DEPTH		1024
+#define BALLAST_MAX_INDEX		((1 << 20) - 1)
+#define BALLAST_MAX_HOST		64	/* bytes, the NUL included */
+#define BALLAST_WHY_LEN			160
+
+/**
+ * struct ballast_options - one attach string, read
+ * @host: IPv4 or IPv6 address, a scope behind "%" included, as written
+ * @port: TCP port
+ * @export: name of the export; points into the string that was read
+ * @export_len: its length, without a terminating NUL
+ * @index: of the disk, -1 for the lowest that is free
+ * @connections: TCP connections, 1 to BALLAST_MAX_CONNECTIONS
+ * @queue_depth: requests in flight for each connection, 1 to
+ *		 BALLAST_MAX_QUEUE_DEPTH
+ * @readonly: no write, whatever the server allows
+ */
+struct ballast_options {
+	char host[BALLAST_MAX_HOST];
+	u16 port;
+	char *export;
+	size_t export_len;
+	int index;
+	unsigned int connections;
+	unsigned int queue_depth;
+	bool readonly;
+};
+
+extern const char ballast_options_usage[];
+
+int ballast_options_parse(char *string, size_t len,
+			  struct ballast_options *opts, char *why);
+
+#endif /* BALLAST_OPTIONS_H */

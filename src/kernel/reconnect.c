@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The thread that makes a disk's connections, and makes them anew.
+ *
+ * It exists from the attach on, since no thread can be made when memory is
+ * gone, and sleeps while all is well. All that it does runs with access to
+ * the memory reserves and without reclaim, for reclaim may be waiting for
+ * the very disk that it connects.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "reconnect.h"
+
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+#include "compat.h"
+#include "disk.h"
+#include "handshake.h"
+#include "link.h"
+
+#define RECONNECT_FIRST_PAUSE	(HZ / 10)
+#define RECONNECT_LONGEST_PAUSE	(5 * HZ)
+
+/*
+ * Where a disk's server was lost and has not come back, the log says so
+ * once and not for each attempt.
+ */
+static void report(struct ballast_disk *disk, bool quiet, const char *step,
+		   int err, const char *why)
+{
+	if (!quiet && !READ_ONCE(disk->stopping))
+		pr_err("ballast%d: server %pISpc: %s: %s (error %d)\n",
+		       disk->index, &disk->addr, step, why, err);
+}
+
+static const char *connect_why(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED:
+		return "nothing listens there";
+	case -ETIMEDOUT:
+		return "no answer";
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+		return "it can't be reached";
+	default:
+		return "the connection can't be made";
+	}
+}
+
+/* Is this what the disk was attached to? Return: NULL, or what is not. */
+static const char *check_same(const struct wire_export *was,
+			      const struct wire_export *is)
+{
+	if (is->size != was->size)
+		return "the export has another size now";
+	if (is->flags != was->flags)
+		return "the export has other properties now";
+	if (is->min_block != was->min_block)
+		return "the export has another block size now";
+	if (is->max_payload < was->max_payload)
+		return "the export allows shorter requests only now";
+	return NULL;
+}
+
+static int check_first(struct ballast_disk *disk, const char **why)
+{
+	if (disk->opts.connections == 1 ||
+	    disk->export.flags & NBD_FLAG_CAN_MULTI_CONN)
+		return 0;
+	*why = "connections: the export allows only one (it lacks CAN_MULTI_CONN)";
+	return -EINVAL;
+}
+
+static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
+			bool first, bool quiet)
+{
+	struct wire_export export;
+	const char *why = NULL;
+	struct socket *sock;
+	int err;
+
+	sock = ballast_link_connect(disk->net, &disk->addr);
+	if (IS_ERR(sock)) {
+		err = PTR_ERR(sock);
+		report(disk, quiet, "connect", err, connect_why(err));
+		return err;
+	}
+	err = ballast_handshake(sock, disk->opts.export, disk->opts.export_len,
+				&export, &why);
+	if (!err && first) {
+		disk->export = export;
+		err = check_first(disk, &why);
+	} else if (!err) {
+		why = check_same(&disk->export, &export);
+		err = why ? -EREMCHG : 0;
+	}
+	if (err) {
+		report(disk, quiet, "negotiation", err, why);
+		ballast_link_disconnect(sock);
+		return err;
+	}
+	ballast_link_start(link, sock, export.structured);
+	return 0;
+}
+
+static struct ballast_link *find_live(struct ballast_disk *disk)
+{
+	unsigned int i;
+
+	for (i = 0; i < disk->opts.connections; i++)
+		if (ballast_link_live(&disk->links[i]))
+			return &disk->links[i];
+	return NULL;
+}
+
+/* What a link without a connection holds goes to one that has one. */
+static void move_requests(struct ballast_disk *disk, struct ballast_link *from)
+{
+	struct ballast_link *to = find_live(disk) ?: from;
+	struct ballast_cmd *cmd, *next;
+	LIST_HEAD(cmds);
+
+	ballast_link_stop(from, &cmds);
+	list_for_each_entry_safe(cmd, next, &cmds, entry)
+		ballast_link_submit(to, cmd);
+	ballast_link_kick(to);
+}
+
+/* Abort what has failed. Return: how many links have no connection */
+static unsigned int drop_failed(struct ballast_disk *disk)
+{
+	unsigned int i, down = 0;
+
+	for (i = 0; i < disk->opts.connections; i++) {
+		struct ballast_link *link = &disk->links[i];
+
+		if (ballast_link_live(link))
+			continue;
+		down++;
+		if (link->sock)
+			pr_err_ratelimited("ballast%d: connection %u to %pISpc: %s (error %d)\n",
+					   disk->index, i, &disk->addr,
+					   link->why, link->err);
+		if (link->sock || find_live(disk))
+			move_requests(disk, link);
+	}
+	return down;
+}
+
+static int connect_down(struct ballast_disk *disk, bool first, bool quiet)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < disk->opts.connections; i++) {
+		struct ballast_link *link = &disk->links[i];
+
+		if (ballast_link_live(link))
+			continue;
+		err = connect_link(disk, link, first && !i, quiet);
+		if (err)
+			return err;
+		if (first)
+			continue;
+		WRITE_ONCE(disk->reconnects, disk->reconnects + 1);
+		pr_info("ballast%d: connection %u to %pISpc is back\n",
+			disk->index, i, &disk->addr);
+	}
+	return 0;
+}
+
+static bool has_work(struct ballast_disk *disk)
+{
+	bool live = find_live(disk);
+	unsigned int i;
+
+	for (i = 0; i < disk->opts.connections; i++) {
+		struct ballast_link *link = &disk->links[i];
+
+		if (link->sock && !ballast_link_live(link))
+			return true;
+		if (live && !link->sock && !llist_empty(&link->submitted))
+			return true;
+	}
+	return READ_ONCE(disk->stopping);
+}
+
+static int reconnect_thread(void *data)
+{
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	struct ballast_disk *disk = data;
+	unsigned long next = jiffies, pause = 0;
+	bool quiet = false;
+
+	/* Only to interrupt a wait within a connect or a negotiation. */
+	allow_signal(SIGKILL);
+
+	disk->error = connect_down(disk, true, false);
+	complete(&disk->ready);
+	if (disk->error)
+		goto wait;
+
+	while (!READ_ONCE(disk->stopping)) {
+		unsigned int down = drop_failed(disk);
+		long left = MAX_SCHEDULE_TIMEOUT;
+
+		if (!down) {
+			next = jiffies;
+			pause = 0;
+			quiet = false;
+		} else if (time_after_eq(jiffies, next)) {
+			if (!connect_down(disk, false, quiet))
+				continue;
+			quiet = true;
+			pause = clamp_t(unsigned long, 2 * pause,
+					RECONNECT_FIRST_PAUSE,
+					RECONNECT_LONGEST_PAUSE);
+			next = jiffies + pause;
+		}
+		if (down)
+			left = max_t(long, next - jiffies, 1);
+		wait_event_interruptible_timeout(disk->wait, has_work(disk),
+						 left);
+		if (!READ_ONCE(disk->stopping))
+			flush_signals(current);
+	}
+wait:
+	memalloc_noreclaim_restore(noreclaim);
+	flush_signals(current);
+	/* Whoever stops us waits for kthread_stop(). */
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (!kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+		flush_signals(current);
+	}
+	return 0;
+}
+
+/**
+ * ballast_reconnect_start - make the thread and with it all connections
+ * @disk: with its links initialised
+ *
+ * Waits, interruptibly, until every link is connected or one could not be.
+ *
+ * Return: 0; -EINTR; another errno, which the log has explained. The thread
+ * is there in each case but -ENOMEM, and ballast_reconnect_stop() ends it.
+ */
+int ballast_reconnect_start(struct ballast_disk *disk)
+{
+	struct task_struct *thread;
+
+	thread = kthread_create(reconnect_thread, disk, "ballast%d",
+				disk->index);
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	get_task_struct(thread);
+	disk->thread = thread;
+	wake_up_process(thread);
+
+	if (wait_for_completion_interruptible(&disk->ready))
+		return -EINTR;
+	return disk->error;
+}
+
+/**
+ * ballast_reconnect_stop - end the thread; the links stay as they are
+ * @disk: no thread is fine
+ */
+void ballast_reconnect_stop(struct ballast_disk *disk)
+{
+	if (!disk->thread)
+		return;
+	WRITE_ONCE(disk->stopping, true);
+	wake_up(&disk->wait);
+	send_sig(SIGKILL, disk->thread, 1);
+	kthread_stop(disk->thread);
+	put_task_struct(disk->thread);
+	disk->thread = NULL;
+}

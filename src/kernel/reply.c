@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Replies, read in the socket's data_ready callback; see link.h.
+ *
+ * The server is not trusted. A byte that does not fit gives the connection
+ * up, and with it whatever else the server may have meant.
+ */
+#include "reply.h"
+
+#include <linux/blk-mq.h>
+#include <linux/skbuff.h>
+#include <net/tcp.h>
+
+#include "cmd.h"
+#include "compat.h"
+#include "link.h"
+
+static void rx_expect_header(struct ballast_rx *rx)
+{
+	rx->state = BALLAST_RX_HEADER;
+	rx->have = 0;
+	rx->want = WIRE_SIMPLE_REPLY_LEN;
+	rx->cmd = NULL;
+}
+
+static struct ballast_cmd *rx_find(struct ballast_link *link, u64 cookie)
+{
+	u32 index = lower_32_bits(cookie);
+	struct ballast_slot *slot;
+
+	if (index >= link->nr_slots)
+		return NULL;
+	slot = &link->slots[index];
+	/* Another link's slot may change under us, to anything but ours. */
+	if (READ_ONCE(slot->link) != link || slot->cmd->cookie != cookie)
+		return NULL;
+	return slot->cmd;
+}
+
+/*
+ * Ends the request under the socket's lock, as virtio_blk does under its
+ * virtqueue's: nothing that an end_io does comes back to queue_rq here.
+ */
+static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
+{
+	WRITE_ONCE(link->slots[cmd->index].link, NULL);
+	list_del(&cmd->entry);
+	blk_mq_end_request(blk_mq_rq_from_pdu(cmd),
+			   errno_to_blk_status(cmd->error));
+}
+
+/* All that came under one header has been read. */
+static int rx_end_reply(struct ballast_link *link, const char **why)
+{
+	struct ballast_rx *rx = &link->rx;
+	struct ballast_cmd *cmd = rx->cmd;
+
+	if (rx->reply.done) {
+		if (rx->reply.structured && cmd->type == NBD_CMD_READ &&
+		    !cmd->error && !wire_cover_whole(&cmd->cover, cmd->length)) {
+			*why = "a read was not answered in full";
+			return -EPROTO;
+		}
+		rx_end_request(link, cmd);
+	}
+	rx_expect_header(rx);
+	return 0;
+}
+
+static int rx_simple(struct ballast_link *link, const char **why)
+{
+	struct ballast_rx *rx = &link->rx;
+	struct ballast_cmd *cmd = rx->cmd;
+
+	if (link->structured && cmd->type == NBD_CMD_READ) {
+		*why = "simple reply to a read, where structured replies were agreed on";
+		return -EPROTO;
+	}
+	cmd->error = wire_errno(rx->reply.error);
+	if (cmd->error || cmd->type != NBD_CMD_READ)
+		return rx_end_reply(link, why);
+	rx->state = BALLAST_RX_DATA;
+	rx->want = cmd->length;
+	return 0;
+}
+
+static int rx_chunk(struct ballast_link *link, const char **why)
+{
+	struct ballast_rx *rx = &link->rx;
+	int len = wire_chunk_fixed_len(&rx->reply, why);
+
+	if (len < 0)
+		return len;
+	if (!len)
+		return rx_end_reply(link, why);
+	if (rx->cmd->type != NBD_CMD_READ &&
+	    !NBD_REPLY_TYPE_IS_ERROR(rx->reply.type)) {
+		*why = "data in reply to a request that was no read";
+		return -EPROTO;
+	}
+	rx->state = BALLAST_RX_FIXED;
+	rx->have = 0;
+	rx->want = len;
+	return 0;
+}
+
+static int rx_header(struct ballast_link *link, const char **why)
+{
+	struct ballast_rx *rx = &link->rx;
+	int more = wire_get_reply(rx->buf, rx->have, link->structured,
+				  &rx->reply, why);
+
+	if (more < 0)
+		return more;
+	if (more) {
+		rx->want = more - rx->have;
+		return 0;
+	}
+	rx->cmd = rx_find(link, rx->reply.cookie);
+	if (!rx->cmd) {
+		*why = "reply to a request that is not in flight";
+		return -EPROTO;
+	}
+	return rx->reply.structured ? rx_chunk(link, why) :
+				      rx_simple(link, why);
+}
+
+static int rx_error_chunk(struct ballast_link *link, const char **why)
+{
+	struct ballast_rx *rx = &link->rx;
+
+	/* The first error counts. One that says "none" is an error still. */
+	if (!rx->cmd->error)
+		rx->cmd->error = wire_errno(wire_get_chunk_error(rx->buf)) ?:
+				 -EIO;
+	rx->want = rx->reply.length - rx->have;
+	if (!rx->want)
+		return rx_end_reply(link, why);
+	rx->state = BALLAST_RX_SKIP;
+	return 0;
+}
+
+static int rx_fixed(struct ballast_link *link, const char **why)
+{
+	struct ballast_rx *rx = &link->rx;
+	struct ballast_cmd *cmd = rx->cmd;
+	u32 start, len;
+	int err;
+
+	if (NBD_REPLY_TYPE_IS_ERROR(rx->reply.type))
+		return rx_error_chunk(link, why);
+
+	err = wire_get_chunk_range(&rx->reply, rx->buf, cmd->offset,
+				   cmd->length, &start, &len, why);
+	if (err)
+		return err;
+	err = wire_cover_add(&cmd->cover, start, len);
+	if (err) {
+		*why = err == -E2BIG ? "read answered in too many pieces" :
+				       "part of a read answered twice";
+		return err;
+	}
+	ballast_cmd_seek(cmd, start);
+	if (rx->reply.type == NBD_REPLY_TYPE_OFFSET_HOLE) {
+		err = ballast_cmd_zero(cmd, len);
+		return err ?: rx_end_reply(link, why);
+	}
+	rx->state = BALLAST_RX_DATA;
+	rx->want = len;
+	return 0;
+}
+
+/* Take @n bytes, no more than rx->want. */
+static int rx_take(struct ballast_link *link, struct sk_buff *skb,
+		   unsigned int offset, size_t n, const char **why)
+{
+	struct ballast_rx *rx = &link->rx;
+	int err = 0;
+
+	rx->want -= n;
+	switch (rx->state) {
+	case BALLAST_RX_HEADER:
+	case BALLAST_RX_FIXED:
+		err = skb_copy_bits(skb, offset, rx->buf + rx->have, n);
+		rx->have += n;
+		break;
+	case BALLAST_RX_DATA:
+		err = ballast_cmd_fill(rx->cmd, skb, offset, n);
+		break;
+	case BALLAST_RX_SKIP:
+		break;
+	}
+	if (err || rx->want)
+		return err;
+
+	switch (rx->state) {
+	case BALLAST_RX_HEADER:
+		return rx_header(link, why);
+	case BALLAST_RX_FIXED:
+		return rx_fixed(link, why);
+	default:
+		return rx_end_reply(link, why);
+	}
+}
+
+static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
+		    unsigned int offset, size_t len)
+{
+	struct ballast_link *link = desc->arg.data;
+	const char *why = "receiving failed";
+	size_t used = 0;
+	int err;
+
+	while (used < len) {
+		size_t n = min_t(size_t, len - used, link->rx.want);
+
+		err = rx_take(link, skb, offset + used, n, &why);
+		if (err) {
+			ballast_link_fail(link, err, why);
+			return err;
+		}
+		used += n;
+	}
+	return used;
+}
+
+/**
+ * ballast_reply_read - take what the socket has received
+ * @link: whose requests it answers, under its lock
+ * @sk: its socket
+ */
+void ballast_reply_read(struct ballast_link *link, struct sock *sk)
+{
+	read_descriptor_t desc = { .arg.data = link, .count = 1 };
+
+	if (!link->failed)
+		tcp_read_sock(sk, &desc, rx_actor);
+}

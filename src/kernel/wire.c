@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The NBD wire format, see wire.h. Nothing here trusts what it reads.
+ */
+#include "wire.h"
+
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "compat.h"
+
+/**
+ * wire_check_magic - are these the first bytes of an NBD server?
+ * @buf: WIRE_MAGIC_LEN bytes
+ * @why: set to what is wrong, on error
+ *
+ * Return: 0 or -EPROTO
+ */
+int wire_check_magic(const u8 *buf, const char **why)
+{
+	if (get_unaligned_be64(buf) == NBD_MAGIC)
+		return 0;
+	*why = "this is no NBD server (wrong magic)";
+	return -EPROTO;
+}
+
+/**
+ * wire_get_greeting - read the rest of what a server says first
+ * @buf: WIRE_GREETING_LEN bytes, those of wire_check_magic() included
+ * @flags: its handshake flags
+ * @why: set to what is wrong, on error
+ *
+ * Return: 0; -EPROTO: no NBD server, or one of the oldstyle negotiation
+ */
+int wire_get_greeting(const u8 *buf, u16 *flags, const char **why)
+{
+	if (get_unaligned_be64(buf + 8) == NBD_OLDSTYLE_MAGIC) {
+		*why = "the server speaks the oldstyle negotiation only";
+		return -EPROTO;
+	}
+	if (get_unaligned_be64(buf + 8) != NBD_OPTS_MAGIC) {
+		*why = "this is no NBD server (wrong option magic)";
+		return -EPROTO;
+	}
+	*flags = get_unaligned_be16(buf + 16);
+	return 0;
+}
+
+/**
+ * wire_put_option - write the header of an option
+ * @buf: WIRE_OPTION_LEN bytes
+ * @option: NBD_OPT_*
+ * @length: of the data that follow, bytes
+ */
+void wire_put_option(u8 *buf, u32 option, u32 length)
+{
+	put_unaligned_be64(NBD_OPTS_MAGIC, buf);
+	put_unaligned_be32(option, buf + 8);
+	put_unaligned_be32(length, buf + 12);
+}
+
+/**
+ * wire_get_option_reply - read the header of an option's reply
+ * @buf: WIRE_OPTION_REPLY_LEN bytes
+ * @option: the option that was sent
+ * @reply: what it says
+ * @why: set to what is wrong, on error
+ *
+ * Return: 0 or -EPROTO
+ */
+int wire_get_option_reply(const u8 *buf, u32 option,
+			  struct wire_option_reply *reply, const char **why)
+{
+	if (get_unaligned_be64(buf) != NBD_OPTS_REPLY_MAGIC) {
+		*why = "wrong magic in a reply to an option";
+		return -EPROTO;
+	}
+	reply->option = get_unaligned_be32(buf + 8);
+	reply->type = get_unaligned_be32(buf + 12);
+	reply->length = get_unaligned_be32(buf + 16);
+	if (reply->option != option) {
+		*why = "reply to an option that was not sent";
+		return -EPROTO;
+	}
+	/*
+	 * No reply that we ask for is longer than a name and its frame; one
+	 * that claims to be would keep us reading for hours.
+	 */
+	if (reply->length > 2 * NBD_MAX_STRING) {
+		*why = "reply to an option is longer than the protocol allows";
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/**
+ * wire_rep_errno - what an NBD_REP_ERR_* means for the attach
+ * @type: of the option's reply
+ * @why: set to what the server said
+ *
+ * Return: a negative errno
+ */
+int wire_rep_errno(u32 type, const char **why)
+{
+	switch (type) {
+	case NBD_REP_ERR_UNKNOWN:
+		*why = "the server has no such export";
+		return -ENOENT;
+	case NBD_REP_ERR_TLS_REQD:
+		*why = "the server demands TLS, which ballast does not speak";
+		return -EOPNOTSUPP;
+	case NBD_REP_ERR_POLICY:
+		*why = "the server's policy forbids it";
+		return -EACCES;
+	case NBD_REP_ERR_SHUTDOWN:
+		*why = "the server is shutting down";
+		return -ECONNREFUSED;
+	case NBD_REP_ERR_BLOCK_SIZE_REQD:
+		*why = "the server demands block sizes that it did not tell";
+		return -EPROTO;
+	case NBD_REP_ERR_PLATFORM:
+	case NBD_REP_ERR_UNSUP:
+		*why = "the server does not support it";
+		return -EOPNOTSUPP;
+	case NBD_REP_ERR_INVALID:
+	case NBD_REP_ERR_TOO_BIG:
+		*why = "the server calls the request for the export invalid";
+		return -EINVAL;
+	default:
+		*why = "the server refused, with an error that the protocol does not name";
+		return -EPROTO;
+	}
+}
+
+/**
+ * wire_put_go - write NBD_OPT_GO but for the export's name
+ * @head: WIRE_GO_HEAD_LEN bytes, which go before the name
+ * @tail: WIRE_GO_TAIL_LEN bytes, which go behind it
+ * @name_len: length of the name, NBD_MAX_STRING at most
+ */
+void wire_put_go(u8 *head, u8 *tail, u32 name_len)
+{
+	wire_put_option(head, NBD_OPT_GO, 4 + name_len + WIRE_GO_TAIL_LEN);
+	put_unaligned_be32(name_len, head + WIRE_OPTION_LEN);
+	put_unaligned_be16(2, tail);
+	put_unaligned_be16(NBD_INFO_NAME, tail + 2);
+	put_unaligned_be16(NBD_INFO_BLOCK_SIZE, tail + 4);
+}
+
+/**
+ * wire_get_info - read one NBD_REP_INFO
+ * @buf: its data, of which min(@length, WIRE_INFO_MAX_LEN) bytes are there
+ * @length: as the reply's header has it
+ * @export: what it says goes here
+ * @type: NBD_INFO_*
+ * @why: set to what is wrong, on error
+ *
+ * Information of a type that is unknown is passed over, as is a name.
+ *
+ * Return: 0 or -EPROTO
+ */
+int wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
+		  u16 *type, const char **why)
+{
+	if (length < 2) {
+		*why = "information on the export is too short";
+		return -EPROTO;
+	}
+	*type = get_unaligned_be16(buf);
+	switch (*type) {
+	case NBD_INFO_EXPORT:
+		if (length != 12) {
+			*why = "information on the export's size has a wrong length";
+			return -EPROTO;
+		}
+		export->size = get_unaligned_be64(buf + 2);
+		export->flags = get_unaligned_be16(buf + 10);
+		break;
+	case NBD_INFO_BLOCK_SIZE:
+		if (length != 14) {
+			*why = "information on block sizes has a wrong length";
+			return -EPROTO;
+		}
+		export->min_block = get_unaligned_be32(buf + 2);
+		export->preferred_block = get_unaligned_be32(buf + 6);
+		export->max_payload = get_unaligned_be32(buf + 10);
+		if (!export->min_block) {
+			*why = "minimum block size is 0";
+			return -EPROTO;
+		}
+		break;
+	}
+	return 0;
+}
+
+/**
+ * wire_get_export_name_reply - read the answer to NBD_OPT_EXPORT_NAME
+ * @buf: WIRE_EXPORT_NAME_REPLY_LEN bytes
+ * @export: what it says goes here
+ */
+void wire_get_export_name_reply(const u8 *buf, struct wire_export *export)
+{
+	export->size = get_unaligned_be64(buf);
+	export->flags = get_unaligned_be16(buf + 8);
+}
+
+/**
+ * wire_check_export - can an export be a disk?
+ * @export: as the server told; what it left out is filled in, and what
+ *	    is finer than a disk can have is made a disk's
+ * @page_size: the largest block that the block layer takes, bytes
+ * @why: set to what is wrong, on error
+ *
+ * Return: 0; -EINVAL; -EFBIG: over 2^63 - 1 bytes
+ */
+int wire_check_export(struct wire_export *export, u32 page_size,
+		      const char **why)
+{
+	if (!(export->flags & NBD_FLAG_HAS_FLAGS))
+		export->flags = 0;
+	if (!export->min_block)
+		export->min_block = 512;
+	if (!is_power_of_2(export->min_block)) {
+		*why = "block size is not a power of two";
+		return -EINVAL;
+	}
+	if (export->min_block > page_size) {
+		*why = "block size is larger than a page";
+		return -EINVAL;
+	}
+	export->min_block = max_t(u32, export->min_block, 512);
+
+	if (export->preferred_block &&
+	    !is_power_of_2(export->preferred_block)) {
+		*why = "preferred block size is not a power of two";
+		return -EINVAL;
+	}
+	export->preferred_block = max(export->preferred_block,
+				      export->min_block);
+
+	/* 0xffffffff says that there is no limit; ours is the default. */
+	if (!export->max_payload ||
+	    export->max_payload > NBD_DEFAULT_MAX_PAYLOAD)
+		export->max_payload = NBD_DEFAULT_MAX_PAYLOAD;
+	export->max_payload = round_down(export->max_payload,
+					 export->min_block);
+	if (export->max_payload < page_size) {
+		*why = "longest request is shorter than a page";
+		return -EINVAL;
+	}
+
+	if (!export->size) {
+		*why = "export size is 0";
+		return -EINVAL;
+	}
+	if (export->size > S64_MAX) {
+		*why = "export size is over 2^63 - 1 bytes";
+		return -EFBIG;
+	}
+	if (export->size & (export->min_block - 1)) {
+		*why = "export size is not a multiple of its block size";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/**
+ * wire_put_request - write a request's header
+ * @buf: WIRE_REQUEST_LEN bytes
+ * @flags: NBD_CMD_FLAG_*
+ * @type: NBD_CMD_*
+ * @cookie: returned by the server in the reply
+ * @offset: bytes
+ * @length: bytes
+ */
+void wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
+		      u32 length)
+{
+	put_unaligned_be32(NBD_REQUEST_MAGIC, buf);
+	put_unaligned_be16(flags, buf + 4);
+	put_unaligned_be16(type, buf + 6);
+	put_unaligned_be64(cookie, buf + 8);
+	put_unaligned_be64(offset, buf + 16);
+	put_unaligned_be32(length, buf + 24);
+}
+
+/**
+ * wire_get_reply - read a reply's header
+ * @buf: what has come of it
+ * @have: bytes in @buf
+ * @structured: whether structured replies were agreed on
+ * @reply: what it says
+ * @why: set to what is wrong, on error
+ *
+ * Return: 0 when @reply is filled in; how long the header is, so that it
+ * can be called again with that much; -EPROTO
+ */
+int wire_get_reply(const u8 *buf, size_t have, bool structured,
+		   struct wire_reply *reply, const char **why)
+{
+	u16 flags;
+
+	if (have < 4)
+		return WIRE_SIMPLE_REPLY_LEN;
+
+	switch (get_unaligned_be32(buf)) {
+	case NBD_SIMPLE_REPLY_MAGIC:
+		if (have < WIRE_SIMPLE_REPLY_LEN)
+			return WIRE_SIMPLE_REPLY_LEN;
+		reply->structured = false;
+		reply->done = true;
+		reply->type = NBD_REPLY_TYPE_NONE;
+		reply->error = get_unaligned_be32(buf + 4);
+		reply->cookie = get_unaligned_be64(buf + 8);
+		reply->length = 0;
+		return 0;
+	case NBD_STRUCTURED_REPLY_MAGIC:
+		if (!structured) {
+			*why = "structured reply, which was not agreed on";
+			return -EPROTO;
+		}
+		if (have < WIRE_CHUNK_LEN)
+			return WIRE_CHUNK_LEN;
+		flags = get_unaligned_be16(buf + 4);
+		reply->structured = true;
+		reply->done = flags & NBD_REPLY_FLAG_DONE;
+		reply->type = get_unaligned_be16(buf + 6);
+		reply->error = 0;
+		reply->cookie = get_unaligned_be64(buf + 8);
+		reply->length = get_unaligned_be32(buf + 16);
+		return 0;
+	default:
+		*why = "wrong magic in a reply";
+		return -EPROTO;
+	}
+}
+
+/**
+ * wire_chunk_fixed_len - length of what begins a chunk's payload
+ * @reply: the chunk's header
+ * @why: set to what is wrong, on error
+ *
+ * Return: bytes, WIRE_CHUNK_FIXED_MAX_LEN at most; -EPROTO: a length that
+ * no chunk of this type has, or an unknown type that is no error
+ */
+int wire_chunk_fixed_len(const struct wire_reply *reply, const char **why)
+{
+	switch (reply->type) {
+	case NBD_REPLY_TYPE_NONE:
+		if (reply->length || !reply->done)
+			break;
+		return 0;
+	case NBD_REPLY_TYPE_OFFSET_DATA:
+		if (reply->length <= 8)
+			break;
+		return 8;
+	case NBD_REPLY_TYPE_OFFSET_HOLE:
+		if (reply->length != 12)
+			break;
+		return 12;
+	default:
+		if (!NBD_REPLY_TYPE_IS_ERROR(reply->type)) {
+			*why = "chunk of a type that was not agreed on";
+			return -EPROTO;
+		}
+		if (reply->length < 6 || reply->length > NBD_MAX_ERROR_CHUNK)
+			break;
+		return 6;
+	}
+	*why = "chunk of a wrong length";
+	return -EPROTO;
+}
+
+/**
+ * wire_get_chunk_range - which part of a read a chunk answers
+ * @reply: the chunk's header, of type OFFSET_DATA or OFFSET_HOLE
+ * @fixed: the bytes that begin its payload
+ * @offset: of the read, bytes
+ * @length: of the read, bytes
+ * @start: where in the read the part begins
+ * @len: how long it is
+ * @why: set to what is wrong, on error
+ *
+ * Return: 0 or -EPROTO: not within the read
+ */
+int wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
+			 u64 offset, u32 length, u32 *start, u32 *len,
+			 const char **why)
+{
+	u64 at = get_unaligned_be64(fixed);
+	u32 n = reply->type == NBD_REPLY_TYPE_OFFSET_HOLE ?
+			get_unaligned_be32(fixed + 8) : reply->length - 8;
+
+	if (!n || at < offset || at - offset > length ||
+	    n > length - (at - offset)) {
+		*why = "chunk outside of what was asked for";
+		return -EPROTO;
+	}
+	*start = at - offset;
+	*len = n;
+	return 0;
+}
+
+/**
+ * wire_get_chunk_error - the error in an error chunk
+ * @fixed: the bytes that begin its payload
+ *
+ * Return: the NBD error
+ */
+u32 wire_get_chunk_error(const u8 *fixed)
+{
+	return get_unaligned_be32(fixed);
+}
+
+/**
+ * wire_errno - the errno for an NBD error
+ * @error: as the server sent it, any value
+ *
+ * Return: 0 or a negative errno; -EIO for what the protocol does not name
+ */
+int wire_errno(u32 error)
+{
+	switch (error) {
+	case 0:
+		return 0;
+	case 1:
+		return -EPERM;
+	case 5:
+		return -EIO;
+	case 12:
+		return -ENOMEM;
+	case 22:
+		return -EINVAL;
+	case 28:
+		return -ENOSPC;
+	case 75:
+		return -EOVERFLOW;
+	case 95:
+		return -EOPNOTSUPP;
+	case 108:
+		return -ESHUTDOWN;
+	default:
+		return -EIO;
+	}
+}
+
+void wire_cover_init(struct wire_cover *cover)
+{
+	cover->nr = 0;
+}
+
+/**
+ * wire_cover_add - note that a range of a read has arrived
+ * @cover: what has arrived before
+ * @start: of the range
+ * @length: of the range, not 0
+ *
+ * Servers send the parts in order, which takes one range; some disorder
+ * fits into WIRE_COVER_RANGES.
+ *
+ * Return: 0; -EPROTO: some of it had arrived before; -E2BIG: in too many
+ * pieces to keep track of
+ */
+int wire_cover_add(struct wire_cover *cover, u32 start, u32 length)
+{
+	u32 end = start + length;
+	unsigned int i = 0;
+
+	while (i < cover->nr && cover->range[i].end < start)
+		i++;
+	/* Range i is the first that ends at our start or behind it. */
+	if (i < cover->nr && cover->range[i].end == start) {
+		cover->range[i].end = end;
+		if (i + 1 == cover->nr || cover->range[i + 1].start > end)
+			return 0;
+		if (cover->range[i + 1].start < end)
+			return -EPROTO;
+		cover->range[i].end = cover->range[i + 1].end;
+		cover->nr--;
+		memmove(&cover->range[i + 1], &cover->range[i + 2],
+			(cover->nr - i - 1) * sizeof(cover->range[0]));
+		return 0;
+	}
+	if (i < cover->nr && cover->range[i].start < end)
+		return -EPROTO;
+	if (i < cover->nr && cover->range[i].start == end) {
+		cover->range[i].start = start;
+		return 0;
+	}
+	if (cover->nr == WIRE_COVER_RANGES)
+		return -E2BIG;
+	memmove(&cover->range[i + 1], &cover->range[i],
+		(cover->nr - i) * sizeof(cover->range[0]));
+	cover->range[i].start = start;
+	cover->range[i].end = end;
+	cover->nr++;
+	return 0;
+}
+
+/**
+ * wire_cover_whole - has all of a read arrived?
+ * @cover: what has arrived
+ * @length: of the read
+ */
+bool wire_cover_whole(const struct wire_cover *cover, u32 length)
+{
+	return cover->nr == 1 && !cover->range[0].start &&
+	       cover->range[0].end == length;
+}
