@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from rig import host, initrd  # noqa: E402
+from rig import host  # noqa: E402
 
 SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports",
           "forky", "sid", "debug")
@@ -37,6 +37,7 @@ EXCLUDE = """
     /etc/kernel/postinst.d/initramfs-tools
 """.split()
 SLACK_MIB = 1024  # free space on the guest's disk
+VERSION = 1       # raise it when images are made in another way, and all are made anew
 
 # The suite "debug" is bookworm with a kernel that somebody built.
 DEBUG_KERNEL = host.REPO.parent / "shared" / "debug-kernel"
@@ -62,11 +63,8 @@ class Image:
 
     @property
     def kernel(self):
+        # There is one: the newest of the suite, at the time it was made.
         return next((self.root / "boot").glob("vmlinuz-*"))
-
-    @property
-    def initrd(self):
-        return self.path / "initrd.cpio"
 
     @property
     def release(self):
@@ -87,11 +85,8 @@ def describe(suite, flavour):
         raise ValueError(f"no such image: {suite} {flavour}")
     if suite == "debug":
         flavour = "amd64"
-    stamp = hashlib.sha256(repr((_packages(suite, flavour), _debs(suite), EXCLUDE, SLACK_MIB))
-                           .encode())
-    for source in (__file__, initrd.__file__):
-        stamp.update(Path(source).read_bytes())
-    name = f"{suite}-{flavour}-{stamp.hexdigest()[:12]}"
+    made_from = repr((VERSION, _packages(suite, flavour), _debs(suite), EXCLUDE, SLACK_MIB))
+    name = f"{suite}-{flavour}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}"
     return Image(suite, flavour, host.cache() / "images" / name)
 
 
@@ -141,9 +136,17 @@ def _make_disk(image, root, disk):
     usage = subprocess.run(host.in_namespace(["du", "-sm", str(root)]), check=True,
                            stdout=subprocess.PIPE, text=True).stdout
     size = int(usage.split()[0]) * 5 // 4 + SLACK_MIB
+    disk.touch()
     # No journal: the disk is thrown away when the guest ends.
     _run(host.in_namespace(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root),
                             str(disk), f"{size}M"]))
+
+
+def _remove_older(image):
+    """Images of this suite and flavour that were made from another list."""
+    for path in image.path.parent.glob(f"{image.suite}-{image.flavour}-*"):
+        if path.is_dir() and path != image.path:
+            _run(host.in_namespace(["rm", "-rf", str(path)]))
 
 
 def _run(argv):
@@ -154,7 +157,7 @@ def make(image):
     """Make the image, or wait for whoever is making it."""
     image.path.parent.mkdir(parents=True, exist_ok=True)
     work = image.path.with_suffix(".part")
-    with open(image.path.with_suffix(".lock"), "w") as lock:
+    with open(image.path.with_name(f"{image.suite}-{image.flavour}.lock"), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -170,8 +173,8 @@ def make(image):
         _bootstrap(image, part.root)
         host.say("... the guest's disk")
         _make_disk(image, part.root, part.disk)
-        initrd.make_base(part)
         work.rename(image.path)
+        _remove_older(image)
         host.say(f"{image.path.name} made in {time.monotonic() - began:.0f} s")
 
 
