@@ -5,17 +5,18 @@ import shutil
 
 import pytest
 
-from rig import console, host, image, net
+from rig import console, host, image as images, module, net
 from rig.vm import VM
 
 
 def pytest_addoption(parser):
-    parser.addoption("--suite", default="bookworm", choices=image.SUITES,
+    parser.addoption("--suite", default="bookworm", choices=images.SUITES,
                      help="the Debian release that guests run")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "console_ok(regex): the kernel may say this here")
+    config.addinivalue_line("markers", "console_bad(regex): the kernel must not say this either")
 
 
 def _log_dir(node):
@@ -29,8 +30,11 @@ def _vm_factory(request):
     started = []
 
     def start(suite=None, name=None, **options):
-        vm = VM(suite or request.config.getoption("--suite"),
-                name=name or f"guest{len(started)}", logs=logs, **options)
+        try:
+            vm = VM(suite or request.config.getoption("--suite"),
+                    name=name or f"guest{len(started)}", logs=logs, **options)
+        except images.Unavailable as reason:
+            pytest.skip(str(reason))
         started.append(vm)
         return vm
 
@@ -45,6 +49,20 @@ def network():
     return net
 
 
+@pytest.fixture(scope="session")
+def suite(request):
+    return request.config.getoption("--suite")
+
+
+@pytest.fixture(scope="session")
+def image(suite):
+    """The image of --suite, in its default flavour."""
+    try:
+        return images.get(suite)
+    except images.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
 @pytest.fixture
 def vm(request):
     """vm(memory=..., nic=..., ...) starts a guest that ends with the test."""
@@ -57,9 +75,19 @@ def module_vm(request):
     yield from _vm_factory(request)
 
 
+@pytest.fixture(scope="module")
+def shared_vm(module_vm):
+    """One guest for all tests of a file, with ballast.ko in it."""
+    guest = module_vm(name="shared")
+    module.load(guest)
+    return guest
+
+
 def _check_consoles(item):
-    allowed = [pattern for mark in item.iter_markers("console_ok") for pattern in mark.args]
-    found = console.alarms(allowed)
+    def patterns(name):
+        return [pattern for mark in item.iter_markers(name) for pattern in mark.args]
+
+    found = console.alarms(patterns("console_ok"), patterns("console_bad"))
     if found:
         pytest.fail("the kernel complained\n" + "\n".join(found), pytrace=False)
 

@@ -1,9 +1,31 @@
 """The rig's own tests."""
 
+import os
+import subprocess
+import sys
+import textwrap
+
 import pytest
 
-from rig import net
-from rig.vm import CommandFailed
+from rig import module, net, servers
+from rig.vm import NICS, CommandFailed
+from rig.wait import until
+
+HELLO = """
+#include <linux/init.h>
+#include <linux/module.h>
+static int __init hello_init(void) { pr_info("hello from a module\\n"); return 0; }
+static void __exit hello_exit(void) { }
+module_init(hello_init);
+module_exit(hello_exit);
+MODULE_LICENSE("GPL");
+"""
+HELLO_MAKEFILE = """
+obj-m := hello.o
+all:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+"""
+PING = f"ping -q -c1 -W5 {net.HOST4} && ping -q -c1 -W5 {net.HOST6}"
 
 
 @pytest.fixture(scope="module")
@@ -11,16 +33,205 @@ def guest(module_vm):
     return module_vm(name="rig")
 
 
-def test_boots(guest):
+def test_boots_in_time(guest):
     print(f"booted in {guest.boot_seconds:.1f} s")
-    assert guest.boot_seconds < 30
+    assert guest.boot_seconds < (240 if guest.suite == "debug" else 30)
 
 
 def test_status_and_output(guest):
     assert guest.run("echo a; echo b >&2; exit 3", check=False) == (3, "a\nb\n")
+    assert guest.run("kill -9 $$", check=False).status == 128 + 9
     with pytest.raises(CommandFailed, match="exit status 3"):
         guest.run("exit 3")
+    with pytest.raises(CommandFailed, match="waited 0.5 s"):
+        guest.run("echo begun; exec sleep 1000", timeout=0.5)
+    guest.run("pkill sleep")
 
 
-def test_ping(guest):
-    guest.run(f"ping -c1 -W5 {net.HOST4} && ping -c1 -W5 {net.HOST6}")
+def test_script_longer_than_a_frame(guest):
+    assert guest.run(f"echo begin\n# {'x' * 100000}\necho end").output == "begin\nend\n"
+
+
+def test_two_jobs_at_once(guest):
+    reader = guest.spawn("mkfifo /tmp/pipe; echo made; read word < /tmp/pipe; echo got $word")
+    reader.wait_output("made")
+    guest.run("echo this > /tmp/pipe; rm /tmp/pipe")
+    assert reader.wait() == 0
+    assert reader.output == "made\ngot this\n"
+
+
+def test_output_comes_while_the_job_runs_and_the_job_can_be_killed(guest):
+    job = guest.spawn("n=0; while :; do n=$((n + 1)); echo tick $n; sleep 0.05; done")
+    job.wait_output("tick 5\n")
+    assert job.running
+    assert job.kill() == 128 + 9
+    guest.run("! pgrep -x sleep")
+
+
+def test_a_daemon_does_not_hold_a_job_open(guest):
+    assert guest.run("sleep 1000 & echo $!", timeout=10).status == 0
+    guest.run("pkill sleep")
+
+
+def test_files_go_in_and_out_unchanged(guest):
+    data = os.urandom(100000)
+    guest.put("/tmp/file", data)
+    assert guest.get("/tmp/file") == data
+
+
+def test_memory_is_as_asked(guest, vm):
+    def total(one):
+        # What the firmware and the kernel keep for themselves is less than 64 MiB.
+        kib = int(one.run("awk '/MemTotal/ { print $2 }' /proc/meminfo").output)
+        assert one.memory - 64 < kib / 1024 <= one.memory
+
+    if guest.suite != "debug":
+        total(guest)
+        total(vm(memory=384))
+
+
+def test_ping_both_ways_in_both_families(guest):
+    guest.run(PING)
+    for address in (guest.address4, guest.address6):
+        # python's socket is enough; ping needs privileges or a sysctl on the host.
+        job = guest.spawn(f"exec socat -u TCP{6 if ':' in address else 4}-LISTEN:7000 STDOUT")
+        until(lambda: guest.run("ss -Hltn sport = :7000").output, 10, "socat to listen")
+        subprocess.run(["/usr/bin/python3", "-c", textwrap.dedent(f"""
+            import socket
+            with socket.create_connection(("{address}", 7000), 10) as s:
+                s.sendall(b"over the bridge")
+        """)], check=True)
+        assert job.wait(10) == 0
+        assert job.output == "over the bridge"
+
+
+@pytest.mark.parametrize("nic", NICS)
+def test_every_nic_model_works(vm, nic):
+    guest = vm(nic=nic)
+    guest.run(f"ethtool -i eth0 | grep '^driver: {NICS[nic]}' && {PING}")
+
+
+def test_guests_reach_each_other(guest, vm):
+    other = vm(nics=2, mtu=1400)
+    other.run(f"ping -q -c1 -W5 {guest.address4} && ping -q -c1 -W5 {guest.address6}")
+    assert other.run("cat /sys/class/net/eth0/mtu").output == "1400\n"
+    other.run("test -d /sys/class/net/eth1")
+
+
+def test_taps_are_gone_with_their_guest(vm):
+    guest = vm()
+    taps = guest.network.taps
+    assert all(net.ip("link", "show", tap, check=False).returncode == 0 for tap in taps)
+    guest.close()
+    assert all(net.ip("link", "show", tap, check=False).returncode for tap in taps)
+
+
+def test_sysrq_works_over_the_serial_console(guest):
+    before = len(guest.console.text)
+    guest.sysrq("h")
+    until(lambda: "sysrq: HELP" in guest.console.text[before:], 10, "the help of sysrq")
+
+
+def test_qmp_takes_the_link_away(guest):
+    guest.qmp("set_link", name="nic0", up=False)
+    carrier = "cat /sys/class/net/eth0/carrier"
+    until(lambda: guest.run(carrier).output == "0\n", 10, "the link to go down")
+    guest.qmp("set_link", name="nic0", up=True)
+    until(lambda: guest.run(carrier).output == "1\n", 10, "the link to come up")
+
+
+def test_udev_runs_if_asked(vm):
+    guest = vm(udev=True, files={"/etc/udev/rules.d/90-test.rules": b'ENV{SEEN_BY_RULE}="1"\n'})
+    guest.run("udevadm info -q property /sys/block/vda | grep SEEN_BY_RULE=1")
+
+
+def test_extra_disk_keeps_what_is_written(vm, tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(1 << 20))
+    vm(disks=[disk]).run("printf kept | dd of=/dev/vdb oflag=direct,sync conv=sync bs=512")
+    assert disk.read_bytes().startswith(b"kept")
+
+
+def test_poweroff_ends_it(vm):
+    guest = vm()
+    guest.spawn("sync; echo o > /proc/sysrq-trigger")
+    guest.wait_exit()
+
+
+@pytest.mark.parametrize("server", [
+    lambda: servers.NbdServer({"swap": 64 << 20}),
+    lambda: servers.NbdServer({"swap": 64 << 20}, address=net.HOST6),
+    lambda: servers.Nbdkit("memory", "64M", "rdelay=1ms", filters=["delay"]),
+    lambda: servers.QemuNbd("swap", 64 << 20),
+], ids=["nbd-server", "nbd-server-ipv6", "nbdkit", "qemu-nbd"])
+def test_in_tree_nbd_reads_from_a_server(guest, server):
+    with server() as nbd:
+        guest.run(f"""
+            modprobe nbd
+            nbd-client {nbd.address} {nbd.port} -N swap /dev/nbd0 || exit
+            dd if=/dev/nbd0 of=/dev/null bs=64k count=64 iflag=direct; status=$?
+            nbd-client -d /dev/nbd0 && exit $status
+        """)
+
+
+def test_a_server_starts_again_with_its_data(guest):
+    with servers.NbdServer({"swap": 1 << 20}) as nbd:
+        nbd.files["swap"].write_bytes(b"here".ljust(1 << 20))
+        nbd.stop()
+        nbd.start()
+        assert nbd.files["swap"].read_bytes().startswith(b"here")
+
+
+def test_a_scripted_server_sees_its_clients(guest):
+    def serve(connection):
+        connection.sendall(servers.receive(connection, 5)[::-1])
+
+    with servers.ScriptedServer(serve) as server:
+        out = guest.run(f"echo abcd | socat -t5 - TCP:{server.address}:{server.port}").output
+        assert out == "\ndcba"
+        assert len(server.connections) == 1 and not server.errors
+
+
+@pytest.fixture
+def hello(tmp_path):
+    (tmp_path / "hello.c").write_text(HELLO)
+    (tmp_path / "Makefile").write_text(HELLO_MAKEFILE)
+    return tmp_path
+
+
+def test_a_module_is_built_and_loaded(guest, hello):
+    module.load(guest, source=hello, name="hello")
+    guest.run("grep -q '^hello ' /proc/modules && dmesg | grep 'hello from a module'")
+    guest.run("rmmod hello")
+
+
+def test_a_module_that_does_not_compile_says_why(guest, hello):
+    (hello / "hello.c").write_text(HELLO + "syntax error")
+    with pytest.raises(RuntimeError, match="does not build.*\n(.*\n)*.*syntax error"):
+        module.build(guest.image.suite, guest.image.flavour, source=hello, name="hello")
+
+
+SAYS_WARNING = """
+import pytest
+from rig.vm import VM
+
+{mark}
+def test_warns(module_vm):
+    module_vm(name="warns").run("echo 'WARNING: CPU: 0 PID: 1 at made/up.c:1' > /dev/kmsg")
+"""
+
+
+@pytest.mark.parametrize("mark, status", [("", 1), ("@pytest.mark.console_ok('made/up')", 0)],
+                         ids=["fails", "allowed"])
+def test_a_kernel_warning_fails_the_test_it_happens_in(tmp_path, request, mark, status):
+    here = os.path.dirname(__file__)
+    (tmp_path / "test_warns.py").write_text(SAYS_WARNING.format(mark=mark))
+    with open(os.path.join(here, "conftest.py")) as conftest:
+        (tmp_path / "conftest.py").write_text(conftest.read())
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", tmp_path,
+         f"--suite={request.config.getoption('--suite')}", tmp_path],
+        env=dict(os.environ, PYTHONPATH=here, BALLAST_LOGS=str(tmp_path / "logs")),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == status, done.stdout
+    assert ("WARNING: CPU: 0" in done.stdout) == bool(status)

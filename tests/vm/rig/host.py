@@ -52,17 +52,6 @@ def start(argv, **options):
                             stdin=subprocess.DEVNULL, **options)
 
 
-def end(process):
-    """End a process we started, politely first."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    process.wait()
-
-
 def outside(argv):
     """Run argv outside the tests' network namespace; fails if it does.
 

@@ -164,6 +164,8 @@ class VM:
         argv += ["-drive", f"file={self.image.disk},format=raw,if=virtio,snapshot=on,cache=unsafe"]
         for disk in disks:
             argv += ["-drive", f"file={disk},format=raw,if=virtio"]
+        # Nobody boots from the network: no boot ROM.
+        nic_props = {"romfile": "", **nic_props}
         for number, tap in enumerate(self.network.taps):
             props = "".join(f",{key}={value}" for key, value in nic_props.items())
             argv += ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no",
