@@ -29,6 +29,10 @@
 
 static DEFINE_IDA(disk_indices);
 
+/* Disks that are not freed yet; what refers to one may outlive its detach. */
+static atomic_t nr_disks = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(no_disks);
+
 static struct ballast_link *disk_link(struct ballast_disk *disk,
 				      struct blk_mq_hw_ctx *hctx)
 {
@@ -138,6 +142,8 @@ static void disk_free(struct kref *ref)
 	kvfree(disk->slots);
 	kfree(disk->links);
 	kfree(disk);
+	if (atomic_dec_and_test(&nr_disks))
+		wake_up(&no_disks);
 }
 
 void ballast_disk_put(struct ballast_disk *disk)
@@ -217,11 +223,11 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
 	if (!disk)
 		return ERR_PTR(-ENOMEM);
+	atomic_inc(&nr_disks);
 	kref_init(&disk->ref);
 	mutex_init(&disk->lock);
 	init_waitqueue_head(&disk->wait);
 	init_completion(&disk->ready);
-	init_completion(&disk->kobj_released);
 	disk->opts = *opts;
 	disk->opts.export = kmemdup_nul(opts->export, opts->export_len,
 					GFP_KERNEL);
@@ -435,8 +441,9 @@ int ballast_disk_detach(struct ballast_disk *disk, bool force)
 	return 0;
 }
 
-/* On unload, when no disk can be there any more. */
+/* On unload: no disk is attached, and none can be any more. */
 void ballast_disk_exit(void)
 {
+	wait_event(no_disks, !atomic_read(&nr_disks));
 	ida_destroy(&disk_indices);
 }

@@ -20,7 +20,7 @@ struct task_struct;
 
 /**
  * struct ballast_disk - one block device
- * @ref: one for the attachment, one for each opener
+ * @ref: one for the attachment, one for @kobj, one for each opener
  * @index: the N of /dev/ballastN
  * @opts: what was asked for; its export name is the disk's own copy
  * @net: the attaching task's network namespace, kept until the detach
@@ -42,7 +42,6 @@ struct task_struct;
  * @openers: how often the disk is open
  * @detaching: nobody may open it any more
  * @kobj: its directory in sysfs
- * @kobj_released: nothing refers to @kobj any more
  */
 struct ballast_disk {
 	struct kref ref;
@@ -69,7 +68,6 @@ struct ballast_disk {
 	bool detaching;
 
 	struct kobject kobj;
-	struct completion kobj_released;
 };
 
 int ballast_disk_attach(const struct ballast_options *opts);

@@ -20,8 +20,8 @@ static void __exit ballast_exit(void)
 	 * The last writer of a detach file has dropped the module from
 	 * within it, and may not have returned from it yet.
 	 */
-	synchronize_rcu_tasks();
 	ballast_disk_exit();
+	synchronize_rcu_tasks();
 }
 
 module_init(ballast_init);

@@ -113,13 +113,15 @@ static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 		return -EINVAL;
 	}
 
-	/* This very file goes; its removal must not wait for its writer. */
-	kref_get(&disk->ref);
+	/*
+	 * This very file goes; its removal must not wait for its writer. The
+	 * directory, and with it the disk, is referred to until the end.
+	 */
 	node = sysfs_break_active_protection(kobj, &attr->attr);
-	err = node ? ballast_disk_detach(disk, force) : -ENODEV;
-	if (node)
-		sysfs_unbreak_active_protection(node);
-	ballast_disk_put(disk);
+	if (!node)
+		return -ENODEV;
+	err = ballast_disk_detach(disk, force);
+	sysfs_unbreak_active_protection(node);
 	return err ?: len;
 }
 
@@ -147,7 +149,7 @@ ATTRIBUTE_GROUPS(disk);
 
 static void disk_kobj_release(struct kobject *kobj)
 {
-	complete(&to_disk(kobj)->kobj_released);
+	ballast_disk_put(to_disk(kobj));
 }
 
 static const struct kobj_type disk_ktype = {
@@ -167,9 +169,11 @@ static const struct kobj_type disk_ktype = {
  */
 int ballast_sysfs_add(struct ballast_disk *disk)
 {
-	int err = kobject_init_and_add(&disk->kobj, &disk_ktype,
-				       &disk_to_dev(disk->gd)->kobj, "ballast");
+	int err;
 
+	kref_get(&disk->ref); /* dropped in disk_kobj_release() */
+	err = kobject_init_and_add(&disk->kobj, &disk_ktype,
+				   &disk_to_dev(disk->gd)->kobj, "ballast");
 	if (err)
 		ballast_sysfs_remove(disk);
 	return err;
@@ -180,5 +184,4 @@ void ballast_sysfs_remove(struct ballast_disk *disk)
 {
 	kobject_del(&disk->kobj);
 	kobject_put(&disk->kobj);
-	wait_for_completion(&disk->kobj_released);
 }
