@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the page allocator can still give to an allocation that can't wait.
+ */
+#ifndef BALLAST_HEADROOM_H
+#define BALLAST_HEADROOM_H
+
+long ballast_headroom(unsigned int order);
+long ballast_surplus(void);
+
+#endif /* BALLAST_HEADROOM_H */
