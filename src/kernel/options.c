@@ -30,7 +30,7 @@ static int bad(char *why, int err, const char *name, const char *value,
 	       const char *what)
 {
 	if (value)
-		scnprintf(why, BALLAST_WHY_LEN, "%s=%.60s: %s", name, value,
+		scnprintf(why, BALLAST_WHY_LEN, "%.60s=%.60s: %s", name, value,
 			  what);
 	else
 		scnprintf(why, BALLAST_WHY_LEN, "%.60s: %s", name, what);
@@ -158,16 +158,24 @@ static const struct option {
 	{ "readonly", true, parse_readonly },
 };
 
+/* The kernel's isspace() is Latin-1's, and takes a byte of UTF-8 for one. */
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* Cut the next word off; NULL: there is none, or its quotes never close. */
 static char *next_word(char **rest, bool *unclosed)
 {
-	char *word = skip_spaces(*rest), *from, *to;
+	char *word = *rest, *from, *to;
 	bool quoted = false;
 
 	*unclosed = false;
+	while (is_space(*word))
+		word++;
 	if (!*word)
 		return NULL;
-	for (from = to = word; *from && (quoted || !isspace(*from)); from++) {
+	for (from = to = word; *from && (quoted || !is_space(*from)); from++) {
 		if (*from == '"')
 			quoted = !quoted;
 		else

@@ -362,6 +362,10 @@ int wire_chunk_fixed_len(const struct wire_reply *reply, const char **why)
 		if (reply->length != 12)
 			break;
 		return 12;
+	case NBD_REPLY_TYPE_ERROR_OFFSET:
+		if (reply->length < 14 || reply->length > NBD_MAX_ERROR_CHUNK)
+			break;
+		return 6;
 	default:
 		if (!NBD_REPLY_TYPE_IS_ERROR(reply->type)) {
 			*why = "chunk of a type that was not agreed on";
@@ -455,7 +459,7 @@ void wire_cover_init(struct wire_cover *cover)
 
 /**
  * wire_cover_add - note that a range of a read has arrived
- * @cover: what has arrived before
+ * @cover: what has arrived before; of no use any more after an error
  * @start: of the range
  * @length: of the range, not 0
  *

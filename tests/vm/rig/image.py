@@ -117,17 +117,26 @@ def _packages(suite, flavour):
 def _bootstrap(image, root):
     """Fill root with Debian; packages come from mmdebstrap's default mirror."""
     base = "bookworm" if image.suite == "debug" else image.suite.removesuffix("-backports")
-    argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
+    argv = ["mmdebstrap", "--verbose", "--mode=root", "--variant=minbase", "--format=directory",
             f"--include={','.join(_packages(image.suite, image.flavour))}",
             *(f"--dpkgopt=path-exclude={glob}" for glob in EXCLUDE)]
     if image.suite.endswith("-backports"):
         # The same mirror again: only the suite's name differs.
         argv.append(f'--setup-hook=sed -n "s/^\\(deb .*\\) {base} main/\\1 {image.suite} main/p" '
                     '"$1/etc/apt/sources.list" > "$1/etc/apt/sources.list.d/backports.list"')
+    if base == "bullseye":
+        # No longer kept up: its security archive lists packages that it has not got.
+        argv.append("--setup-hook=sed -i /-security/d $1/etc/apt/sources.list")
     argv += [base, str(root)]
     if os.environ.get("BALLAST_MIRROR"):
         argv.append(os.environ["BALLAST_MIRROR"])
-    _run(host.in_namespace(["unshare", "--mount", "--", *argv]))
+    log = root.parent / "log"
+    with open(log, "w") as output:
+        done = subprocess.run(host.in_namespace(["unshare", "--mount", "--", *argv]),
+                              stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    if done.returncode:
+        raise RuntimeError(f"mmdebstrap failed; the end of {log}:\n"
+                           + "\n".join(log.read_text(errors="replace").splitlines()[-20:]))
     for deb in _debs(image.suite):
         # Not straight into the root: there /lib is a symbolic link.
         unpacked = root.parent / "deb"
