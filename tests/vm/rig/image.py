@@ -119,6 +119,8 @@ def _bootstrap(image, root):
     base = "bookworm" if image.suite == "debug" else image.suite.removesuffix("-backports")
     argv = ["mmdebstrap", "--verbose", "--mode=root", "--variant=minbase", "--format=directory",
             f"--include={','.join(_packages(image.suite, image.flavour))}",
+            # A mirror may be a snapshot of some time ago; its signatures still count.
+            '--aptopt=Acquire::Check-Valid-Until "false"',
             *(f"--dpkgopt=path-exclude={glob}" for glob in EXCLUDE)]
     if image.suite.endswith("-backports"):
         # The same mirror again: only the suite's name differs.
