@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/class/ballast/attach: writing to it makes a disk, reading it prints
- * how that is written.
+ * /sys/class/ballast/: writing to attach makes a disk, reading it prints how
+ * that is written; guard protects an interface for disks that are not ours.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -9,12 +9,14 @@
 
 #include <linux/capability.h>
 #include <linux/device/class.h>
+#include <linux/if.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "compat.h"
 #include "disk.h"
+#include "guard.h"
 #include "options.h"
 
 static ssize_t attach_show(const struct class *class,
@@ -56,8 +58,40 @@ static ssize_t attach_store(const struct class *class,
 
 static CLASS_ATTR_RW(attach);
 
+static ssize_t guard_show(const struct class *class,
+			  const struct class_attribute *attr, char *buf)
+{
+	return ballast_guard_list(buf);
+}
+
+static ssize_t guard_store(const struct class *class,
+			   const struct class_attribute *attr, const char *buf,
+			   size_t len)
+{
+	char name[IFNAMSIZ + 2];
+	size_t n = len;
+	int err;
+
+	if (!capable(CAP_NET_ADMIN))
+		return -EPERM;
+	if (n && buf[n - 1] == '\n')
+		n--;
+	if (!n || n >= sizeof(name)) {
+		pr_err("guard: takes the name of an interface, or a - and the name\n");
+		return -EINVAL;
+	}
+	memcpy(name, buf, n);
+	name[n] = '\0';
+	err = name[0] == '-' ? ballast_guard_set(name + 1, false) :
+			       ballast_guard_set(name, true);
+	return err ?: len;
+}
+
+static CLASS_ATTR_RW(guard);
+
 static struct attribute *ballast_class_attrs[] = {
 	&class_attr_attach.attr,
+	&class_attr_guard.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(ballast_class);

@@ -21,6 +21,8 @@
 #include <linux/timer.h>
 #include <linux/uio.h>
 #include <linux/version.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
 #include <net/tcp.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -43,6 +45,48 @@
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
 #define BLK_MQ_F_SHOULD_MERGE 0
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define __inet_lookup_established(net, ...)                                \
+	__inet_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
+				  __VA_ARGS__)
+#define __inet6_lookup_established(net, ...)                                \
+	__inet6_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
+				   __VA_ARGS__)
+#endif
+
+/* Is the socket's memory charged to a cgroup as well? */
+static inline bool sk_has_memcg(const struct sock *sk)
+{
+#ifdef CONFIG_MEMCG
+	return sk->sk_memcg;
+#else
+	return false;
+#endif
+}
+
+/* Memory that a socket keeps charged came with SO_RESERVE_MEM. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
+static inline bool sk_is_reserved(const struct sock *sk)
+{
+	return true;
+}
+
+static inline void sk_reserve(struct sock *sk, int size)
+{
+}
+#else
+static inline bool sk_is_reserved(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_reserved_mem);
+}
+
+static inline void sk_reserve(struct sock *sk, int size)
+{
+	WRITE_ONCE(sk->sk_forward_alloc, sk->sk_forward_alloc + size);
+	WRITE_ONCE(sk->sk_reserved_mem, sk->sk_reserved_mem + size);
+}
 #endif
 
 /* Class attributes became const. */

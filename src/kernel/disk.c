@@ -15,7 +15,9 @@
 
 #include "cmd.h"
 #include "compat.h"
+#include "objects.h"
 #include "reconnect.h"
+#include "reserve.h"
 #include "sysfs.h"
 
 /*
@@ -28,10 +30,6 @@
 #define DISK_CLOSE_TIMEOUT	HZ
 
 static DEFINE_IDA(disk_indices);
-
-/* Disks that are not freed yet; what refers to one may outlive its detach. */
-static atomic_t nr_disks = ATOMIC_INIT(0);
-static DECLARE_WAIT_QUEUE_HEAD(no_disks);
 
 static struct ballast_link *disk_link(struct ballast_disk *disk,
 				      struct blk_mq_hw_ctx *hctx)
@@ -142,8 +140,7 @@ static void disk_free(struct kref *ref)
 	kvfree(disk->slots);
 	kfree(disk->links);
 	kfree(disk);
-	if (atomic_dec_and_test(&nr_disks))
-		wake_up(&no_disks);
+	ballast_object_put();
 }
 
 void ballast_disk_put(struct ballast_disk *disk)
@@ -213,6 +210,17 @@ static int disk_set_address(struct ballast_disk *disk)
 	return err;
 }
 
+static int disk_check_reserve(const struct ballast_options *opts)
+{
+	unsigned long max = ballast_reserve_max_pages();
+
+	if (opts->reserve < 0 || opts->reserve <= max)
+		return 0;
+	pr_err("attach: reserve=%d: is over %lu pages, a tenth of memory\n",
+	       opts->reserve, max);
+	return -EINVAL;
+}
+
 /* All that is needed to connect. */
 static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 {
@@ -223,7 +231,7 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
 	if (!disk)
 		return ERR_PTR(-ENOMEM);
-	atomic_inc(&nr_disks);
+	ballast_object_get();
 	kref_init(&disk->ref);
 	mutex_init(&disk->lock);
 	init_waitqueue_head(&disk->wait);
@@ -240,6 +248,7 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	err = min(disk->index, 0);
 	if (!disk->opts.export || !disk->links || !disk->slots)
 		err = err ?: -ENOMEM;
+	err = err ?: disk_check_reserve(opts);
 	err = err ?: disk_set_address(disk);
 	if (err) {
 		ballast_disk_put(disk);
@@ -341,8 +350,11 @@ static void disk_disconnect(struct ballast_disk *disk, bool politely)
 		wait_event_timeout(disk->wait, disk_all_closed(disk),
 				   DISK_CLOSE_TIMEOUT);
 	}
-	for (i = 0; i < disk->opts.connections; i++)
+	for (i = 0; i < disk->opts.connections; i++) {
 		ballast_link_stop(&disk->links[i], &cmds);
+		ballast_path_put(disk->links[i].path);
+		disk->links[i].path = NULL;
+	}
 	list_for_each_entry_safe(cmd, next, &cmds, entry)
 		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), BLK_STS_IOERR);
 }
@@ -441,9 +453,8 @@ int ballast_disk_detach(struct ballast_disk *disk, bool force)
 	return 0;
 }
 
-/* On unload: no disk is attached, and none can be any more. */
+/* On unload, when all disks are freed. */
 void ballast_disk_exit(void)
 {
-	wait_event(no_disks, !atomic_read(&nr_disks));
 	ida_destroy(&disk_indices);
 }

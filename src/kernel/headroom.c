@@ -14,7 +14,7 @@
  */
 #include "headroom.h"
 
-#include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
 #include <linux/vmstat.h>

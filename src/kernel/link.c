@@ -17,6 +17,7 @@
 #include "cmd.h"
 #include "compat.h"
 #include "reply.h"
+#include "tcpmem.h"
 
 /* How long a connect, or one message of the negotiation, may take. */
 #define LINK_TIMEOUT		(10 * HZ)
@@ -116,7 +117,19 @@ static void link_take_submitted(struct ballast_link *link)
 	llist_for_each_entry_safe(cmd, next, node, submit) {
 		cmd_prepare(link, cmd);
 		list_add_tail(&cmd->entry, &link->unsent);
+		if (!link->inflight++)
+			ballast_path_io_begin(link->path);
 	}
+}
+
+/* @nr requests are in flight here no longer. Under the link's lock. */
+void ballast_link_ended(struct ballast_link *link, unsigned int nr)
+{
+	if (!nr)
+		return;
+	link->inflight -= nr;
+	if (!link->inflight)
+		ballast_path_io_end(link->path);
 }
 
 static int cmd_send_header(struct ballast_cmd *cmd, struct sock *sk, int flags)
@@ -189,6 +202,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		return;
 	link->sending = true;
 	noreclaim = memalloc_noreclaim_save();
+	ballast_path_check(link->path);
 	for (;;) {
 		if (!llist_empty(&link->submitted))
 			link_take_submitted(link);
@@ -357,6 +371,7 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	struct sock *sk = sock->sk;
 
 	lock_sock(sk);
+	ballast_tcpmem_charge(sk);
 	link->sock = sock;
 	link->structured = structured;
 	link->failed = false;
@@ -418,10 +433,16 @@ static void link_take_back(struct ballast_link *link, struct list_head *from,
 			   struct list_head *cmds)
 {
 	struct ballast_cmd *cmd;
+	unsigned int nr = 0;
 
-	list_for_each_entry(cmd, from, entry)
+	list_for_each_entry(cmd, from, entry) {
 		WRITE_ONCE(link->slots[cmd->index].link, NULL);
+		nr++;
+	}
 	list_splice_tail_init(from, cmds);
+	local_bh_disable();
+	ballast_link_ended(link, nr);
+	local_bh_enable();
 }
 
 /**

@@ -25,6 +25,7 @@
 #include <linux/uio.h>
 #include <linux/wait.h>
 
+#include "path.h"
 #include "wire.h"
 
 struct ballast_link;
@@ -125,6 +126,9 @@ struct ballast_rx {
  * @closed: the server has closed its side
  * @err: why it failed, a negative errno
  * @why: likewise, in words
+ * @path: its interfaces; stays from one connection to the next. Written
+ *	  by the disk's thread while there is no socket.
+ * @inflight: requests in @unsent and @sent
  * @rx: the state of receiving
  * @retry: sends again where nothing else would wake the sender
  * @wait: the disk's thread and whoever waits for this link
@@ -145,6 +149,8 @@ struct ballast_link {
 	bool closed;
 	int err;
 	const char *why;
+	struct ballast_path *path;
+	unsigned int inflight;
 	struct ballast_rx rx;
 	struct timer_list retry;
 	wait_queue_head_t *wait;
@@ -167,6 +173,7 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 void ballast_link_finish(struct ballast_link *link);
 void ballast_link_stop(struct ballast_link *link, struct list_head *cmds);
 
+void ballast_link_ended(struct ballast_link *link, unsigned int nr);
 void ballast_link_fail(struct ballast_link *link, int err, const char *why);
 void ballast_link_submit(struct ballast_link *link, struct ballast_cmd *cmd);
 void ballast_link_kick(struct ballast_link *link);

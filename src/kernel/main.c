@@ -7,15 +7,28 @@
 
 #include "attach.h"
 #include "disk.h"
+#include "guard.h"
+#include "objects.h"
+#include "reserve.h"
 
 static int __init ballast_init(void)
 {
-	return ballast_attach_init();
+	int err = ballast_reserve_init();
+
+	if (err)
+		return err;
+	err = ballast_attach_init();
+	if (err)
+		ballast_reserve_exit();
+	return err;
 }
 
 static void __exit ballast_exit(void)
 {
 	ballast_attach_exit();
+	ballast_guard_exit();
+	ballast_reserve_exit();
+	ballast_objects_wait();
 	/*
 	 * The last writer of a detach file has dropped the module from
 	 * within it, and may not have returned from it yet.

@@ -9,6 +9,7 @@
 
 #include <linux/ctype.h>
 #include <linux/errno.h>
+#include <linux/in.h>
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
 #include <linux/limits.h>
@@ -24,7 +25,10 @@ const char ballast_options_usage[] =
 	"  index=N            attach as /dev/ballastN (default: lowest free)\n"
 	"  connections=N      TCP connections, 1 to 64 (default: 1)\n"
 	"  queue_depth=N      requests in flight for each, 1 to 1024 (default: 128)\n"
-	"  readonly           refuse writes\n";
+	"  readonly           refuse writes\n"
+	"  reserve=PAGES      pages of the interface's reserve, or auto (default)\n"
+	"  filter=on|off      drop unrelated packets while that is in use (default: on)\n"
+	"  allow=tcp:22,...   TCP and UDP ports that pass all the same, 16 at most\n";
 
 static int bad(char *why, int err, const char *name, const char *value,
 	       const char *what)
@@ -145,6 +149,63 @@ static int parse_readonly(struct ballast_options *opts, char *value, char *why)
 	return 0;
 }
 
+static int parse_filter(struct ballast_options *opts, char *value, char *why)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return bad(why, -EINVAL, "filter", value,
+			   "is neither on nor off");
+	opts->filter = !strcmp(value, "on");
+	return 0;
+}
+
+static int parse_reserve(struct ballast_options *opts, char *value, char *why)
+{
+	unsigned int number;
+	int err;
+
+	if (!strcmp(value, "auto"))
+		return 0;
+	err = parse_number("reserve", value, 0, INT_MAX, &number, why);
+	if (!err)
+		opts->reserve = number;
+	return err;
+}
+
+/* One entry of allow=, protocol:port. */
+static int parse_allowed(struct ballast_options *opts, char *entry, char *why)
+{
+	struct ballast_allow *allow = &opts->allow[opts->nr_allow];
+	unsigned int number;
+	int err;
+
+	if (opts->nr_allow == BALLAST_MAX_ALLOW)
+		return bad(why, -EINVAL, "allow", entry,
+			   "is one more than the 16 entries there can be");
+	if (!strncmp(entry, "tcp:", 4))
+		allow->protocol = IPPROTO_TCP;
+	else if (!strncmp(entry, "udp:", 4))
+		allow->protocol = IPPROTO_UDP;
+	else
+		return bad(why, -EINVAL, "allow", entry,
+			   "is not of the form tcp:22 or udp:123");
+	err = parse_number("allow port", entry + 4, 1, U16_MAX, &number, why);
+	if (err)
+		return err;
+	allow->port = number;
+	opts->nr_allow++;
+	return 0;
+}
+
+static int parse_allow(struct ballast_options *opts, char *value, char *why)
+{
+	char *entry;
+	int err = 0;
+
+	while (!err && (entry = strsep(&value, ",")))
+		err = parse_allowed(opts, entry, why);
+	return err;
+}
+
 static const struct option {
 	const char *name;
 	bool flag;	/* stands alone, without a value */
@@ -156,6 +217,9 @@ static const struct option {
 	{ "connections", false, parse_connections },
 	{ "queue_depth", false, parse_queue_depth },
 	{ "readonly", true, parse_readonly },
+	{ "filter", false, parse_filter },
+	{ "reserve", false, parse_reserve },
+	{ "allow", false, parse_allow },
 };
 
 /* The kernel's isspace() is Latin-1's, and takes a byte of UTF-8 for one. */
@@ -235,6 +299,8 @@ int ballast_options_parse(char *string, size_t len,
 		.index = -1,
 		.connections = 1,
 		.queue_depth = BALLAST_DEFAULT_QUEUE_DEPTH,
+		.filter = true,
+		.reserve = BALLAST_RESERVE_AUTO,
 	};
 
 	if (len && !string[len - 1])

@@ -15,6 +15,18 @@
 #define BALLAST_MAX_INDEX		((1 << 20) - 1)
 #define BALLAST_MAX_HOST		64	/* bytes, the NUL included */
 #define BALLAST_WHY_LEN			160
+#define BALLAST_MAX_ALLOW		16
+#define BALLAST_RESERVE_AUTO		(-1)
+
+/**
+ * struct ballast_allow - what passes beside block I/O, within a budget
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @port: at either end, host order
+ */
+struct ballast_allow {
+	u8 protocol;
+	u16 port;
+};
 
 /**
  * struct ballast_options - one attach string, read
@@ -27,6 +39,10 @@
  * @queue_depth: requests in flight for each connection, 1 to
  *		 BALLAST_MAX_QUEUE_DEPTH
  * @readonly: no write, whatever the server allows
+ * @filter: drop unrelated packets while the interface's reserve is in use
+ * @reserve: pages of the interface's reserve, or BALLAST_RESERVE_AUTO
+ * @nr_allow: entries in @allow
+ * @allow: what passes the filter all the same
  */
 struct ballast_options {
 	char host[BALLAST_MAX_HOST];
@@ -37,6 +53,10 @@ struct ballast_options {
 	unsigned int connections;
 	unsigned int queue_depth;
 	bool readonly;
+	bool filter;
+	int reserve;
+	unsigned int nr_allow;
+	struct ballast_allow allow[BALLAST_MAX_ALLOW];
 };
 
 extern const char ballast_options_usage[];

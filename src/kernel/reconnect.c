@@ -74,6 +74,46 @@ static int check_first(struct ballast_disk *disk, const char **why)
 	return -EINVAL;
 }
 
+static void set_demand(const struct ballast_disk *disk,
+		       struct ballast_demand *demand)
+{
+	const struct ballast_options *opts = &disk->opts;
+
+	*demand = (struct ballast_demand) {
+		.requests = opts->queue_depth,
+		.pages = opts->reserve,
+		.filter = opts->filter,
+		.nr_allow = opts->nr_allow,
+	};
+	memcpy(demand->allow, opts->allow, sizeof(demand->allow));
+}
+
+/*
+ * The reserves under a new connection take the place of those under the
+ * link's last one. On the attach they must be had, and in full; later the
+ * reserves of another route, or none, are better than no connection.
+ */
+static int use_path(struct ballast_disk *disk, struct ballast_link *link,
+		    struct sock *sk, bool first)
+{
+	struct ballast_demand demand;
+	struct ballast_path *path;
+	int err;
+
+	set_demand(disk, &demand);
+	path = ballast_path_get(sk, &demand);
+	err = PTR_ERR_OR_ZERO(path);
+	if (!err && first && !ballast_path_complete(path)) {
+		ballast_path_put(path);
+		err = -ENOMEM;
+	}
+	if (err)
+		return first ? err : 0;
+	swap(link->path, path);
+	ballast_path_put(path);
+	return 0;
+}
+
 static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 			bool first, bool quiet)
 {
@@ -99,6 +139,13 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 	}
 	if (err) {
 		report(disk, quiet, "negotiation", err, why);
+		ballast_link_disconnect(sock);
+		return err;
+	}
+	err = use_path(disk, link, sock->sk, first);
+	if (err) {
+		report(disk, quiet, "reserve", err,
+		       "it can't be had without reclaim");
 		ballast_link_disconnect(sock);
 		return err;
 	}

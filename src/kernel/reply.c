@@ -45,6 +45,7 @@ static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
 {
 	WRITE_ONCE(link->slots[cmd->index].link, NULL);
 	list_del(&cmd->entry);
+	ballast_link_ended(link, 1);
 	blk_mq_end_request(blk_mq_rq_from_pdu(cmd),
 			   errno_to_blk_status(cmd->error));
 }

@@ -20,10 +20,9 @@
 #include <linux/netfilter.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
-#include <linux/u64_stats_sync.h>
 
-#define BALLAST_MAX_ALLOW	16
-#define BALLAST_RESERVE_AUTO	(-1)
+#include "options.h"
+
 #define BALLAST_MIN_PACKETS	50	/* the default of the 2005 design */
 
 /* Why a packet was dropped while the reserve was in use. */
@@ -37,19 +36,9 @@ enum ballast_drop {
 };
 
 /**
- * struct ballast_allow - what passes beside block I/O, within a budget
- * @protocol: IPPROTO_TCP or IPPROTO_UDP
- * @port: at either end, host order
- */
-struct ballast_allow {
-	u8 protocol;
-	u16 port;
-};
-
-/**
  * struct ballast_demand - what one user of an interface asks of its reserve
  * @entry: in &ballast_reserve.demands
- * @packets: that it can have in flight, both ways
+ * @requests: that it can have in flight
  * @pages: the reserve's size where the administrator gave one, else
  *	   BALLAST_RESERVE_AUTO
  * @filter: other traffic is to be dropped while the reserve is in use
@@ -59,7 +48,7 @@ struct ballast_allow {
  */
 struct ballast_demand {
 	struct list_head entry;
-	unsigned int packets;
+	unsigned int requests;
 	int pages;
 	bool filter;
 	bool guard;
@@ -67,11 +56,25 @@ struct ballast_demand {
 	struct ballast_allow allow[BALLAST_MAX_ALLOW];
 };
 
+/* Packets that the filter saw while the reserve was in use. */
 struct ballast_reserve_stats {
+	u32 seen;	/* at any time; only to look at every so manyth */
 	u64 kept;
 	u64 allowed;
 	u64 dropped_bytes;
 	u64 dropped[BALLAST_NR_DROPS];
+};
+
+/**
+ * struct ballast_blocks - a pool of page blocks
+ * @pool: of them
+ * @order: of each
+ * @node: memory node that they come from
+ */
+struct ballast_blocks {
+	mempool_t pool;
+	unsigned int order;
+	int node;
 };
 
 /**
@@ -85,7 +88,8 @@ struct ballast_reserve_stats {
  * @packets: the packets it is sized for
  * @frame: the size of a packet, bytes
  * @order: of a block
- * @pool: of blocks; as many are lent as it lacks
+ * @blocks: the pool; NULL: the size is 0, or @dev is gone. As many blocks
+ *	    are lent as it lacks.
  * @lend_below: headroom, in pages, under which blocks are lent
  * @filter_below: headroom under which it is in use while I/O is in flight
  * @floor: headroom under which it is in use whatever is in flight
@@ -93,13 +97,16 @@ struct ballast_reserve_stats {
  * @guards: users whose requests are not seen
  * @filter: drop other traffic while in use
  * @in_use: see the model in docs/how-it-works.md
- * @lock: guards what follows, and the use of @pool; taken in softirq and
+ * @stopping: @timer is not armed any more
+ * @lock: guards what follows, and @blocks; taken in softirq and
  *	  with softirqs off; a leaf but for the page allocator's locks
  * @timer: looks after the reserve while @busy, @in_use or blocks are lent
  * @calm_since: jiffies; since when nothing calls for being in use
  * @pfmemalloc_at: jiffies; when a packet from the emergency reserves came
  * @memalloc_at: jiffies; when a packet for block I/O came last
+ * @rx_at: jiffies; when any packet came last
  * @busy_since: jiffies; when requests came in flight
+ * @rescued_at: jiffies; when the last rescue was
  * @used_since: jiffies; when @in_use became true
  * @in_use_ms: how long it was in use, without the present time
  * @activations: how often it came in use
@@ -124,7 +131,7 @@ struct ballast_reserve {
 	unsigned int packets;
 	unsigned int frame;
 	unsigned int order;
-	mempool_t *pool;
+	struct ballast_blocks *blocks;
 	long lend_below;
 	long filter_below;
 	long floor;
@@ -132,13 +139,16 @@ struct ballast_reserve {
 	unsigned int guards;
 	bool filter;
 	bool in_use;
+	bool stopping;
 
 	spinlock_t lock;
 	struct timer_list timer;
 	unsigned long calm_since;
 	unsigned long pfmemalloc_at;
 	unsigned long memalloc_at;
+	unsigned long rx_at;
 	unsigned long busy_since;
+	unsigned long rescued_at;
 	unsigned long used_since;
 	u64 in_use_ms;
 	u64 activations;
@@ -162,17 +172,20 @@ struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
 					    struct ballast_demand *demand);
 void ballast_reserve_put(struct ballast_reserve *res,
 			 struct ballast_demand *demand);
+void ballast_reserve_unref(struct ballast_reserve *res);
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages);
 int ballast_reserve_set_packets(struct ballast_reserve *res,
 				unsigned int packets);
 unsigned long ballast_reserve_max_pages(void);
+ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf);
 
 /* lend.c: softirq, or softirqs off, unless said otherwise */
 void ballast_lend_start(struct ballast_reserve *res);
 void ballast_lend_stop(struct ballast_reserve *res);
 void ballast_lend_io_begin(struct ballast_reserve *res);
 void ballast_lend_io_end(struct ballast_reserve *res);
-void ballast_lend_check(struct ballast_reserve *res);
+bool ballast_lend_check(struct ballast_reserve *res);
+u64 ballast_lend_in_use_ms(struct ballast_reserve *res);
 
 /* ingress.c */
 unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
@@ -181,11 +194,13 @@ unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 /* netsysfs.c: process context */
 int ballast_netsysfs_add(struct ballast_reserve *res);
 void ballast_netsysfs_remove(struct ballast_reserve *res);
-void ballast_reserve_release(struct kref *ref);
 
-static inline unsigned int ballast_reserve_lent(struct ballast_reserve *res)
+/* Blocks that are with the page allocator; under the lock, or as a hint. */
+static inline unsigned int ballast_reserve_lent(const struct ballast_reserve *res)
 {
-	return res->pool ? res->pool->min_nr - res->pool->curr_nr : 0;
+	const struct ballast_blocks *blocks = res->blocks;
+
+	return blocks ? blocks->pool.min_nr - blocks->pool.curr_nr : 0;
 }
 
 #endif /* BALLAST_RESERVE_H */

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guard: an interface whose SOCK_MEMALLOC sockets belong to others. See
+ * guard.h. Process context.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "guard.h"
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/nsproxy.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+#include <net/net_namespace.h>
+
+#include "compat.h"
+#include "options.h"
+#include "reserve.h"
+
+/**
+ * struct guard - of one interface
+ * @entry: in guards
+ * @net: where it was asked for; only compared
+ * @name: of the interface, as it was written
+ * @res: its reserve; without an interface when that is gone
+ * @demand: what is asked of it
+ */
+struct guard {
+	struct list_head entry;
+	const struct net *net;
+	char name[IFNAMSIZ];
+	struct ballast_reserve *res;
+	struct ballast_demand demand;
+};
+
+/* Guards guards; process context, taken before the reserves' mutex. */
+static DEFINE_MUTEX(guards_mutex);
+static LIST_HEAD(guards);
+
+static void guard_end(struct guard *guard)
+{
+	list_del(&guard->entry);
+	ballast_reserve_put(guard->res, &guard->demand);
+	kfree(guard);
+}
+
+/* Those whose interface has gone away are none any more. */
+static void guard_prune(void)
+{
+	struct guard *guard, *next;
+
+	list_for_each_entry_safe(guard, next, &guards, entry)
+		if (!READ_ONCE(guard->res->dev))
+			guard_end(guard);
+}
+
+static struct guard *guard_find(const char *name)
+{
+	struct guard *guard;
+
+	guard_prune();
+	list_for_each_entry(guard, &guards, entry)
+		if (guard->net == current->nsproxy->net_ns &&
+		    !strcmp(guard->name, name))
+			return guard;
+	return NULL;
+}
+
+static int guard_begin(struct net_device *dev, const char *name)
+{
+	struct guard *guard;
+
+	if (dev->flags & IFF_LOOPBACK) {
+		pr_err("guard: %s: the server itself is on this machine and needs the memory\n",
+		       name);
+		return -EINVAL;
+	}
+	guard = kzalloc(sizeof(*guard), GFP_KERNEL);
+	if (!guard)
+		return -ENOMEM;
+	guard->net = current->nsproxy->net_ns;
+	strscpy(guard->name, name, sizeof(guard->name));
+	guard->demand.requests = BALLAST_DEFAULT_QUEUE_DEPTH;
+	guard->demand.pages = BALLAST_RESERVE_AUTO;
+	guard->demand.filter = true;
+	guard->demand.guard = true;
+	guard->res = ballast_reserve_get(dev, &guard->demand);
+	if (IS_ERR(guard->res)) {
+		int err = PTR_ERR(guard->res);
+
+		kfree(guard);
+		pr_err("guard: %s: no reserve (error %d)\n", name, err);
+		return err;
+	}
+	list_add_tail(&guard->entry, &guards);
+	return 0;
+}
+
+/**
+ * ballast_guard_set - begin or end to guard an interface
+ * @name: of the interface, in the caller's network namespace
+ * @on: begin
+ *
+ * Return: 0; -ENODEV: no such interface, or not guarded; -EEXIST: guarded
+ * already; -EINVAL: loopback; another errno
+ */
+int ballast_guard_set(const char *name, bool on)
+{
+	struct net_device *dev;
+	struct guard *guard;
+	int err = 0;
+
+	mutex_lock(&guards_mutex);
+	guard = guard_find(name);
+	if (!on) {
+		if (guard) {
+			guard_end(guard);
+		} else {
+			pr_err("guard: %s: is not guarded\n", name);
+			err = -ENODEV;
+		}
+	} else if (guard) {
+		pr_err("guard: %s: is guarded already\n", name);
+		err = -EEXIST;
+	} else {
+		dev = dev_get_by_name(current->nsproxy->net_ns, name);
+		if (dev) {
+			err = guard_begin(dev, name);
+			dev_put(dev);
+		} else {
+			pr_err("guard: %s: no such interface\n", name);
+			err = -ENODEV;
+		}
+	}
+	mutex_unlock(&guards_mutex);
+	return err;
+}
+
+/* The interfaces of the caller's namespace that are guarded, a line each. */
+ssize_t ballast_guard_list(char *buf)
+{
+	struct guard *guard;
+	ssize_t len = 0;
+
+	mutex_lock(&guards_mutex);
+	guard_prune();
+	list_for_each_entry(guard, &guards, entry)
+		if (guard->net == current->nsproxy->net_ns)
+			len += sysfs_emit_at(buf, len, "%s\n", guard->name);
+	mutex_unlock(&guards_mutex);
+	return len;
+}
+
+/* On unload. */
+void ballast_guard_exit(void)
+{
+	struct guard *guard, *next;
+
+	list_for_each_entry_safe(guard, next, &guards, entry)
+		guard_end(guard);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Guard: reserve and filter for disks that are not ours, such as in-tree
+ * nbd, iSCSI, NVMe/TCP and swap on NFS.
+ */
+#ifndef BALLAST_GUARD_H
+#define BALLAST_GUARD_H
+
+#include <linux/types.h>
+
+ssize_t ballast_guard_list(char *buf);
+int ballast_guard_set(const char *name, bool on);
+void ballast_guard_exit(void);
+
+#endif /* BALLAST_GUARD_H */

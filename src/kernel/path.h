@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The interfaces that a connection's packets come in on, and their reserves.
+ */
+#ifndef BALLAST_PATH_H
+#define BALLAST_PATH_H
+
+#include "reserve.h"
+
+#define BALLAST_MAX_PATH	8
+
+struct sock;
+
+/**
+ * struct ballast_path - from a connection to its interfaces
+ * @nr: how many
+ * @res: the reserve of each
+ * @demand: what the connection asks of each
+ */
+struct ballast_path {
+	unsigned int nr;
+	struct ballast_reserve *res[BALLAST_MAX_PATH];
+	struct ballast_demand demand[BALLAST_MAX_PATH];
+};
+
+struct ballast_path *ballast_path_get(struct sock *sk,
+				      const struct ballast_demand *demand);
+void ballast_path_put(struct ballast_path *path);
+bool ballast_path_complete(const struct ballast_path *path);
+
+/* Softirqs off. */
+static inline void ballast_path_io_begin(const struct ballast_path *path)
+{
+	unsigned int i;
+
+	for (i = 0; path && i < path->nr; i++)
+		ballast_lend_io_begin(path->res[i]);
+}
+
+static inline void ballast_path_io_end(const struct ballast_path *path)
+{
+	unsigned int i;
+
+	for (i = 0; path && i < path->nr; i++)
+		ballast_lend_io_end(path->res[i]);
+}
+
+static inline void ballast_path_check(const struct ballast_path *path)
+{
+	unsigned int i;
+
+	for (i = 0; path && i < path->nr; i++)
+		ballast_lend_check(path->res[i]);
+}
+
+#endif /* BALLAST_PATH_H */

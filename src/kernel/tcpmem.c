@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Keeping a disk's socket going while other sockets hold all of
+ * net.ipv4.tcp_mem.
+ *
+ * Sockets that nobody reads use that limit up, and then a socket's segments
+ * are dropped when its receive queue is not empty, and what it sends waits.
+ * So a disk's socket is charged in advance for what it can have under way,
+ * as SO_RESERVE_MEM does for a socket of a memory cgroup. The charge is
+ * counted in tcp_mem as any other, and given back as any other when the
+ * socket closes; sk_reserved_mem only keeps it from being given back before.
+ */
+#include "tcpmem.h"
+
+#include <net/sock.h>
+
+#include "compat.h"
+
+/*
+ * What a connection can have under way: what it has sent and is not
+ * acknowledged, and segments that came out of order.
+ */
+#define TCPMEM_CHARGE	(2U << 20)
+
+/**
+ * ballast_tcpmem_charge - charge a socket in advance
+ * @sk: TCP, under its lock
+ */
+void ballast_tcpmem_charge(struct sock *sk)
+{
+	/* A cgroup's charge would be given back without having been made. */
+	if (sk_has_memcg(sk) || sk_is_reserved(sk))
+		return;
+	atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
+			sk->sk_prot->memory_allocated);
+	sk_reserve(sk, TCPMEM_CHARGE);
+}
+
+/**
+ * ballast_tcpmem_charge_other - charge a socket that is not ours
+ * @sk: TCP, marked SOCK_MEMALLOC; softirq, not under its lock
+ *
+ * Its owner may hold it; then the next packet will find it free.
+ */
+void ballast_tcpmem_charge_other(struct sock *sk)
+{
+	if (sk_is_reserved(sk) || sk->sk_state != TCP_ESTABLISHED)
+		return;
+	bh_lock_sock(sk);
+	if (!sock_owned_by_user(sk) && sk->sk_state == TCP_ESTABLISHED)
+		ballast_tcpmem_charge(sk);
+	bh_unlock_sock(sk);
+}

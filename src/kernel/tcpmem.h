@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A disk's socket and net.ipv4.tcp_mem, the limit that all sockets share.
+ */
+#ifndef BALLAST_TCPMEM_H
+#define BALLAST_TCPMEM_H
+
+struct sock;
+
+void ballast_tcpmem_charge(struct sock *sk);
+void ballast_tcpmem_charge_other(struct sock *sk);
+
+#endif /* BALLAST_TCPMEM_H */
