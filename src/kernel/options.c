@@ -165,7 +165,8 @@ static int parse_reserve(struct ballast_options *opts, char *value, char *why)
 
 	if (!strcmp(value, "auto"))
 		return 0;
-	err = parse_number("reserve", value, 0, INT_MAX, &number, why);
+	err = parse_number("reserve", value, 0, BALLAST_MAX_RESERVE, &number,
+			   why);
 	if (!err)
 		opts->reserve = number;
 	return err;

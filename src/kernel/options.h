@@ -15,6 +15,7 @@
 #define BALLAST_MAX_INDEX		((1 << 20) - 1)
 #define BALLAST_MAX_HOST		64	/* bytes, the NUL included */
 #define BALLAST_WHY_LEN			160
+#define BALLAST_MAX_RESERVE		(1 << 28)	/* pages */
 #define BALLAST_MAX_ALLOW		16
 #define BALLAST_RESERVE_AUTO		(-1)
 

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""The traffic of a storm: sent from the host end into the guest's sinks.
+
+A process of its own, so that it neither waits for nor holds up who measures.
+usage: traffic.py KIND ADDRESS PORT SECONDS, with KIND one of those below.
+"""
+
+import selectors
+import socket
+import sys
+import time
+
+RATE = 9000       # packets a second: 100 Mbit/s of
+SIZE = 1400       # bytes each
+STREAMS = 32
+
+
+def connected(kind, address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, kind)
+    sock.setblocking(False)
+    try:
+        sock.connect((address, port))
+    except BlockingIOError:
+        pass
+    return sock
+
+
+def paced(send, rate, seconds):
+    """Call send at a rate; what could not be sent in time is made up for."""
+    began = time.monotonic()
+    sent = 0
+    while (now := time.monotonic() - began) < seconds:
+        while sent < now * rate:
+            try:
+                send()
+            except (BlockingIOError, ConnectionRefusedError, OSError):
+                pass
+            sent += 1
+        time.sleep(0.002)
+    return sent
+
+
+def udp(address, port, seconds, size=SIZE, rate=RATE):
+    sock = connected(socket.SOCK_DGRAM, address, port)
+    payload = bytes(size)
+    return paced(lambda: sock.send(payload), rate, seconds)
+
+
+def small(address, port, seconds):
+    """64-byte frames as fast as it goes."""
+    return udp(address, port, seconds, size=22, rate=10**6)
+
+
+def fragmented(address, port, seconds):
+    return udp(address, port, seconds, size=32000, rate=RATE * SIZE // 32000)
+
+
+def tcp(address, port, seconds):
+    """Streams that nobody reads; they stay open until this process ends."""
+    waiting = selectors.DefaultSelector()
+    for _ in range(STREAMS):
+        waiting.register(connected(socket.SOCK_STREAM, address, port), selectors.EVENT_WRITE)
+    payload = bytes(65536)
+    sent = 0
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        for key, _ in waiting.select(min(left, 0.1)):
+            try:
+                sent += key.fileobj.send(payload)
+            except OSError:
+                waiting.unregister(key.fileobj)
+    return sent
+
+
+def connects(address, port, seconds):
+    """500 new connections a second, kept open."""
+    kept = []
+    return paced(lambda: kept.append(connected(socket.SOCK_STREAM, address, port)), 500, seconds)
+
+
+def main():
+    kind, address, port, seconds, linger = sys.argv[1:6]
+    kinds = {"udp": udp, "tcp": tcp, "small": small, "fragmented": fragmented,
+             "connects": connects}
+    sent = kinds[kind](address, int(port), float(seconds))
+    print(f"{kind}: {sent}", flush=True)
+    # The unread connections outlive the storm: so does what they hold.
+    time.sleep(float(linger))
+
+
+if __name__ == "__main__":
+    main()
