@@ -10,3 +10,13 @@ clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 .PHONY: all modules modules_install clean
+
+# The tests. Unit tests run here, the others in guests; scripts/deps installs
+# what they need.
+unit:
+	$(MAKE) -C tests/unit check
+
+check: unit
+	scripts/vm-test
+
+.PHONY: unit check
