@@ -16,6 +16,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/device/class.h>
+#include <linux/mmzone.h>
 #include <linux/net.h>
 #include <linux/socket.h>
 #include <linux/timer.h>
@@ -54,6 +55,36 @@
 #define __inet6_lookup_established(net, ...)                                \
 	__inet6_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
 				   __VA_ARGS__)
+#endif
+
+/*
+ * Free pages in highatomic blocks; -1: not known now. Softirq. Where the
+ * zone does not count them they are counted under its lock, which is never
+ * waited for here.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+static inline long zone_free_highatomic(struct zone *zone)
+{
+	return READ_ONCE(zone->nr_free_highatomic);
+}
+#else
+static inline long zone_free_highatomic(struct zone *zone)
+{
+	struct list_head *entry;
+	unsigned long flags;
+	long pages = 0;
+	int order;
+
+	if (!READ_ONCE(zone->nr_reserved_highatomic))
+		return 0;
+	if (!spin_trylock_irqsave(&zone->lock, flags))
+		return -1;
+	for (order = 0; order < ARRAY_SIZE(zone->free_area); order++)
+		list_for_each(entry, &zone->free_area[order].free_list[MIGRATE_HIGHATOMIC])
+			pages += 1L << order;
+	spin_unlock_irqrestore(&zone->lock, flags);
+	return pages;
+}
 #endif
 
 /* Is the socket's memory charged to a cgroup as well? */

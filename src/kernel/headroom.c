@@ -19,22 +19,42 @@
 #include <linux/nodemask.h>
 #include <linux/vmstat.h>
 
+#include "compat.h"
+
 /* Zones that an allocation without __GFP_HIGHMEM or __GFP_MOVABLE uses. */
 #define HEADROOM_HIGHEST_ZONE	ZONE_NORMAL
 
-static long zone_usable(struct zone *zone, unsigned int order)
+/*
+ * Free pages in highatomic blocks, which order 0 is not served from. What is
+ * reserved as highatomic is no measure of it: on a machine of 256 MiB that
+ * is up to 1,024 pages, most of them taken. Written from the reserves'
+ * timers, where it takes the zone's lock to count them.
+ */
+static long highatomic[MAX_NUMNODES][HEADROOM_HIGHEST_ZONE + 1];
+
+/* Softirq. */
+void ballast_headroom_sample(void)
 {
-	long pages;
+	int node, i;
+
+	for_each_online_node(node) {
+		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
+			struct zone *zone = &NODE_DATA(node)->node_zones[i];
+			long pages = populated_zone(zone) ?
+					     zone_free_highatomic(zone) : 0;
+
+			if (pages >= 0)
+				WRITE_ONCE(highatomic[node][i], pages);
+		}
+	}
+}
+
+/* Free pages in blocks of at least that order. */
+static long zone_free_blocks(const struct zone *zone, unsigned int order)
+{
+	long pages = 0;
 	unsigned int i;
 
-	if (!order) {
-		pages = zone_page_state(zone, NR_FREE_PAGES);
-		/* Order 0 is not served from highatomic blocks. */
-		pages -= READ_ONCE(zone->nr_reserved_highatomic);
-		pages -= zone_page_state(zone, NR_FREE_CMA_PAGES);
-		return pages;
-	}
-	pages = 0;
 	for (i = order; i < ARRAY_SIZE(zone->free_area); i++)
 		pages += READ_ONCE(zone->free_area[i].nr_free) << i;
 	return pages;
@@ -54,7 +74,7 @@ long ballast_headroom(unsigned int order)
 	for_each_online_node(node) {
 		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
 			struct zone *zone = &NODE_DATA(node)->node_zones[i];
-			long mark, usable;
+			long usable;
 
 			if (!populated_zone(zone))
 				continue;
@@ -62,13 +82,16 @@ long ballast_headroom(unsigned int order)
 			 * GFP_ATOMIC: __GFP_HIGH takes half of min off, that
 			 * it can't wait a quarter of what is left.
 			 */
-			mark = min_wmark_pages(zone) * 3 / 8 +
-			       zone->lowmem_reserve[HEADROOM_HIGHEST_ZONE];
 			usable = (long)zone_page_state(zone, NR_FREE_PAGES) -
-				 mark;
-			/* A higher order needs both, the pages and blocks. */
-			usable = min(usable, zone_usable(zone, order) -
-						     (order ? 0 : mark));
+				 (long)zone_page_state(zone,
+						       NR_FREE_CMA_PAGES) -
+				 (long)min_wmark_pages(zone) * 3 / 8 -
+				 zone->lowmem_reserve[HEADROOM_HIGHEST_ZONE];
+			if (order)
+				usable = min(usable,
+					     zone_free_blocks(zone, order));
+			else
+				usable -= READ_ONCE(highatomic[node][i]);
 			if (usable > 0)
 				headroom += usable;
 		}

@@ -7,5 +7,6 @@
 
 long ballast_headroom(unsigned int order);
 long ballast_surplus(void);
+void ballast_headroom_sample(void);
 
 #endif /* BALLAST_HEADROOM_H */

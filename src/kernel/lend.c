@@ -182,8 +182,10 @@ static bool lend_stuck(struct ballast_reserve *res, long headroom)
 static void lend_tick(struct timer_list *timer)
 {
 	struct ballast_reserve *res = timer_container_of(res, timer, timer);
-	long headroom = ballast_headroom(res->order);
+	long headroom;
 
+	ballast_headroom_sample();
+	headroom = ballast_headroom(res->order);
 	spin_lock(&res->lock);
 	lend_update(res, headroom);
 	if (lend_stuck(res, headroom))
