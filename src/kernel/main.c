@@ -43,4 +43,4 @@ module_exit(ballast_exit);
 MODULE_DESCRIPTION("Network block device to swap to without locking up");
 MODULE_AUTHOR("The ballast authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION(BALLAST_VERSION);
+MODULE_VERSION("0.1.0");
