@@ -21,7 +21,8 @@ SOURCES = ("src", "include", "Kbuild", "Makefile")
 
 # In the build root: only /dev and a scratch /tmp, and the source at /mnt.
 IN_ROOT = """
-    mount --rbind /dev "$1/dev" && mount -t tmpfs tmp "$1/tmp" &&
+    mount --rbind /dev "$1/dev" && mount --rbind /proc "$1/proc" &&
+    mount -t tmpfs tmp "$1/tmp" &&
     mount --bind "$2" "$1/mnt" || exit
     root=$1; shift 2
     exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
