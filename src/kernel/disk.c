@@ -352,6 +352,7 @@ static void disk_disconnect(struct ballast_disk *disk, bool politely)
 	}
 	for (i = 0; i < disk->opts.connections; i++) {
 		ballast_link_stop(&disk->links[i], &cmds);
+		ballast_link_outage(&disk->links[i], false);
 		ballast_path_put(disk->links[i].path);
 		disk->links[i].path = NULL;
 	}

@@ -59,13 +59,19 @@ static void lend_blocks(struct ballast_reserve *res, unsigned int blocks)
 	}
 }
 
-/* Take back what nobody misses, without reclaim. */
-static void lend_refill(struct ballast_reserve *res)
+/*
+ * Take back what nobody misses, without reclaim. Memory may never be over
+ * its high watermarks for long; when nothing hangs on the interface, what
+ * is over our own mark does as well.
+ */
+static void lend_refill(struct ballast_reserve *res, long headroom)
 {
 	long surplus = ballast_surplus() >> res->order;
 	unsigned int blocks = ballast_reserve_lent(res);
 	struct page *page;
 
+	if (surplus <= 0 && !lend_hangs(res))
+		surplus = (headroom - res->filter_below) >> res->order;
 	if (surplus <= 0)
 		return;
 	blocks = min3(blocks, (unsigned int)REFILL_BATCH,
@@ -89,8 +95,10 @@ static bool lend_called_for(struct ballast_reserve *res, long headroom,
 	/* To leave takes a quarter more than to enter. */
 	long filter_below = res->filter_below + (leaving ? res->filter_below / 4 : 0);
 
-	return ballast_reserve_lent(res) || headroom < res->floor ||
-	       (headroom < filter_below && lend_hangs(res)) ||
+	if (lend_hangs(res) &&
+	    (ballast_reserve_lent(res) || headroom < filter_below))
+		return true;
+	return headroom < res->floor ||
 	       time_before(jiffies, READ_ONCE(res->pfmemalloc_at) + LEND_CALM);
 }
 
@@ -191,7 +199,7 @@ static void lend_tick(struct timer_list *timer)
 	if (lend_stuck(res, headroom))
 		lend_rescue(res);
 	else if (ballast_reserve_lent(res))
-		lend_refill(res);
+		lend_refill(res, headroom);
 	if (!res->stopping && (atomic_read(&res->busy) || res->in_use ||
 			       ballast_reserve_lent(res)))
 		mod_timer(&res->timer, jiffies + LEND_TICK);

@@ -188,8 +188,10 @@ static int cmd_send(struct ballast_cmd *cmd, struct sock *sk, bool more)
 
 /*
  * Send what there is, as far as the socket takes it. Never sleeps: the lock
- * may be the spinlock. @sending is there because tcp_sendmsg_locked() calls
- * write_space itself when it fails with nothing queued.
+ * may be the spinlock; and where it is not, a backlog being worked off in
+ * process context, softirqs are kept out for the reserve's sake. @sending is
+ * there because tcp_sendmsg_locked() calls write_space itself when it fails
+ * with nothing queued.
  */
 static void link_send(struct ballast_link *link, struct sock *sk)
 {
@@ -202,6 +204,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		return;
 	link->sending = true;
 	noreclaim = memalloc_noreclaim_save();
+	local_bh_disable();
 	ballast_path_check(link->path);
 	for (;;) {
 		if (!llist_empty(&link->submitted))
@@ -219,6 +222,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		link->slots[cmd->index].cmd = cmd;
 		WRITE_ONCE(link->slots[cmd->index].link, link);
 	}
+	local_bh_enable();
 	memalloc_noreclaim_restore(noreclaim);
 	link->sending = false;
 
@@ -427,6 +431,27 @@ void ballast_link_finish(struct ballast_link *link)
 	}
 	release_sock(sk);
 	kernel_sock_shutdown(link->sock, SHUT_WR);
+}
+
+/**
+ * ballast_link_outage - the connection is lost, and is to be made anew
+ * @link: without a connection; from the disk's thread
+ * @lost: or else it is back, or given up for good
+ *
+ * Reclaim hangs on the interface meanwhile as if requests were in flight:
+ * the handshake needs what the reserve keeps free.
+ */
+void ballast_link_outage(struct ballast_link *link, bool lost)
+{
+	if (link->outage == lost)
+		return;
+	link->outage = lost;
+	local_bh_disable();
+	if (lost)
+		ballast_path_io_begin(link->path);
+	else
+		ballast_path_io_end(link->path);
+	local_bh_enable();
 }
 
 static void link_take_back(struct ballast_link *link, struct list_head *from,

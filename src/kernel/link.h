@@ -129,6 +129,7 @@ struct ballast_rx {
  * @path: its interfaces; stays from one connection to the next. Written
  *	  by the disk's thread while there is no socket.
  * @inflight: requests in @unsent and @sent
+ * @outage: the connection is lost; counts as a request in flight
  * @rx: the state of receiving
  * @retry: sends again where nothing else would wake the sender
  * @wait: the disk's thread and whoever waits for this link
@@ -151,6 +152,7 @@ struct ballast_link {
 	const char *why;
 	struct ballast_path *path;
 	unsigned int inflight;
+	bool outage;
 	struct ballast_rx rx;
 	struct timer_list retry;
 	wait_queue_head_t *wait;
@@ -175,6 +177,7 @@ void ballast_link_stop(struct ballast_link *link, struct list_head *cmds);
 
 void ballast_link_ended(struct ballast_link *link, unsigned int nr);
 void ballast_link_fail(struct ballast_link *link, int err, const char *why);
+void ballast_link_outage(struct ballast_link *link, bool lost);
 void ballast_link_submit(struct ballast_link *link, struct ballast_cmd *cmd);
 void ballast_link_kick(struct ballast_link *link);
 

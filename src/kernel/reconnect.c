@@ -107,10 +107,13 @@ static int use_path(struct ballast_disk *disk, struct ballast_link *link,
 		ballast_path_put(path);
 		err = -ENOMEM;
 	}
-	if (err)
-		return first ? err : 0;
-	swap(link->path, path);
-	ballast_path_put(path);
+	if (err && first)
+		return err;
+	ballast_link_outage(link, false);
+	if (!err) {
+		swap(link->path, path);
+		ballast_path_put(path);
+	}
 	return 0;
 }
 
@@ -187,6 +190,7 @@ static unsigned int drop_failed(struct ballast_disk *disk)
 		if (ballast_link_live(link))
 			continue;
 		down++;
+		ballast_link_outage(link, true);
 		if (link->sock)
 			pr_err_ratelimited("ballast%d: connection %u to %pISpc: %s (error %d)\n",
 					   disk->index, i, &disk->addr,

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -131,7 +132,7 @@ static unsigned int reserve_packets(const struct ballast_reserve *res)
 	/* A page each, which is what is swapped, and as many packets back. */
 	list_for_each_entry(demand, &res->demands, entry)
 		packets += demand->requests * 2 *
-			   DIV_ROUND_UP(PAGE_SIZE, res->dev->mtu);
+			   DIV_ROUND_UP(PAGE_SIZE, max(res->dev->mtu, 68U));
 	return max_t(unsigned int, packets, BALLAST_MIN_PACKETS);
 }
 
@@ -162,9 +163,9 @@ static unsigned int reserve_pages(const struct ballast_reserve *res)
 /* Make the pool as large as is asked for. Return: 0 or -ENOMEM */
 static int reserve_resize(struct ballast_reserve *res)
 {
-	int node = dev_to_node(&res->dev->dev);
 	struct ballast_blocks *blocks = res->blocks;
-	unsigned int nr;
+	unsigned int nr, noreclaim;
+	int err = 0;
 
 	res->packets = reserve_packets(res);
 	res->frame = res->dev->mtu + res->dev->hard_header_len;
@@ -174,18 +175,24 @@ static int reserve_resize(struct ballast_reserve *res)
 	res->floor = RESERVE_FLOOR;
 
 	nr = DIV_ROUND_UP(reserve_pages(res), 1U << res->order);
-	if (blocks && nr && blocks->order == res->order) {
-		if (nr == blocks->pool.min_nr)
-			return 0;
-		return mempool_resize(&blocks->pool, nr);
-	}
-	/* Another order, or from or to nothing. What is lent stays lent. */
-	blocks_end(reserve_swap_blocks(res, NULL));
-	if (!nr)
+	if (blocks && nr == blocks->pool.min_nr && blocks->order == res->order)
 		return 0;
-	blocks = blocks_make(nr, res->order, node);
-	reserve_swap_blocks(res, blocks);
-	return blocks ? 0 : -ENOMEM;
+
+	/* mempool's own arrays; the blocks are __GFP_NOMEMALLOC. */
+	noreclaim = memalloc_noreclaim_save();
+	if (blocks && nr && blocks->order == res->order) {
+		err = mempool_resize(&blocks->pool, nr);
+	} else {
+		/* Another order, or nothing. What is lent stays lent. */
+		blocks_end(reserve_swap_blocks(res, NULL));
+		blocks = nr ? blocks_make(nr, res->order,
+					  dev_to_node(&res->dev->dev)) : NULL;
+		if (nr && !blocks)
+			err = -ENOMEM;
+		reserve_swap_blocks(res, blocks);
+	}
+	memalloc_noreclaim_restore(noreclaim);
+	return err;
 }
 
 /* The union of what the users let pass. */
