@@ -5,9 +5,15 @@
  *   guest sink PORT BYTES   takes UDP packets and TCP connections on PORT,
  *                           IPv4 and IPv6, into buffers of BYTES, and never
  *                           reads one
- *   guest report FILE...    once a second a line: seconds of uptime, pages
- *                           swapped in and out, free pages, and the first
- *                           number in each FILE
+ *   guest report DISK FILE[:FIELD]...
+ *                           once a second a line: seconds of uptime, pages
+ *                           swapped in and out, free pages, requests that
+ *                           DISK has completed and has in flight, the longest
+ *                           time without a completion while some were in
+ *                           flight, the longest time between two looks (both
+ *                           in ms, both within that second), and of each FILE
+ *                           the first number, or the FIELDth, or the number
+ *                           that follows the word FIELD; -1 if there is none
  *
  * Static and locked into memory: what watches the patient must not need the
  * memory that the patient has none of.
@@ -20,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,61 +61,167 @@ static int bound(int type, int port, int bytes)
 static void sink(int port, int bytes)
 {
 	int tcp = bound(SOCK_STREAM, port, bytes);
+	struct rlimit all = { 1 << 20, 1 << 20 };
 
+	if (setrlimit(RLIMIT_NOFILE, &all))
+		die("RLIMIT_NOFILE");
 	bound(SOCK_DGRAM, port, bytes);
 	if (listen(tcp, 1024))
 		die("listen");
 	puts("ready");
 	fflush(stdout);
 	for (;;)
-		accept(tcp, NULL, NULL); /* and keep it */
+		if (accept(tcp, NULL, NULL) < 0) /* else keep it */
+			usleep(10000);
 }
 
-static size_t slurp(const char *path, char *buf, size_t size)
+/* A file that stays open: opening takes memory, reading again mostly not. */
+struct source {
+	const char *path;
+	const char *field;	/* or NULL */
+	int fd;
+};
+
+static char text[65536];	/* what read_source read last */
+
+static void read_source(struct source *from)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	ssize_t n = -1;
+	int again;
 
-	if (fd >= 0)
-		close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0 ? n : 0;
-}
-
-static long long field(const char *text, const char *name)
-{
-	const char *at = strstr(text, name);
-
-	return at ? atoll(at + strlen(name)) : -1;
-}
-
-static void report(char **files)
-{
-	static char buf[65536];
-	struct timespec next;
-
-	clock_gettime(CLOCK_MONOTONIC, &next);
-	for (;;) {
-		struct timespec now;
-		char line[512];
-		int len, i;
-
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		slurp("/proc/vmstat", buf, sizeof(buf));
-		len = snprintf(line, sizeof(line), "%lld.%02ld %lld %lld %lld",
-			       (long long)now.tv_sec, now.tv_nsec / 10000000,
-			       field(buf, "\npswpin "), field(buf, "\npswpout "),
-			       field(buf, "nr_free_pages "));
-		for (i = 0; files[i] && len < (int)sizeof(line) - 24; i++) {
-			slurp(files[i], buf, sizeof(buf));
-			len += snprintf(line + len, sizeof(line) - len, " %lld",
-					*buf ? atoll(buf) : -1);
+	for (again = 0; again < 2 && n < 0; again++) {
+		if (from->fd < 0)
+			from->fd = open(from->path, O_RDONLY | O_CLOEXEC);
+		if (from->fd < 0)
+			break;
+		n = pread(from->fd, text, sizeof(text) - 1, 0);
+		/* A reserve may go, and another one come under its name. */
+		if (n < 0) {
+			close(from->fd);
+			from->fd = -1;
 		}
-		line[len++] = '\n';
-		if (write(1, line, len) < 0)
-			exit(1);
-		next.tv_sec++;
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+	}
+	text[n > 0 ? n : 0] = '\0';
+}
+
+/* The number of what was read last that is the nth. */
+static long long nth(int n)
+{
+	const char *at = text + strspn(text, " \t\n");
+
+	while (--n > 0) {
+		at += strcspn(at, " \t\n");
+		at += strspn(at, " \t\n");
+	}
+	return *at ? atoll(at) : -1;
+}
+
+/* The number of what was read last that follows a word. */
+static long long after(const char *word)
+{
+	size_t length = strlen(word);
+	const char *at;
+
+	for (at = text; (at = strstr(at, word)); at += length)
+		if ((at == text || strchr(" \n", at[-1])) && at[length] == ' ')
+			return atoll(at + length);
+	return -1;
+}
+
+static long long value(struct source *from)
+{
+	read_source(from);
+	if (!from->field)
+		return nth(1);
+	return atoi(from->field) ? nth(atoi(from->field)) : after(from->field);
+}
+
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+#define LOOK_MS	100
+
+struct disk {
+	struct source stat;
+	long long completed, inflight;
+	long long since;	/* when there was last nothing to complain of */
+	long long looked;
+	long long gap, late;	/* longest in this second */
+};
+
+/* Requests that complete between two looks are not a gap, however late we are. */
+static void look(struct disk *disk)
+{
+	long long now = now_ms(), completed;
+
+	read_source(&disk->stat);
+	completed = nth(1) + nth(5);
+	disk->inflight = nth(9);
+	if (now - disk->looked > disk->late)
+		disk->late = now - disk->looked;
+	disk->looked = now;
+	if (completed == disk->completed && disk->inflight > 0 &&
+	    now - disk->since > disk->gap)
+		disk->gap = now - disk->since;
+	if (completed != disk->completed || disk->inflight <= 0)
+		disk->since = now;
+	disk->completed = completed;
+}
+
+static void print(struct disk *disk, struct source *files, int count)
+{
+	static struct source vmstat = { "/proc/vmstat", NULL, -1 };
+	long long now = now_ms();
+	char line[1024];
+	int len, i;
+
+	read_source(&vmstat);
+	len = snprintf(line, sizeof(line),
+		       "%lld.%03lld %lld %lld %lld %lld %lld %lld %lld",
+		       now / 1000, now % 1000, after("pswpin"),
+		       after("pswpout"), after("nr_free_pages"),
+		       disk->completed, disk->inflight, disk->gap, disk->late);
+	for (i = 0; i < count && len < (int)sizeof(line) - 24; i++)
+		len += snprintf(line + len, sizeof(line) - len, " %lld",
+				value(&files[i]));
+	line[len++] = '\n';
+	if (write(1, line, len) < 0)
+		exit(1);
+	disk->gap = disk->late = 0;
+}
+
+#define FILES	32
+
+static void report(const char *name, char **args)
+{
+	static struct source files[FILES];
+	static char path[256];
+	struct disk disk = { .stat = { path, NULL, -1 } };
+	long long next;
+	int count, looks = 0;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", name);
+	for (count = 0; count < FILES && args[count]; count++) {
+		files[count].path = strtok(args[count], ":");
+		files[count].field = strtok(NULL, ":");
+		files[count].fd = -1;
+	}
+	disk.since = disk.looked = next = now_ms();
+	for (;;) {
+		struct timespec until;
+
+		look(&disk);
+		if (looks++ % (1000 / LOOK_MS) == 0)
+			print(&disk, files, count);
+		next += LOOK_MS;
+		until.tv_sec = next / 1000;
+		until.tv_nsec = next % 1000 * 1000000;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 	}
 }
 
@@ -125,8 +238,9 @@ int main(int argc, char **argv)
 		die("mlockall");
 	if (argc == 4 && !strcmp(argv[1], "sink"))
 		sink(atoi(argv[2]), atoi(argv[3]));
-	if (argc >= 2 && !strcmp(argv[1], "report"))
-		report(argv + 2);
-	fprintf(stderr, "usage: guest sink PORT BYTES | guest report FILE...\n");
+	if (argc >= 3 && !strcmp(argv[1], "report"))
+		report(argv[2], argv + 3);
+	fprintf(stderr,
+		"usage: guest sink PORT BYTES | guest report DISK FILE[:FIELD]...\n");
 	return 2;
 }

@@ -2,9 +2,11 @@
 """The traffic of a storm: sent from the host end into the guest's sinks.
 
 A process of its own, so that it neither waits for nor holds up who measures.
-usage: traffic.py KIND ADDRESS PORT SECONDS, with KIND one of those below.
+usage: traffic.py KIND ADDRESS PORT SECONDS LINGER, with KIND one of those below;
+connections stay open for LINGER seconds after the last byte.
 """
 
+import resource
 import selectors
 import socket
 import sys
@@ -75,6 +77,8 @@ def tcp(address, port, seconds):
 
 def connects(address, port, seconds):
     """500 new connections a second, kept open."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     kept = []
     return paced(lambda: kept.append(connected(socket.SOCK_STREAM, address, port)), 500, seconds)
 

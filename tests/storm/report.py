@@ -1,0 +1,121 @@
+"""What is made of the results: a table, JSON, and a picture a storm."""
+
+import json
+
+import run
+import subjects
+
+# Heading, width, and what to show of a result.
+COLUMNS = (
+    ("subject", 11, lambda r: r["subject"]),
+    ("storm", 5, lambda r: r["storm"]),
+    ("verdict", 10, lambda r: r["verdict"]),
+    ("pages", 7, lambda r: r["verify"]),
+    ("calm/s", 6, lambda r: r["rate"]["calm"]),
+    ("storm/s", 7, lambda r: r["rate"]["storm"]),
+    ("after/s", 7, lambda r: r["rate"]["after"]),
+    ("during", 6, lambda r: _ratio(r["ratio"]["storm"])),
+    ("after", 5, lambda r: _ratio(r["ratio"]["after"])),
+    ("gap", 5, lambda r: r["gap"]),
+    ("late", 5, lambda r: r["late"]),
+    ("dropped", 8, lambda r: _or_dash(r["dropped"])),
+    ("kept", 7, lambda r: _or_dash(r["kept"])),
+    ("lent", 5, lambda r: _or_dash(r["lent"])),
+    ("rescues", 7, lambda r: _or_dash(r["rescues"])),
+    ("tcp_mem", 7, lambda r: _or_dash(r["tcp_mem"])),
+    ("failed", 6, lambda r: r["allocation_failures"]),
+)
+LEGEND = """\
+calm/s, storm/s, after/s: pages swapped in and out a second, medians of the phase's seconds;
+during, after: those of storm and after as ratios to calm. gap: longest time, in seconds, without
+a completed request while some were in flight, from the storm's beginning on; late: longest time
+that the reporter, looking every 0.1 s, was kept from it. dropped, kept: packets while the reserve
+was in use; lent: pages, at most; tcp_mem: pages that TCP held after the storm, at most; failed:
+"page allocation failure" on the console.
+starved: under a tenth of the calm rate. deadlocked: no sign for 10 s, or no completed request for
+15 s. pages: what stress-ng's verification found; unknown when it could not be ended.
+"""
+
+
+def _ratio(value):
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _or_dash(value):
+    return "-" if value is None else value
+
+
+def table(results, about):
+    lines = [f"{name}: {text}" for name, text in about.items()]
+    lines += ["storms: " + "; ".join(f"{letter}: {run.TITLES[letter]}" for letter in
+                                     dict.fromkeys(r["storm"] for r in results)), ""]
+    lines.append(" ".join(f"{name:>{width}}" for name, width, _ in COLUMNS))
+    for result in results:
+        lines.append(" ".join(f"{str(show(result)):>{width}}" for _, width, show in COLUMNS))
+    lines += ["", LEGEND]
+    return "\n".join(lines)
+
+
+def write(results, about, directory):
+    """All of it, into directory; returns the table."""
+    text = table(results, about)
+    (directory / "table.txt").write_text(text)
+    kept = [{name: value for name, value in result.items() if name not in ("logs", "hogs")}
+            for result in results]
+    (directory / "results.json").write_text(
+        json.dumps({"about": about, "results": kept}, separators=(",", ":")) + "\n")
+    for storm in dict.fromkeys(result["storm"] for result in results):
+        picture([r for r in results if r["storm"] == storm], storm, about,
+                directory / f"storm-{storm}.svg")
+    return text
+
+
+def picture(results, storm, about, path):
+    """Swap rate over time, one line a run, subjects by colour, the storm shaded."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("no picture: it takes Debian's python3-matplotlib")
+        return
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "ballast"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(10, 5))
+    names = list(dict.fromkeys(result["subject"] for result in results))
+    labelled = set()
+    for result in results:
+        name = result["subject"]
+        times, rates = _line(result)
+        axes.plot(times, rates, color=f"C{list(subjects.SUBJECTS).index(name)}",
+                  linewidth=1.2, alpha=0.8,
+                  label=None if name in labelled else subjects.SUBJECTS[name].title)
+        labelled.add(name)
+    seconds = results[0]["seconds"]
+    axes.axvspan(0, seconds["after"], color="0.88", zorder=0,
+                 label=f"storm {storm}: {run.TITLES[storm]}")
+    axes.set_xlim(seconds["calm"] - 2, seconds["end"])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("seconds from the storm's beginning")
+    axes.set_ylabel("pages swapped in and out a second")
+    axes.set_title(f"{about['guest']}\n{about['command']}", fontsize=8)
+    axes.legend(loc="upper right", fontsize=8, ncol=1 if len(names) < 4 else 2)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def _line(result):
+    """Times and rates; what gave no line swapped nothing."""
+    times, rates = [], []
+    for sample in result["series"]:
+        if times and sample["time"] - times[-1] > 3:
+            times += [times[-1] + 1, sample["time"] - 1]
+            rates += [0, 0]
+        times.append(sample["time"])
+        rates.append(sample["in"] + sample["out"])
+    end = result["seconds"]["end"]
+    if times and end - times[-1] > 3:
+        times += [times[-1] + 1, end]
+        rates += [0, 0]
+    return times, rates

@@ -1,0 +1,220 @@
+"""One run: a guest whose only swap is the disk under test, hogs, and a storm."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import samples
+import subjects
+from rig import host, module, net
+from rig.agent import GuestGone
+from rig.vm import VM, CommandFailed
+
+HERE = Path(__file__).resolve().parent
+
+# A letter's traffic: (kind, see traffic.py; port). 7 has a large UDP buffer, 9 is TCP.
+STORMS = {
+    "calm": (),
+    "a": (("udp", 7),),
+    "b": (("tcp", 9),),
+    "c": (("udp", 7), ("tcp", 9)),
+    "d": (("small", 7),),
+    "e": (("udp", 7), ("tcp", 9)),
+    "f": (("fragmented", 7),),
+    "g": (("connects", 9),),
+}
+IPV6 = ("e",)
+TITLES = {
+    "calm": "no storm", "a": "UDP, 100 Mbit/s", "b": "32 TCP streams", "c": "UDP and TCP",
+    "d": "64-byte packets", "e": "UDP and TCP over IPv6", "f": "fragmented UDP",
+    "g": "500 new TCP connections a second",
+}
+UDP_BUFFER = 16 << 20   # for the port's one socket
+TCP_BUFFER = 8 << 20    # for each connection
+OVERCOMMIT = 1.7        # the hogs' memory, in those of the guest
+SWAPS = 100             # pages a second in: swapping has begun
+PATIENCE = 120          # seconds for that
+WORRIED = 5             # seconds without an answer: ask the kernel by sysrq
+
+
+@dataclass(frozen=True)
+class Conditions:
+    nic: str = "virtio-net-pci"
+    memory: int = 256       # MiB
+    min_free: int = 0       # vm.min_free_kbytes; 0: the default
+    mtu: int = 1500
+    sg: bool = True         # scatter-gather on
+    calm: int = 10          # seconds of each phase
+    length: int = 25
+    after: int = 12
+
+
+def run(subject, storm, conditions, ko, directory, show=None):
+    """One run; returns its result as a dict, also kept in directory with the console's log.
+
+    show(text) gets a line a second. Raises subjects.Skip.
+    """
+    subject = subjects.SUBJECTS[subject]
+    if subject.ballast:
+        subject.check(ko)
+    directory.mkdir(parents=True, exist_ok=True)
+    return Run(subject, storm, conditions, ko, directory, show or (lambda text: None)).result
+
+
+class Run:
+    def __init__(self, subject, storm, conditions, ko, directory, show):
+        self.subject, self.storm, self.conditions = subject, storm, conditions
+        self.directory, self.show = directory, show
+        self.samples = samples.Samples()
+        self.phase = "fill"
+        self.begun = {}         # phase: when it began
+        self.last_sign = 0      # when there was last a line, or a note that there is none
+        self.asked = False
+        self._taken = 0
+        net.set_mtu(conditions.mtu)
+        self.address = subjects.server_address(storm in IPV6)
+        with VM(memory=conditions.memory, nic=conditions.nic, mtu=conditions.mtu,
+                logs=directory) as self.guest:
+            self._prepare(ko)
+            with subject.attach(self.guest, self.address):
+                self.guest.run(f"mkswap -q /dev/{subject.disk} && swapon /dev/{subject.disk}")
+                self._weather()
+                self.result = self._judge()
+        (directory / "result.json").write_text(json.dumps(self.result, indent=1) + "\n")
+
+    def _prepare(self, ko):
+        guest, conditions = self.guest, self.conditions
+        guest.put("/run/guest", tool(), 0o755)
+        if self.subject.ballast:
+            guest.put("/run/ballast.ko", module.stripped(ko))
+        if conditions.min_free:
+            guest.run(f"echo {conditions.min_free} > /proc/sys/vm/min_free_kbytes")
+        if not conditions.sg:
+            guest.run("ethtool -K eth0 sg off")
+
+    def _weather(self):
+        guest, conditions = self.guest, self.conditions
+        for port, size in ((7, UDP_BUFFER), (9, TCP_BUFFER)):
+            guest.spawn(f"exec /run/guest sink {port} {size}").wait_output("ready")
+        # In real time: who is late shall not be so for want of the processor.
+        self.reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {self.subject.disk} "
+                                    + " ".join(samples.FILES.values()))
+        each = int(conditions.memory * OVERCOMMIT / 2)
+        # One method of many, so that the rates of one time compare with another's.
+        self.hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {each}M --vm-keep --verify "
+                                "--vm-method incdec --metrics-brief -t 0")
+        self.show(HEADING)
+        self._watch("fill", PATIENCE, lambda: self.samples.last and
+                    self.samples.last.rate_in >= SWAPS)
+        self._watch("calm", conditions.calm)
+        address = guest.address6 if self.storm in IPV6 else guest.address4
+        linger = conditions.after + 600
+        traffic = [host.start([sys.executable, str(HERE / "traffic.py"), kind, address, str(port),
+                               str(conditions.length), str(linger)], stdout=subprocess.DEVNULL)
+                   for kind, port in STORMS[self.storm]]
+        try:
+            self._watch("storm", conditions.length)
+            self._watch("after", conditions.after)
+            self.end = time.monotonic()
+            self._finish_hogs()
+        finally:
+            for process in traffic:
+                process.kill()
+                process.wait()
+
+    def _watch(self, phase, seconds, enough=lambda: False):
+        self.phase = phase
+        self.begun[phase] = begin = time.monotonic()
+        while time.monotonic() < begin + seconds and not enough():
+            self._take()
+            time.sleep(0.1)
+
+    def _take(self):
+        """Take in what the reporter has said."""
+        lines = self.reporter.output.split("\n")[:-1]
+        now = time.monotonic()
+        for line in lines[self._taken:]:
+            sample = self.samples.add(line, now)
+            self.last_sign = now
+            self.show(f"{now - self.begun['fill']:4.0f} {self.phase:5} {shown(sample)}")
+            if sample.gap > WORRIED * 1000:
+                self._ask()
+        self._taken = len(lines)
+        last = self.samples.last
+        if last and now - self.last_sign > 2:
+            self.last_sign = now - 1
+            self.show(f"{now - self.begun['fill']:4.0f} {self.phase:5}   no answer for "
+                      f"{now - last.time:.0f} s")
+            if now - last.time > WORRIED:
+                self._ask()
+
+    def _ask(self):
+        """What every blocked task waits for, and memory, into the console's log; once."""
+        if not self.asked:
+            self.asked = True
+            self.guest.sysrq("w")
+            self.guest.sysrq("m")
+
+    def _finish_hogs(self):
+        try:
+            self.hogs.kill(signal.SIGINT, 30)
+        except (TimeoutError, GuestGone, CommandFailed):
+            self.asked = False
+            self._ask()
+            time.sleep(3)
+        self.hogs_said = self.hogs.output
+
+    def _judge(self):
+        begun = self.begun
+        result = samples.judge(self.samples, (begun["calm"], begun["storm"]),
+                               (begun["storm"], begun["after"]), (begun["after"], self.end))
+        console = self.guest.console
+        text = console.text
+        corrupt = "fail" in self.hogs_said or self.hogs.status == 2
+        zero = begun["storm"]
+        return {
+            "subject": self.subject.name, "storm": self.storm, **result,
+            "verify": "corrupt" if corrupt else "unknown" if self.hogs.running else "clean",
+            "allocation_failures": text.count("page allocation failure"),
+            "oom_kills": text.count("Out of memory: Killed"),
+            "alarms": console.alarms(),
+            "conditions": asdict(self.conditions),
+            "kernel": self.guest.image.release,
+            "seconds": {name: round(at - zero, 1) for name, at in {**begun, "end": self.end}.items()},
+            "series": [{"time": round(sample.time - zero, 2), "in": round(sample.rate_in),
+                        "out": round(sample.rate_out), **sample.values}
+                       for sample in self.samples],
+            "hogs": self.hogs_said,
+            "logs": str(self.directory),
+        }
+
+
+HEADING = ("   t phase    in/s  out/s   free inflight in_use lent   kept  dropped tcp_mem  gap")
+
+
+def shown(sample):
+    def number(name):
+        return "-" if sample.values[name] < 0 else str(sample.values[name])
+
+    return (f"{sample.rate_in:7.0f}{sample.rate_out:7.0f}{sample.free:7}{sample.inflight:9}"
+            f"{number('in_use'):>7}{number('lent'):>5}{number('kept'):>7}{number('dropped'):>9}"
+            f"{number('tcp_mem'):>8}{sample.gap / 1000:5.1f}")
+
+
+def tool():
+    """guest.c, built: static, for any guest."""
+    source = HERE / "guest.c"
+    binary = host.cache() / f"storm-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
+    if not binary.exists():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        part = f"{binary}.{os.getpid()}"
+        subprocess.run(["gcc", "-O2", "-Wall", "-static", "-s", "-o", part, str(source)],
+                       check=True)
+        os.rename(part, binary)
+    return binary.read_bytes()

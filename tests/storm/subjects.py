@@ -1,0 +1,108 @@
+"""The disks that a storm is let loose on: how each is attached in the guest."""
+
+import subprocess
+from dataclasses import dataclass
+
+from rig import net
+from rig.servers import NbdServer
+from rig.vm import VM
+
+DISK_SIZE = 1 << 30
+
+
+class Skip(Exception):
+    """This subject can't be had here; the text says why."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kind of disk. attach(guest, address) leaves /dev/{disk} ready, served from address."""
+
+    name: str
+    disk: str
+    title: str
+    ballast: bool = False   # needs the module
+    options: str = ""       # of the attach string
+    parameter: str = ""     # of the module: NAME=VALUE
+
+    def check(self, ko):
+        """Skip if the module can't do it."""
+        name = self.parameter.partition("=")[0]
+        if name and name not in _parameters(ko):
+            raise Skip(f"the module has no parameter {name}")
+
+    def attach(self, guest, address):
+        server = NbdServer({"swap": DISK_SIZE}, address=address)
+        host, port = server.address, server.port
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if self.ballast:
+            guest.run(f"insmod /run/ballast.ko {self.parameter}")
+        if self.disk.startswith("ballast"):
+            guest.run(f"echo 'server={where} export=swap {self.options}' "
+                      "> /sys/class/ballast/attach")
+        else:
+            guest.run(f"modprobe nbd && nbd-client {host} {port} /dev/{self.disk} -N swap -swap")
+            if self.ballast:
+                guest.run("echo eth0 > /sys/class/ballast/guard")
+        return server
+
+
+class Nvme(Subject):
+    """NVMe/TCP; the target is another guest, whose disk is memory."""
+
+    def attach(self, guest, address):
+        target = VM(name="target", memory=DISK_SIZE // (1 << 20) + 256, mtu=guest.network.mtu,
+                    logs=guest.console.path.parent)
+        try:
+            host = target.address6 if ":" in address else target.address4
+            target.run(TARGET.format(size=DISK_SIZE // 1024, family="ipv6" if ":" in host else
+                                     "ipv4", host=host))
+            # Without multipath the disk counts its own requests.
+            guest.run("modprobe nvme-core multipath=N && modprobe nvme-tcp && "
+                      f"nvme connect -t tcp -a {host} -s 4420 -n storm && "
+                      "until [ -b /dev/nvme0n1 ]; do sleep 0.1; done")
+        except BaseException:
+            target.close()
+            raise
+        return target
+
+
+TARGET = """
+    set -e
+    modprobe nvmet-tcp
+    modprobe brd rd_nr=1 rd_size={size}
+    mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+    cd /sys/kernel/config/nvmet
+    mkdir subsystems/storm ports/1
+    echo 1 > subsystems/storm/attr_allow_any_host
+    mkdir subsystems/storm/namespaces/1
+    echo /dev/ram0 > subsystems/storm/namespaces/1/device_path
+    echo 1 > subsystems/storm/namespaces/1/enable
+    echo tcp > ports/1/addr_trtype
+    echo {family} > ports/1/addr_adrfam
+    echo {host} > ports/1/addr_traddr
+    echo 4420 > ports/1/addr_trsvcid
+    ln -s $PWD/subsystems/storm ports/1/subsystems/storm
+"""
+
+SUBJECTS = {subject.name: subject for subject in (
+    Subject("ballast", "ballast0", "ballast", ballast=True),
+    Subject("no-filter", "ballast0", "ballast, filter=off", ballast=True, options="filter=off"),
+    Subject("no-reserve", "ballast0", "ballast, reserve=0", ballast=True, options="reserve=0"),
+    # To be named after the module's switch, once there is one.
+    Subject("no-tcpmem", "ballast0", "ballast, tcp_mem not charged", ballast=True,
+            parameter="charge_tcp_mem=0"),
+    Subject("nbd", "nbd0", "in-tree nbd"),
+    Subject("guard", "nbd0", "in-tree nbd, guarded", ballast=True),
+    Nvme("nvme", "nvme0n1", "NVMe/TCP"),
+)}
+
+
+def server_address(ipv6):
+    return net.HOST6 if ipv6 else net.HOST4
+
+
+def _parameters(ko):
+    listed = subprocess.run(["modinfo", "-F", "parm", str(ko)], stdout=subprocess.PIPE, text=True,
+                            check=True).stdout
+    return {line.partition(":")[0] for line in listed.splitlines()}
