@@ -25,8 +25,12 @@
 /* Blocks at a time: what a ring asks for between two looks, and no more. */
 #define LEND_BATCH		32
 #define REFILL_BATCH		16
-/* How long nothing must call for the reserve before it is out of use. */
-#define LEND_CALM		(HZ / 10)
+/*
+ * How long nothing must call for the reserve before it is out of use. With a
+ * tenth of this a stream into a buffer that nobody reads got in between two
+ * bursts of swapping, and the swapping went into making room for it.
+ */
+#define LEND_CALM		HZ
 #define LEND_RECENT		HZ
 #define LEND_TICK		max(HZ / 250, 1)
 /* Requests in flight and no packet at all for so long: lend the rest. */
