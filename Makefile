@@ -18,5 +18,17 @@ unit:
 
 check: unit
 	scripts/vm-test
+	$(MAKE) --no-print-directory storm-quick
 
-.PHONY: unit check
+# Storms: see tests/storm/README.md for what these variables mean.
+storm:
+	tests/storm/storm.py --subjects="$(SUBJECTS)" --storms="$(STORMS)" \
+		--runs=$(RUNS) --nic=$(NIC) --mem=$(MEM) --mtu=$(MTU) --sg=$(SG) \
+		--min-free=$(MIN_FREE) --calm=$(CALM) --length=$(LENGTH) \
+		--after=$(AFTER) --out=$(OUT)
+
+# -s: a line a second while it goes.
+storm-quick:
+	scripts/vm-test -s tests/storm/test_storm.py
+
+.PHONY: unit check storm storm-quick

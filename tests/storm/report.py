@@ -24,14 +24,16 @@ COLUMNS = (
     ("rescues", 7, lambda r: _or_dash(r["rescues"])),
     ("tcp_mem", 7, lambda r: _or_dash(r["tcp_mem"])),
     ("failed", 6, lambda r: r["allocation_failures"]),
+    ("load", 4, lambda r: r["load"]),
 )
 LEGEND = """\
-calm/s, storm/s, after/s: pages swapped in and out a second, medians of the phase's seconds;
+calm/s, storm/s, after/s: pages swapped in a second, medians of the phase's seconds;
 during, after: those of storm and after as ratios to calm. gap: longest time, in seconds, without
 a completed request while some were in flight, from the storm's beginning on; late: longest time
 that the reporter, looking every 0.1 s, was kept from it. dropped, kept: packets while the reserve
 was in use; lent: pages, at most; tcp_mem: pages that TCP held after the storm, at most; failed:
-"page allocation failure" on the console.
+"page allocation failure" on the console. load: of the host, at the end, over a minute; the rates
+are the guest's own if it is about 2, and somebody else's affair if it is more.
 starved: under a tenth of the calm rate. deadlocked: no sign for 10 s, or no completed request for
 15 s. pages: what stress-ng's verification found; unknown when it could not be ended.
 """
@@ -97,7 +99,7 @@ def picture(results, storm, about, path):
     axes.set_xlim(seconds["calm"] - 2, seconds["end"])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds from the storm's beginning")
-    axes.set_ylabel("pages swapped in and out a second")
+    axes.set_ylabel("pages swapped in a second")
     axes.set_title(f"{about['guest']}\n{about['command']}", fontsize=8)
     axes.legend(loc="upper right", fontsize=8, ncol=1 if len(names) < 4 else 2)
     figure.tight_layout()
@@ -113,7 +115,7 @@ def _line(result):
             times += [times[-1] + 1, sample["time"] - 1]
             rates += [0, 0]
         times.append(sample["time"])
-        rates.append(sample["in"] + sample["out"])
+        rates.append(sample["in"])
     end = result["seconds"]["end"]
     if times and end - times[-1] > 3:
         times += [times[-1] + 1, end]

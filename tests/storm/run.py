@@ -58,13 +58,15 @@ class Conditions:
 def run(subject, storm, conditions, ko, directory, show=None):
     """One run; returns its result as a dict, also kept in directory with the console's log.
 
-    show(text) gets a line a second. Raises subjects.Skip.
+    show(phase, at, sample) is called once a second; at counts from the storm's
+    beginning, before the calm from the run's; sample is None when there is no
+    answer. Raises subjects.Skip.
     """
     subject = subjects.SUBJECTS[subject]
     if subject.ballast:
         subject.check(ko)
     directory.mkdir(parents=True, exist_ok=True)
-    return Run(subject, storm, conditions, ko, directory, show or (lambda text: None)).result
+    return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None)).result
 
 
 class Run:
@@ -108,8 +110,7 @@ class Run:
         each = int(conditions.memory * OVERCOMMIT / 2)
         # One method of many, so that the rates of one time compare with another's.
         self.hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {each}M --vm-keep --verify "
-                                "--vm-method incdec --metrics-brief -t 0")
-        self.show(HEADING)
+                                "--vm-method rand-set --metrics-brief -t 0")
         self._watch("fill", PATIENCE, lambda: self.samples.last and
                     self.samples.last.rate_in >= SWAPS)
         self._watch("calm", conditions.calm)
@@ -142,17 +143,21 @@ class Run:
         for line in lines[self._taken:]:
             sample = self.samples.add(line, now)
             self.last_sign = now
-            self.show(f"{now - self.begun['fill']:4.0f} {self.phase:5} {shown(sample)}")
+            self.show(self.phase, self._at(now), sample)
             if sample.gap > WORRIED * 1000:
                 self._ask()
         self._taken = len(lines)
         last = self.samples.last
         if last and now - self.last_sign > 2:
             self.last_sign = now - 1
-            self.show(f"{now - self.begun['fill']:4.0f} {self.phase:5}   no answer for "
-                      f"{now - last.time:.0f} s")
+            self.show(self.phase, self._at(now), None)
             if now - last.time > WORRIED:
                 self._ask()
+
+    def _at(self, now):
+        if self.phase == "fill":
+            return now - self.begun["fill"]
+        return now - self.begun["calm"] - self.conditions.calm
 
     def _ask(self):
         """What every blocked task waits for, and memory, into the console's log; once."""
@@ -186,6 +191,7 @@ class Run:
             "alarms": console.alarms(),
             "conditions": asdict(self.conditions),
             "kernel": self.guest.image.release,
+            "load": round(os.getloadavg()[0], 1),
             "seconds": {name: round(at - zero, 1) for name, at in {**begun, "end": self.end}.items()},
             "series": [{"time": round(sample.time - zero, 2), "in": round(sample.rate_in),
                         "out": round(sample.rate_out), **sample.values}
@@ -195,16 +201,26 @@ class Run:
         }
 
 
-HEADING = ("   t phase    in/s  out/s   free inflight in_use lent   kept  dropped tcp_mem  gap")
+HEADING = "   t phase    in/s  out/s   free inflight in_use lent   kept  dropped tcp_mem  gap"
 
 
-def shown(sample):
+def line(phase, at, sample):
+    """One second of a run, for a person; HEADING goes above."""
     def number(name):
         return "-" if sample.values[name] < 0 else str(sample.values[name])
 
-    return (f"{sample.rate_in:7.0f}{sample.rate_out:7.0f}{sample.free:7}{sample.inflight:9}"
+    if sample is None:
+        return f"{at:4.0f} {phase:5}      no answer"
+    return (f"{at:4.0f} {phase:5}"
+            f"{sample.rate_in:8.0f}{sample.rate_out:7.0f}{sample.free:7}{sample.inflight:9}"
             f"{number('in_use'):>7}{number('lent'):>5}{number('kept'):>7}{number('dropped'):>9}"
             f"{number('tcp_mem'):>8}{sample.gap / 1000:5.1f}")
+
+
+def outcome(result):
+    return (f"-- {result['subject']}: {result['verdict']}; pages {result['verify']}; "
+            f"{result['rate']['calm']} pages/s before, {result['rate']['storm']} during, "
+            f"{result['rate']['after']} after; longest gap {result['gap']} s")
 
 
 def tool():

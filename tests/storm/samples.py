@@ -35,10 +35,6 @@ class Sample:
     rate_in: float = 0.0
     rate_out: float = 0.0
 
-    @property
-    def rate(self):
-        return self.rate_in + self.rate_out
-
     def __getattr__(self, name):
         try:
             return self.values[name]
@@ -84,9 +80,13 @@ class Samples:
         return [sample for sample in self.all if begin < sample.time <= end]
 
     def rates(self, begin, end):
-        """Pages a second, in and out, of every second; 0 while there was no line."""
+        """Pages a second swapped in, of every second; 0 while there was no line.
+
+        In, and not out: it is what the hogs get done. Out depends on whether they
+        write or verify at the time.
+        """
         def at(time):
-            return next((sample.rate for sample in self.all
+            return next((sample.rate_in for sample in self.all
                          if sample.time - sample.span < time <= sample.time), 0)
 
         return [at(begin + second + 0.5) for second in range(int(end - begin))]

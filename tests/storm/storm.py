@@ -49,14 +49,15 @@ def main():
                 print(f"\n== {count} of {total}: {subjects.SUBJECTS[subject].title}; storm {storm}: "
                       f"{run.TITLES[storm]}; load {os.getloadavg()[0]:.1f}", flush=True)
                 logs = out / "logs" / f"{subject}-{storm}-{number}"
+                print(run.HEADING)
                 try:
                     result = run.run(subject, storm, conditions, ko, logs,
-                                     lambda text: print(text, flush=True))
+                                     lambda *second: print(run.line(*second), flush=True))
                 except subjects.Skip as reason:
                     print(f"skipped: {reason}")
                     continue
                 results.append(result)
-                print(outcome(result), flush=True)
+                print(run.outcome(result), flush=True)
                 text = report.write(results, about, out)
                 if subject == "ballast" and result["verdict"] != "lived":
                     dead.append(result)
@@ -92,8 +93,13 @@ def arguments():
     parser.add_argument("--after", type=int, default=12, help="seconds after it")
     parser.add_argument("--out", default="build/storm")
     # make gives every variable, set or not.
-    given = [word for word in sys.argv[1:] if not word.endswith("=")]
-    return parser.parse_args(given)
+    options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
+    options.command = "make storm"
+    for name, value in vars(options).items():
+        text = " ".join(value) if isinstance(value, list) else str(value)
+        if name not in ("out", "command") and text != str(parser.get_default(name)):
+            options.command += f" {name.upper()}={shlex.quote(text)}"
+    return options
 
 
 def enter(ko):
@@ -105,21 +111,14 @@ def enter(ko):
 
 def describe(options, release):
     """What every table and picture says of its making."""
-    defaults = {"subjects": "ballast nbd", "storms": "c", "runs": 1, "nic": "virtio-net-pci",
-                "mem": 256, "min_free": 0, "mtu": 1500, "sg": "on", "calm": 10, "length": 25,
-                "after": 12, "out": "build/storm"}
-    command = ["make storm"]
-    for name, default in defaults.items():
-        value = getattr(options, name)
-        value = " ".join(value) if isinstance(value, list) else value
-        if value != default and name != "out":
-            command.append(f"{name.upper()}={shlex.quote(str(value))}")
     return {
         "date": datetime.date.today().isoformat(),
-        "command": " ".join(command),
+        "command": options.command,
         "ballast": version(),
         "guest": f"kernel {release}, {options.mem} MiB, {options.nic}, MTU {options.mtu}, "
-                 f"2 processors, QEMU {os.environ.get('BALLAST_ACCEL', 'tcg')}",
+                 f"2 processors, QEMU {os.environ.get('BALLAST_ACCEL', 'tcg')}"
+                 + ("" if options.sg == "on" else ", no scatter-gather")
+                 + (f", min_free_kbytes {options.min_free}" if options.min_free else ""),
     }
 
 
@@ -131,12 +130,6 @@ def version():
 
     changed = git("status", "--porcelain", "--", *module.SOURCES)
     return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
-
-
-def outcome(result):
-    return (f"-- {result['subject']}: {result['verdict']}; pages {result['verify']}; "
-            f"{result['rate']['calm']} pages/s before, {result['rate']['storm']} during, "
-            f"{result['rate']['after']} after; longest gap {result['gap']} s")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""The storm in short: ballast lives through (c), and what in-tree nbd does beside it."""
+
+import itertools
+
+import pytest
+
+import run
+import samples
+from rig import host, image, module
+
+CONDITIONS = run.Conditions(calm=8, length=20, after=10)
+PHASES = (0, 10), (10, 20), (20, 30)    # of the tests without a guest
+
+
+def made_up(rate, seconds=range(31), gap=lambda second: 0):
+    """Samples of a run: rate(second) pages a second swapped in."""
+    said = samples.Samples()
+    pages = list(itertools.accumulate(rate(second) for second in range(31)))
+    for second in seconds:
+        values = {name: 0 for name in samples.HEAD + tuple(samples.FILES)}
+        values.update(uptime=second, swapped_in=pages[second], gap=gap(second))
+        said.add(" ".join(str(value) for value in values.values()), 100.0 + second)
+    return said
+
+
+def judged(*arguments, **options):
+    phases = [(100 + begin, 100 + end) for begin, end in PHASES]
+    return samples.judge(made_up(*arguments, **options), *phases)
+
+
+def test_who_swaps_on_lived():
+    result = judged(lambda second: 1000 if second <= 10 else 800)
+    assert result["verdict"] == "lived"
+    assert result["ratio"] == {"storm": 0.8, "after": 0.8}
+
+
+def test_who_swaps_at_a_tenth_starved():
+    assert judged(lambda second: 1000 if second <= 20 else 90)["verdict"] == "starved"
+
+
+def test_who_is_silent_is_dead():
+    result = judged(lambda second: 1000, seconds=range(15))
+    assert result["verdict"] == "deadlocked"
+    assert result["gap"] >= 15
+    # What was silent for a while, and then had swapped all the same, was only kept waiting.
+    assert judged(lambda second: 1000, seconds=[*range(15), *range(20, 31)])["verdict"] == "lived"
+
+
+def test_whose_requests_wait_is_dead():
+    result = judged(lambda second: 1000 if second <= 12 else 0,
+                    gap=lambda second: max(0, second - 12) * 1000)
+    assert (result["verdict"], result["gap"]) == ("deadlocked", 18)
+
+
+def test_a_run_without_swapping_says_nothing():
+    assert judged(lambda second: 0)["verdict"] == "void"
+
+
+@pytest.fixture(scope="module")
+def storm():
+    """storm(subject): one run of storm (c), a line a second."""
+    image.get()
+    ko = module.build().path
+
+    def start(subject):
+        print(f"\n{subject}\n{run.HEADING}")
+        result = run.run(subject, "c", CONDITIONS, ko, host.logs() / f"storm-quick-{subject}",
+                         lambda *second: print(run.line(*second), flush=True))
+        print(run.outcome(result), flush=True)
+        return result
+    return start
+
+
+def test_ballast_lives(storm):
+    result = storm("ballast")
+    assert result["verdict"] == "lived"
+    assert result["verify"] == "clean"
+    assert result["gap"] < 3
+    assert result["dropped"] > 0
+    assert result["rescues"] == 0
+    assert not result["alarms"], "\n".join(result["alarms"])
+
+
+def test_nbd_beside_it(storm):
+    """Shows the peer, and that this was a storm; only ballast is on trial."""
+    result = storm("nbd")
+    if result["verdict"] == "lived":
+        pytest.skip("in-tree nbd lived here: the storm was none")
