@@ -1,0 +1,199 @@
+"""What is written is what is read, over each server, address family and number of connections."""
+
+import pytest
+
+from rig import module, net, servers
+from rig.disk import Disk
+
+MIB = 1 << 20
+
+SERVERS = {
+    "nbd-server": lambda **where: servers.NbdServer(
+        {"swap": 256 * MIB}, {"multithread": "true"}, **where),
+    "nbdkit": lambda **where: servers.Nbdkit("memory", "256M", **where),
+    "qemu-nbd": lambda **where: servers.QemuNbd(size=256 * MIB, **where),
+}
+
+VERIFY = ("fio --output-format=terse --name=verify --filename={path} --rw=randrw --bsrange=4k-1M "
+          "--verify=crc32c --verify_fatal=1 --ioengine=libaio --iodepth=16 --direct=1 "
+          "--numjobs=4 --size=16M --offset_increment=32M --group_reporting")
+
+
+@pytest.fixture(scope="module")
+def guest(module_vm):
+    vm = module_vm(name="io", memory=768)
+    module.load(vm)
+    return vm
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("host", [net.HOST4, net.HOST6], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("kind", SERVERS)
+def test_fio_verifies(guest, kind, host, connections):
+    with SERVERS[kind](address=host) as server:
+        export = "" if kind == "nbdkit" else "swap"
+        with Disk(guest, server, host, export=export, connections=connections) as disk:
+            guest.run(VERIFY.format(path=disk.path), timeout=240)
+            assert disk.file("ballast/state") == "live"
+            assert disk.file("ballast/reconnects") == "0"
+            assert disk.file("ballast/inflight") == "0"
+
+
+@pytest.mark.parametrize("mask", ["--mask-handshake=0", "--no-sr"])
+def test_servers_that_lack_options(guest, mask):
+    """No fixed newstyle, so NBD_OPT_EXPORT_NAME; no structured replies."""
+    with servers.Nbdkit("memory", "256M", options=[mask]) as server, Disk(guest, server) as disk:
+        guest.run(VERIFY.format(path=disk.path), timeout=240)
+
+
+def _write_and_read(guest, disk, offset):
+    guest.run(f"""
+        head -c 65536 /dev/urandom > /tmp/data
+        dd if=/tmp/data of={disk.path} bs=64k oflag=direct,seek_bytes seek={offset}
+        dd if={disk.path} bs=64k iflag=direct,skip_bytes skip={offset} count=1 | cmp - /tmp/data
+        """)
+
+
+def test_large_export(guest):
+    size = 16 << 40
+    with servers.Nbdkit("memory", str(size)) as server, Disk(guest, server) as disk:
+        assert guest.run(f"blockdev --getsize64 {disk.path}").output.strip() == str(size)
+        _write_and_read(guest, disk, size - 65536)
+
+
+def test_largest_export(guest):
+    size = (1 << 63) - 512
+    with servers.Nbdkit("pattern", str(size)) as server, Disk(guest, server) as disk:
+        assert guest.run(f"cat {disk.sys}/size").output.strip() == str(size // 512)
+        guest.run(f"dd if={disk.path} bs=4k count=1 iflag=direct of=/dev/null")
+
+
+def test_readonly_export(guest):
+    with servers.NbdServer(options={"readonly": "true"}) as server, \
+            Disk(guest, server, export="swap") as disk:
+        assert guest.run(f"blockdev --getro {disk.path}").output.strip() == "1"
+        assert guest.run(f"dd if=/dev/zero of={disk.path} bs=4k count=1 oflag=direct",
+                         check=False).status
+        guest.run(f"dd if={disk.path} bs=4k count=1 iflag=direct of=/dev/null")
+
+
+def test_readonly_option(guest):
+    with servers.NbdServer() as server, \
+            Disk(guest, server, export="swap", readonly=True) as disk:
+        assert guest.run(f"blockdev --getro {disk.path}").output.strip() == "1"
+
+
+def test_attributes(guest):
+    """What the server says of blocks, caches and spinning is what the disk has."""
+    with servers.Nbdkit("memory", "256M", "blocksize-minimum=1024", "blocksize-preferred=4096",
+                        "blocksize-maximum=1M", filters=["blocksize-policy"]) as server, \
+            Disk(guest, server) as disk:
+        seen = {name: disk.file(f"queue/{name}") for name in
+                ("logical_block_size", "physical_block_size", "max_hw_sectors_kb", "rotational",
+                 "write_cache", "fua", "scheduler")}
+        assert seen == {"logical_block_size": "1024", "physical_block_size": "4096",
+                        "max_hw_sectors_kb": "1024", "rotational": "0",
+                        "write_cache": "write back", "fua": "1",
+                        "scheduler": "[none] mq-deadline"}
+
+
+def test_every_request_reaches_the_server(guest, tmp_path):
+    log = tmp_path / "log"
+    with servers.Nbdkit("memory", "256M", f"logfile={log}", filters=["log"]) as server, \
+            Disk(guest, server) as disk:
+        guest.run(f"""
+            blkdiscard -o 1M -l 1M {disk.path}
+            blkdiscard -z -o 2M -l 1M {disk.path}
+            dd if=/dev/urandom of={disk.path} bs=64k count=1 conv=fsync oflag=direct
+            fio --name=fua --filename={disk.path} --rw=write --bs=4k --size=4k --direct=1 --sync=dsync
+            """)
+    said = log.read_text()
+    for wanted in (" Trim id=", " Zero id=", " Flush id=", "fua=1", "offset=0x100000 count=0x100000"):
+        assert wanted in said, f"{wanted!r} is not in\n{said}"
+
+
+def test_discard_and_zeroes(guest):
+    with servers.NbdServer({"swap": 64 * MIB}) as server, \
+            Disk(guest, server, export="swap") as disk:
+        guest.run(f"""
+            tr '\\0' x < /dev/zero | head -c 4M > /tmp/data
+            dd if=/tmp/data of={disk.path} bs=1M oflag=direct
+            blkdiscard -o 0 -l 1M {disk.path}
+            blkdiscard -z -o 1M -l 1M {disk.path}
+            dd if={disk.path} bs=1M skip=1 count=1 iflag=direct | cmp - /dev/zero -n 1048576
+            dd if={disk.path} bs=1M skip=2 count=2 iflag=direct | cmp - /tmp/data -n 2097152
+            """)
+
+
+@pytest.mark.parametrize("fault, request_, message", [
+    ("error-pread=EIO", "dd if={} of=/dev/null bs=4k count=1 iflag=direct", "Input/output error"),
+    ("error-pwrite=ENOSPC", "dd if=/dev/zero of={} bs=4k count=1 oflag=direct",
+     "No space left on device"),
+    ("error-pwrite=EPERM", "dd if=/dev/zero of={} bs=4k count=1 oflag=direct",
+     "Input/output error"),  # a block device has no closer one
+])
+def test_errors_come_back(guest, tmp_path, fault, request_, message):
+    """A failed request is the matching error, and the next one works."""
+    name, error = fault.split("=")
+    trigger = tmp_path / "fail"
+    trigger.touch()
+    with servers.Nbdkit("memory", "16M", f"error={error}", f"{name}-rate=100%",
+                        f"error-file={trigger}", filters=["error"]) as server:
+        with Disk(guest, server) as disk:
+            failed = guest.run("LC_ALL=C " + request_.format(disk.path), check=False)
+            assert failed.status and message in failed.output
+            trigger.unlink()
+            guest.run(request_.format(disk.path))
+            assert disk.file("ballast/reconnects") == "0"
+
+
+def test_partitions(guest):
+    with servers.NbdServer({"swap": 64 * MIB}) as server:
+        with Disk(guest, server, export="swap") as disk:
+            guest.run(f"""
+                echo ',32M\n,' | sfdisk -q {disk.path}
+                blockdev --rereadpt {disk.path}
+                """)
+        # Found again on the next attach.
+        with Disk(guest, server, export="swap") as disk:
+            assert guest.run(f"cat {disk.sys}/ballast0p1/size").output.strip() == "65536"
+            guest.run("mke2fs -q /dev/ballast0p2")
+            assert 'TYPE="ext2"' in guest.run("blkid -p /dev/ballast0p2").output
+            assert "ballast0p1" in guest.run(f"lsblk {disk.path}").output
+
+
+@pytest.mark.parametrize("fs, check", [("ext4", "e2fsck -fn"), ("xfs", "xfs_repair -n")])
+def test_filesystem(guest, fs, check):
+    with servers.NbdServer({"swap": 512 * MIB}) as server, \
+            Disk(guest, server, export="swap") as disk:
+        guest.run(f"""
+            mkfs.{fs} -q {disk.path} && mkdir -p /mnt/fs && mount -t {fs} {disk.path} /mnt/fs || exit
+            cp -a /usr/bin/[a-m]* /mnt/fs
+            (cd /mnt/fs && sha256sum * 2>/dev/null) > /tmp/sums
+            head -c 40M /dev/urandom > /mnt/fs/.junk && sync && rm /mnt/fs/.junk
+            fstrim -v /mnt/fs && umount /mnt/fs || exit
+            {check} {disk.path} || exit
+            mount -t {fs} -o ro {disk.path} /mnt/fs || exit
+            (cd /mnt/fs && sha256sum --quiet -c /tmp/sums); status=$?
+            umount /mnt/fs; exit $status
+            """, timeout=300)
+
+
+# Debian's own rules make links for the drivers that they name.
+RULE = b"""KERNEL=="ballast*", IMPORT{builtin}="blkid", SYMLINK+="disk/by-label/$env{ID_FS_LABEL}"\n"""
+
+
+def test_udev_sees_a_disk(vm):
+    guest = vm(name="udev", memory=512, udev=True)
+    module.load(guest)
+    guest.run("mkdir -p /run/udev/rules.d")
+    guest.put("/run/udev/rules.d/99-test.rules", RULE)
+    with servers.NbdServer({"swap": 64 * MIB}) as server:
+        with Disk(guest, server, export="swap") as disk:
+            guest.run(f"mkswap -q -L ballasted {disk.path}")
+        with Disk(guest, server, export="swap") as disk:
+            guest.run("udevadm settle; test -b /dev/disk/by-label/ballasted", timeout=60)
+            seen = guest.run(f"udevadm info {disk.path}").output
+            for wanted in ("DEVTYPE=disk", "SUBSYSTEM=block", "ID_FS_TYPE=swap"):
+                assert wanted in seen, seen
+        guest.run("udevadm settle; test ! -e /dev/disk/by-label/ballasted", timeout=60)
