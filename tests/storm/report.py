@@ -62,7 +62,7 @@ def write(results, about, directory):
     """All of it, into directory; returns the table."""
     text = table(results, about)
     (directory / "table.txt").write_text(text)
-    kept = [{name: value for name, value in result.items() if name not in ("logs", "hogs")}
+    kept = [{**result, "series": _columns(result["series"]), "logs": None, "hogs": None}
             for result in results]
     (directory / "results.json").write_text(
         json.dumps({"about": about, "results": kept}, separators=(",", ":")) + "\n")
@@ -70,6 +70,11 @@ def write(results, about, directory):
         picture([r for r in results if r["storm"] == storm], storm, about,
                 directory / f"storm-{storm}.svg")
     return text
+
+
+def _columns(series):
+    """The same with every name said once."""
+    return {name: [sample[name] for sample in series] for name in series[0]}
 
 
 def picture(results, storm, about, path):

@@ -46,8 +46,9 @@ def main():
         for storm in options.storms:
             for subject in options.subjects:
                 count += 1
-                print(f"\n== {count} of {total}: {subjects.SUBJECTS[subject].title}; storm {storm}: "
-                      f"{run.TITLES[storm]}; load {os.getloadavg()[0]:.1f}", flush=True)
+                print(f"\n== {count} of {total}: {subjects.SUBJECTS[subject].title}; "
+                      f"storm {storm}: {run.TITLES[storm]}; load {os.getloadavg()[0]:.1f}",
+                      flush=True)
                 logs = out / "logs" / f"{subject}-{storm}-{number}"
                 print(run.HEADING)
                 try:
