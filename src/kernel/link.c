@@ -7,6 +7,7 @@
 
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
+#include <linux/interrupt.h>
 #include <linux/net.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
@@ -51,12 +52,22 @@ void ballast_link_fail(struct ballast_link *link, int err, const char *why)
 
 /* The socket's callbacks; TCP makes all of them under the socket lock. */
 
+/*
+ * Reading acknowledges. So it is put off to the end of the receive softirq,
+ * where one acknowledgment serves all that came in it, or the next request
+ * carries it. Not so where sockets have used up their memory: then the
+ * receive queue must be empty when the next segment comes.
+ */
 static void link_data_ready(struct sock *sk)
 {
 	struct ballast_link *link = sk->sk_user_data;
 
-	if (link)
+	if (!link)
+		return;
+	if (tcp_under_memory_pressure(sk))
 		ballast_reply_read(link, sk);
+	else
+		tasklet_schedule(&link->reader);
 }
 
 static void link_write_space(struct sock *sk)
@@ -232,14 +243,8 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		ballast_link_fail(link, err, "sending failed");
 }
 
-/**
- * ballast_link_kick - send what has been submitted
- * @link: any context but hard interrupt
- *
- * When the link has no socket its disk's thread takes care of what was
- * submitted.
- */
-void ballast_link_kick(struct ballast_link *link)
+/* Read and send under the lock, or soon, if somebody in process context has it. */
+static void link_run(struct ballast_link *link, bool read)
 {
 	struct sock *sk;
 
@@ -251,14 +256,35 @@ void ballast_link_kick(struct ballast_link *link)
 		/* The socket lives until a grace period after sk is gone. */
 		if (READ_ONCE(link->sk) != sk)
 			;
-		else if (!sock_owned_by_user(sk))
-			link_send(link, sk);
-		else
+		else if (sock_owned_by_user(sk))
 			mod_timer(&link->retry, jiffies + 1);
+		else if (read)
+			ballast_reply_read(link, sk);
+		else
+			link_send(link, sk);
 		bh_unlock_sock(sk);
 	}
 	local_bh_enable();
 	rcu_read_unlock();
+}
+
+/**
+ * ballast_link_kick - send what has been submitted
+ * @link: any context but hard interrupt
+ *
+ * When the link has no socket its disk's thread takes care of what was
+ * submitted.
+ */
+void ballast_link_kick(struct ballast_link *link)
+{
+	link_run(link, false);
+}
+
+static void link_reader(struct tasklet_struct *tasklet)
+{
+	struct ballast_link *link = from_tasklet(link, tasklet, reader);
+
+	link_run(link, true);
 }
 
 /**
@@ -281,7 +307,8 @@ static void link_retry(struct timer_list *timer)
 {
 	struct ballast_link *link = timer_container_of(link, timer, retry);
 
-	ballast_link_kick(link);
+	link_run(link, true);
+	link_run(link, false);
 }
 
 /**
@@ -298,6 +325,7 @@ void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 	INIT_LIST_HEAD(&link->unsent);
 	INIT_LIST_HEAD(&link->sent);
 	timer_setup(&link->retry, link_retry, 0);
+	tasklet_setup(&link->reader, link_reader);
 	link->slots = slots;
 	link->nr_slots = nr_slots;
 	link->wait = wait;
@@ -307,6 +335,7 @@ void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 void ballast_link_destroy(struct ballast_link *link)
 {
 	WARN_ON_ONCE(link->sk || !llist_empty(&link->submitted));
+	tasklet_kill(&link->reader);
 	timer_shutdown_sync(&link->retry);
 }
 

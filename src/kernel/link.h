@@ -6,9 +6,10 @@
  * pressure that ballast exists for, no work queue gets a new worker, and a
  * thread switch costs more than the sending. A request is sent where it is
  * submitted, or where the socket says that it has room again; a reply is
- * taken out of the socket in its data_ready callback, into the request's
- * own pages. So the receive queue is empty whenever a segment arrives, and
- * then tcp_data_queue() takes it whatever net.ipv4.tcp_mem says.
+ * taken out of the socket in softirq, into the request's own pages. Where
+ * memory for sockets is short that happens in the data_ready callback, so
+ * that the receive queue is empty whenever a segment arrives: then
+ * tcp_data_queue() takes it whatever net.ipv4.tcp_mem says.
  *
  * The socket lock, in either of its forms, guards what a link knows of its
  * requests: bh_lock_sock() with the socket not owned (softirq, submitters),
@@ -18,6 +19,7 @@
 #ifndef BALLAST_LINK_H
 #define BALLAST_LINK_H
 
+#include <linux/interrupt.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/socket.h>
@@ -131,6 +133,7 @@ struct ballast_rx {
  * @inflight: requests in @unsent and @sent
  * @outage: the connection is lost; counts as a request in flight
  * @rx: the state of receiving
+ * @reader: reads at the end of the receive softirq
  * @retry: sends again where nothing else would wake the sender
  * @wait: the disk's thread and whoever waits for this link
  * @saved_data_ready: the socket's own callbacks, put back before it closes
@@ -154,6 +157,7 @@ struct ballast_link {
 	unsigned int inflight;
 	bool outage;
 	struct ballast_rx rx;
+	struct tasklet_struct reader;
 	struct timer_list retry;
 	wait_queue_head_t *wait;
 	void (*saved_data_ready)(struct sock *sk);

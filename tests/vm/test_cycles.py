@@ -14,9 +14,11 @@ CYCLE = """
     done
 """
 
-# Memory of per-CPU page lists, of slabs' partial lists and of RCU's backlog goes up
-# and down by itself; what 200 leaks of a page each would take does not pass.
+# Memory of per-CPU page lists, caches and RCU's backlog goes up and down by itself, by
+# up to a MiB; a leak goes up each time. So what was lost is to be lost three times over
+# before it counts, and 200 cycles that leak half a page each are found.
 TOLERANCE_KIB = 400
+ROUNDS = 3
 
 STATE = """
     for i in 1 2; do sync; echo 3 > /proc/sys/vm/drop_caches; sleep 0.5; done
@@ -43,16 +45,21 @@ def test_cycles_leave_nothing(shared_vm, load):
                               "--runtime=600 --output=/tmp/fio")
         guest.run(CYCLE.format(cycles=20, port=server.port), timeout=120)  # warm up
         before = _state(guest)
-        guest.run(CYCLE.format(cycles=CYCLES, port=server.port), timeout=400)
-        after = _state(guest)
+        for _ in range(ROUNDS):
+            guest.run(CYCLE.format(cycles=CYCLES, port=server.port), timeout=400)
+            after = _state(guest)
+            print(f"before {before}\nafter  {after}")
+            assert after["sockets"] == before["sockets"]
+            assert after["threads"] == before["threads"]
+            lost = max(before["MemAvailable"] - after["MemAvailable"],
+                       after["SUnreclaim"] - before["SUnreclaim"])
+            if lost < TOLERANCE_KIB:
+                break
+            before = after
         if job:
             assert job.running, job.output
             job.kill()
-    print(f"before {before}\nafter  {after}")
-    assert before["MemAvailable"] - after["MemAvailable"] < TOLERANCE_KIB
-    assert after["SUnreclaim"] - before["SUnreclaim"] < TOLERANCE_KIB
-    assert after["sockets"] == before["sockets"]
-    assert after["threads"] == before["threads"]
+    assert lost < TOLERANCE_KIB
 
 
 def test_idle_disk_does_nothing(shared_vm):
