@@ -7,6 +7,7 @@
 
 #include <linux/ctype.h>
 #include <linux/kstrtox.h>
+#include <netinet/in.h>
 
 #include "options.h"
 
@@ -792,6 +793,71 @@ static void test_every_length(void **state)
 	assert_true(opts.readonly);
 }
 
+static void test_filter(void **state)
+{
+	assert_taken(SERVER);
+	assert_true(opts.filter);
+	assert_taken(SERVER " filter=off");
+	assert_false(opts.filter);
+	assert_taken(SERVER " filter=on");
+	assert_true(opts.filter);
+	check_value("filter", "yes", "is neither on nor off");
+	check_value("filter", "", "is neither on nor off");
+}
+
+static void test_reserve(void **state)
+{
+	assert_taken(SERVER);
+	assert_int_equal(opts.reserve, BALLAST_RESERVE_AUTO);
+	assert_taken(SERVER " reserve=auto");
+	assert_int_equal(opts.reserve, BALLAST_RESERVE_AUTO);
+	assert_taken(SERVER " reserve=0");
+	assert_int_equal(opts.reserve, 0);
+	assert_taken(SERVER " reserve=268435456");
+	assert_int_equal(opts.reserve, BALLAST_MAX_RESERVE);
+	check_value("reserve", "268435457",
+		    "is not a number from 0 to 268435456");
+	check_value("reserve", "-1", "is not a number from 0 to 268435456");
+	check_value("reserve", "8M", "is not a number from 0 to 268435456");
+}
+
+static void test_allow(void **state)
+{
+	static const char bad_form[] = "is not of the form tcp:22 or udp:123";
+
+	assert_taken(SERVER);
+	assert_int_equal(opts.nr_allow, 0);
+	assert_taken(SERVER " allow=tcp:22,udp:123,tcp:65535");
+	assert_int_equal(opts.nr_allow, 3);
+	assert_int_equal(opts.allow[0].protocol, IPPROTO_TCP);
+	assert_int_equal(opts.allow[0].port, 22);
+	assert_int_equal(opts.allow[1].protocol, IPPROTO_UDP);
+	assert_int_equal(opts.allow[1].port, 123);
+	assert_int_equal(opts.allow[2].port, 65535);
+
+	check_value("allow", "22", bad_form);
+	check_value("allow", "", bad_form);
+	check_value("allow", "sctp:22", bad_form);
+	assert_refused(SERVER " allow=tcp:22,", EINVAL,
+		       "allow=: is not of the form tcp:22 or udp:123");
+	assert_refused(SERVER " allow=tcp:22,,udp:1", EINVAL,
+		       "allow=: is not of the form tcp:22 or udp:123");
+	assert_refused(SERVER " allow=tcp:0", EINVAL,
+		       "allow port=0: is not a number from 1 to 65535");
+	assert_refused(SERVER " allow=udp:65536", EINVAL,
+		       "allow port=65536: is not a number from 1 to 65535");
+	assert_refused(SERVER " allow=udp:", EINVAL,
+		       "allow port=: is not a number from 1 to 65535");
+	assert_taken(SERVER " allow=tcp:1,tcp:2,tcp:3,tcp:4,tcp:5,tcp:6,tcp:7,"
+		     "tcp:8,tcp:9,tcp:10,tcp:11,tcp:12,tcp:13,tcp:14,tcp:15,"
+		     "tcp:16");
+	assert_int_equal(opts.nr_allow, BALLAST_MAX_ALLOW);
+	assert_refused(SERVER " allow=tcp:1,tcp:2,tcp:3,tcp:4,tcp:5,tcp:6,"
+		       "tcp:7,tcp:8,tcp:9,tcp:10,tcp:11,tcp:12,tcp:13,tcp:14,"
+		       "tcp:15,tcp:16,tcp:17", EINVAL,
+		       "allow=tcp:17: is one more than the 16 entries there can be");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -823,6 +889,9 @@ int main(void)
 		UNIT_TEST(test_numbers_text),
 		UNIT_TEST(test_numbers_without_value),
 		UNIT_TEST(test_readonly),
+		UNIT_TEST(test_filter),
+		UNIT_TEST(test_reserve),
+		UNIT_TEST(test_allow),
 		UNIT_TEST(test_twice),
 		UNIT_TEST(test_unknown),
 		UNIT_TEST(test_first_complaint),

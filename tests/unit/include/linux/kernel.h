@@ -18,6 +18,8 @@
 #define round_down(n, multiple)                                           \
 	((n) & ~((__typeof__(n))(multiple) - 1))
 
+#define ALIGN(n, multiple)	round_down((n) + (multiple) - 1, multiple)
+
 /* snprintf() that returns what it wrote, not what it would have liked to. */
 static inline __attribute__((format(printf, 3, 4))) int
 scnprintf(char *buf, size_t size, const char *format, ...)

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How much memory packets take, for the layout of Linux 6.1 on x86-64.
+ */
+#include "unit.h"
+
+#include "estimate.h"
+
+static const struct ballast_skb_layout layout = {
+	.page = 4096,
+	.align = 64,
+	.head = 256,
+	.shared = 320,
+	.room = 64,
+};
+
+/* The sizes that kmalloc has. */
+static void test_buffer(void **state)
+{
+	static const struct {
+		u32 size, buffer;
+	} table[] = {
+		{ 0, 512 },	/* 64 + 320 */
+		{ 64, 512 },
+		{ 128, 512 },	/* 192 + 320: just fits */
+		{ 129, 1024 },
+		{ 640, 1024 },
+		{ 641, 2048 },
+		{ 1514, 2048 },	/* an Ethernet frame */
+		{ 1664, 2048 },
+		{ 1665, 4096 },
+		{ 3712, 4096 },
+		{ 3713, 8192 },
+		{ 9014, 16384 },	/* a jumbo frame */
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+		assert_int_equal(estimate_skb_buffer(&layout, table[i].size),
+				 table[i].buffer);
+}
+
+static void test_order(void **state)
+{
+	assert_int_equal(estimate_skb_order(&layout, 64), 0);
+	assert_int_equal(estimate_skb_order(&layout, 1514), 0);
+	assert_int_equal(estimate_skb_order(&layout, 3712), 0);
+	assert_int_equal(estimate_skb_order(&layout, 3713), 1);
+	assert_int_equal(estimate_skb_order(&layout, 9014), 2);
+	assert_int_equal(estimate_skb_order(&layout, 65536), 5);
+}
+
+static void test_pages(void **state)
+{
+	assert_int_equal(estimate_skb_pages(&layout, 0, 1514), 0);
+	/* A page of buffer, a page of struct sk_buff: nothing is shared. */
+	assert_int_equal(estimate_skb_pages(&layout, 1, 1514), 2);
+	assert_int_equal(estimate_skb_pages(&layout, 2, 1514), 2);
+	assert_int_equal(estimate_skb_pages(&layout, 3, 1514), 3);
+	/* One connection of depth 128: 384 and 48. */
+	assert_int_equal(estimate_skb_pages(&layout, 768, 1514), 432);
+	assert_int_equal(estimate_skb_pages(&layout, 50, 64), 7 + 4);
+	assert_int_equal(estimate_skb_pages(&layout, 256, 9014),
+			 256 * 4 + 16);
+}
+
+/* More packets, or larger ones, never take less. */
+static void test_monotonic(void **state)
+{
+	u32 size, packets, last = 0;
+
+	for (size = 0; size <= 9216; size++) {
+		u32 pages = estimate_skb_pages(&layout, 100, size);
+
+		assert_true(pages >= last);
+		last = pages;
+	}
+	last = 0;
+	for (packets = 0; packets < 5000; packets++) {
+		u32 pages = estimate_skb_pages(&layout, packets, 1514);
+
+		assert_true(pages >= last);
+		last = pages;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buffer),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_monotonic),
+	};
+
+	return cmocka_run_group_tests_name("estimate", tests, NULL, NULL);
+}
