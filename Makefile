@@ -31,4 +31,9 @@ storm:
 storm-quick:
 	scripts/vm-test -s tests/storm/test_storm.py
 
-.PHONY: unit check storm storm-quick
+# In-tree nbd and ballast through a storm, for the eye.
+demo:
+	scripts/deps
+	tests/storm/demo.py
+
+.PHONY: unit check storm storm-quick demo

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""The demo: in-tree nbd and ballast through storm (c), side by side. Started by make demo."""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
+
+import run  # noqa: E402
+import storm  # noqa: E402
+from rig import host, image, module  # noqa: E402
+
+CONDITIONS = run.Conditions(calm=8, length=20, after=10)
+OUT = host.REPO / "build" / "demo"
+
+INTRO = """
+A virtual machine of 256 MiB whose only swap is a disk on the network runs two programs that want
+1.7 times its memory, and verify what they get back. After 8 s of that, somebody sends it 100 Mbit/s
+of UDP and 32 TCP streams for 20 s, into sockets that nobody reads. Swapping in needs a packet to
+arrive, packets need memory, and memory needs swapping out: does the machine live?
+First the kernel's own nbd, then ballast beside what nbd did. It takes about three minutes.
+"""
+PHASES = {"fill": "filling memory", "calm": "calm", "storm": "STORM", "after": "after it"}
+NOTHING = "     no answer"
+
+
+def one(sample):
+    """What a column says of one second."""
+    if sample is None:
+        return f"{NOTHING:30}"
+    waiting = f"{sample.gap / 1000:4.1f} s" if sample.gap >= 500 else "   -  "
+    return f"{sample.rate_in:8.0f}{sample.free * 4 / 1024:10.1f}   {waiting:9}"
+
+
+HEAD = "    in/s  free MiB   stalled  "
+
+
+def first(seconds):
+    """Shows nbd, and keeps it in seconds for later."""
+    print(f"\n{'':22}in-tree nbd\n   s{'':16}{HEAD}")
+
+    def show(phase, at, sample):
+        seconds.setdefault((phase == "fill", round(at)), sample)
+        print(f"{at:4.0f}  {PHASES[phase]:14}{one(sample)}", flush=True)
+    return show
+
+
+def second(seconds):
+    print(f"\n{'':22}in-tree nbd, as it was{'':10}ballast, now\n"
+          f"   s{'':16}{HEAD}  {HEAD}  packets dropped")
+
+    def show(phase, at, sample):
+        key = (phase == "fill", round(at))
+        left = one(seconds[key]) if key in seconds else " " * 30
+        dropped = f"{sample.dropped:15}" if sample else ""
+        print(f"{at:4.0f}  {PHASES[phase]:14}{left}  {one(sample)}  {dropped}", flush=True)
+    return show
+
+
+def outcome(title, result):
+    verdict = {"lived": "LIVED", "starved": "STARVED", "deadlocked": "LOCKED UP"}.get(
+        result["verdict"], "did not swap: the demo shows nothing")
+    pages = {"clean": "no page corrupted", "corrupt": "PAGES CORRUPTED"}.get(
+        result["verify"], "its programs could not be ended")
+    return (f"{title:12} {verdict:10} {result['rate']['calm']} pages/s before the storm, "
+            f"{result['rate']['storm']} during, {result['rate']['after']} after; "
+            f"stalled for {result['gap']} s; {pages}")
+
+
+def main():
+    if "BALLAST_STORM_INSIDE" not in os.environ:
+        image.get()
+        storm.enter(module.build().path)
+    ko = Path(os.environ["BALLAST_STORM_INSIDE"])
+    print(INTRO)
+    seconds = {}
+    nbd = run.run("nbd", "c", CONDITIONS, ko, OUT / "nbd", first(seconds))
+    ballast = run.run("ballast", "c", CONDITIONS, ko, OUT / "ballast", second(seconds))
+    print("\n" + outcome("in-tree nbd", nbd))
+    print(outcome("ballast", ballast))
+    print(f"\nWhat the kernels said is in {OUT}; more storms: make storm (tests/storm/README.md)")
+    return ballast["verdict"] != "lived"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
