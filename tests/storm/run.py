@@ -39,6 +39,7 @@ UDP_BUFFER = 16 << 20   # for the port's one socket
 TCP_BUFFER = 8 << 20    # for each connection
 OVERCOMMIT = 1.7        # the hogs' memory, in those of the guest
 SWAPS = 100             # pages a second in: swapping has begun
+SYSRQ = {"w": "Show Blocked State", "m": "Show Memory"}
 # QEMU's emulation is slow at string instructions of bytes, which the kernel clears and copies
 # pages with if it may: a storm's rates would be those of memset.
 TCG = ("-cpu", "max,la57=off,erms=off,fsrm=off")
@@ -120,6 +121,7 @@ class Run:
         self._watch("calm", conditions.calm)
         address = guest.address6 if self.storm in IPV6 else guest.address4
         linger = conditions.after + 600
+        lost = self._lost()
         traffic = [host.start([sys.executable, str(HERE / "traffic.py"), kind, address, str(port),
                                str(conditions.length), str(linger)], stdout=subprocess.DEVNULL)
                    for kind, port in STORMS[self.storm]]
@@ -127,6 +129,7 @@ class Run:
             self._watch("storm", conditions.length)
             self._watch("after", conditions.after)
             self.end = time.monotonic()
+            self.lost = self._lost() - lost
             self._finish_hogs()
         finally:
             for process in traffic:
@@ -158,6 +161,15 @@ class Run:
             if now - last.time > WORRIED:
                 self._ask()
 
+    def _lost(self):
+        """Packets that never reached the guest: its NIC had not taken those before them."""
+        tap = self.guest.network.taps[0]
+        for device in Path("/proc/net/dev").read_text().splitlines():
+            name, _, counters = device.strip().partition(":")
+            if name == tap:
+                return int(counters.split()[11])
+        return 0
+
     def _at(self, now):
         if self.phase == "fill":
             return now - self.begun["fill"]
@@ -167,8 +179,14 @@ class Run:
         """What every blocked task waits for, and memory, into the console's log; once."""
         if not self.asked:
             self.asked = True
-            self.guest.sysrq("w")
-            self.guest.sysrq("m")
+            for letter, answer in SYSRQ.items():
+                # A break may be lost, and then the next one ends what the first began.
+                for _ in range(4):
+                    answered = self.guest.console.text.count(answer)
+                    self.guest.sysrq(letter)
+                    time.sleep(0.5)
+                    if self.guest.console.text.count(answer) > answered:
+                        break
 
     def _finish_hogs(self):
         last = self.samples.last
@@ -197,6 +215,7 @@ class Run:
             "alarms": console.alarms(),
             "conditions": asdict(self.conditions),
             "kernel": self.guest.image.release,
+            "lost": self.lost,
             "load": round(os.getloadavg()[0], 1),
             "seconds": {name: round(at - zero, 1)
                         for name, at in {**begun, "end": self.end}.items()},
