@@ -108,7 +108,7 @@ def picture(results, storm, about, path):
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds from the storm's beginning")
     axes.set_ylabel("pages swapped in a second")
-    axes.set_title(f"{about['guest']}\n{about['command']}", fontsize=8)
+    axes.set_title(f"{about['date']}, ballast {about['ballast']}, {about['guest']}\n{about['command']}", fontsize=8)
     axes.legend(loc="upper right", fontsize=8, ncol=1 if len(names) < 4 else 2)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
