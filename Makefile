@@ -20,6 +20,15 @@ check: unit
 	scripts/vm-test
 	$(MAKE) --no-print-directory storm-quick
 
+# A VM that swaps over ballast for a minute, in calm weather.
+demo-calm:
+	@scripts/demo
+
+# Beside in-tree nbd: see tests/bench/README.md for the variables.
+bench:
+	scripts/deps
+	tests/bench/bench.py --rounds=$(ROUNDS) --seconds=$(RUNTIME) --out=$(OUT)
+
 # Storms: see tests/storm/README.md for what these variables mean.
 storm:
 	tests/storm/storm.py --subjects="$(SUBJECTS)" --storms="$(STORMS)" \
@@ -36,4 +45,4 @@ demo:
 	scripts/deps
 	tests/storm/demo.py
 
-.PHONY: unit check storm storm-quick demo
+.PHONY: unit check demo-calm bench storm storm-quick demo

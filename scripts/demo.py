@@ -1,0 +1,208 @@
+"""The demo: a guest of 256 MiB runs programs that need more, and swaps over ballast.
+
+Started by scripts/demo. What comes from the network (the guest's image) and
+what takes long (the module) is made first; then it starts itself again in a
+network namespace of its own, where guest and server are.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPO / "tests" / "vm"), str(REPO / "tests" / "storm")]
+
+import run as storm  # noqa: E402
+from rig import console, host, image, module  # noqa: E402
+from rig.disk import Disk  # noqa: E402
+from rig.servers import NbdServer  # noqa: E402
+from rig.vm import VM, CommandFailed  # noqa: E402
+
+MEMORY = 256            # MiB, of the guest
+HOGS = 2
+EACH = 220              # MiB, that each of them fills and verifies
+SECONDS = 60
+SWAP = 1 << 30
+PAGES_PER_MIB = 256
+WANTED = 100            # MiB in and out together: less shows nothing; tests/vm wants more
+PATIENCE = 120          # seconds more for the hogs to end
+
+INTRO = f"""
+ballast: a machine that swaps over the network
+
+  A virtual machine with {MEMORY} MiB of memory and a stock Debian kernel runs
+  {HOGS} programs that fill and verify {EACH} MiB each, for {SECONDS} s. What does not fit
+  goes over the network: to /dev/ballast0 in the machine, from there to
+  nbd-server on this one. Every page that comes back is verified.
+"""
+
+# Name, unit, width; one second a line.
+COLUMNS = (("second", "", 6), ("swap in", "pages/s", 12), ("swap out", "pages/s", 12),
+           ("free", "MiB", 10), ("in flight", "requests", 13))
+
+
+class Wrong(Exception):
+    """What did not work, for a person."""
+
+
+def bold(text):
+    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+    return text if plain else f"\033[1m{text}\033[m"
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def item(name, text):
+    say(f"  {name:<17} {text}")
+
+
+def enter():
+    """The first half, outside; ends in starting the second."""
+    say(INTRO)
+    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+    if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode:
+        raise Wrong("this needs root here: ordinary users may not make namespaces")
+    if not image.describe("bookworm", "cloud-amd64").path.exists():
+        item("guest image", "is made now, once; takes some minutes")
+    guest = image.get()
+    item("guest image", f"Debian {guest.suite}, kernel {guest.release}")
+    ko = module.build().path
+    item("module", f"ballast.ko for it, {len(module.stripped(ko)) // 1024} KiB")
+    os.environ["BALLAST_DEMO_INSIDE"] = str(ko)
+    os.execvp("unshare", [*unshare, "--", sys.executable, "-B", *sys.argv])
+
+
+def show():
+    """The second half, inside; returns whether it worked."""
+    logs = host.logs() / "demo"
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(NbdServer({"swap": SWAP}))
+        item("server", f'nbd-server on {server.address}:{server.port}, export "swap", 1 GiB')
+        # See tests/storm/run.py for what this processor has not.
+        tcg = os.environ.get("BALLAST_ACCEL", "tcg") == "tcg"
+        vm = stack.enter_context(VM(memory=MEMORY, name="demo", logs=logs,
+                                    qemu=storm.TCG if tcg else ()))
+        item("machine", f"{MEMORY} MiB, {vm.cpus} processors, booted in {vm.boot_seconds:.0f} s")
+        vm.put("/run/guest", storm.tool(), 0o755)
+        module.load(vm)
+        disk = Disk(vm, server, export="swap")
+        vm.run(f"mkswap -q {disk.path} && swapon {disk.path}")
+        item("swap", f"{disk.path}, {disk.file('ballast/state')}, and no other")
+        item("programs", f"stress-ng --vm {HOGS} --vm-bytes {EACH}M --vm-keep --verify -t {SECONDS}")
+        try:
+            findings = swap(vm, disk)
+        except CommandFailed as error:
+            raise Wrong(f"{error}\n\nThe kernel's log: {vm.console.path}") from error
+        findings += afterwards(vm, disk, server)
+    say()
+    for good, name, text in findings:
+        item(name, text if good else bold(f"{text}   <- wrong"))
+    worked = all(good for good, _, _ in findings)
+    say()
+    say(bold("It works." if worked else f"It does not work. The kernel's log: {vm.console.path}"))
+    return worked
+
+
+def swap(vm, disk):
+    """Run the programs, a line a second; returns what was found: (good, name, text)."""
+    reporter = vm.spawn(f"exec chrt -f 1 /run/guest report {disk.name}")
+    hogs = vm.spawn(f"exec stress-ng --vm {HOGS} --vm-bytes {EACH}M --vm-keep --verify "
+                    f"--vm-method zero-one -t {SECONDS}")
+    say()
+    say(bold("".join(f"{name:>{width}}" for name, _, width in COLUMNS)))
+    say("".join(f"{unit:>{width}}" for _, unit, width in COLUMNS))
+    began = time.monotonic()
+    first = last = None
+    taken = 0
+    silent_since = began
+    while hogs.running:
+        lines = reporter.output.split("\n")[:-1]
+        for second, line in enumerate(lines[taken:], taken):
+            now = [float(word) for word in line.split()]
+            silent_since = time.monotonic()
+            if last:
+                show_second(second, last, now)
+            first, last = first or now, now
+        taken = len(lines)
+        if time.monotonic() - silent_since > 5:
+            silent_since += 1
+            say(f"{time.monotonic() - began:6.0f}   no answer from the machine")
+        if not reporter.running:
+            raise Wrong(f"the reporter in the machine has ended: {reporter.output[-300:]}")
+        if time.monotonic() - began > SECONDS + PATIENCE:
+            raise Wrong(f"the programs have not ended after {SECONDS + PATIENCE} s")
+        time.sleep(0.05)
+    reporter.kill()
+    mib_in, mib_out = ((last[at] - first[at]) / PAGES_PER_MIB for at in (1, 2))
+    seconds = last[0] - first[0]
+    verified = hogs.status == 0 and "fail" not in hogs.output
+    enough = mib_in + mib_out >= WANTED
+    return [
+        (enough, "swapped", f"{mib_in:.0f} MiB in and {mib_out:.0f} MiB out in {seconds:.0f} s"
+         + ("" if enough else f", which is less than {WANTED} MiB together")),
+        (verified, "programs", "no error, every page as it was" if verified else
+         f"exit status {hogs.status}: {hogs.output.strip()}"),
+    ]
+
+
+def show_second(second, before, now):
+    """HEAD in tests/storm/samples.py has the order of the reporter's figures."""
+    span = now[0] - before[0]
+    values = (f"{second}", f"{(now[1] - before[1]) / span:.0f}",
+              f"{(now[2] - before[2]) / span:.0f}", f"{now[3] / PAGES_PER_MIB:.1f}",
+              f"{now[5]:.0f}")
+    say("".join(f"{value:>{width}}" for value, (_, _, width) in zip(values, COLUMNS)))
+
+
+def afterwards(vm, disk, server):
+    """Take it all down again; returns what was found."""
+    reconnects = disk.file("ballast/reconnects")
+    serving = greets(server)
+    completed = disk.file("stat").split()
+    ended = vm.run("swapoff -a", timeout=120, check=False)
+    if not ended.status:
+        ended = vm.run(f"echo 1 > {disk.sys}/ballast/detach && rmmod ballast", check=False)
+    alarms = console.alarms(also=["page allocation failure", "I/O error"])
+    return [
+        (reconnects == "0", "connection", f"{int(completed[0]) + int(completed[4])} requests, "
+         + ("none lost" if reconnects == "0" else f"made anew {reconnects} times")),
+        (serving, "server", "still serving" if serving else "does not answer any more"),
+        (not alarms, "kernel log", "nothing to complain of" if not alarms else
+         "\n".join(alarms)),
+        (not ended.status, "taken down", "swapoff, detach, rmmod" if not ended.status else
+         ended.output.strip()),
+    ]
+
+
+def greets(server):
+    try:
+        with socket.create_connection((server.address, server.port), 5) as connection:
+            return connection.recv(8) == b"NBDMAGIC"
+    except OSError:
+        return False
+
+
+def main():
+    inside = "BALLAST_DEMO_INSIDE" in os.environ
+    began = float(os.environ.setdefault("BALLAST_DEMO_BEGAN", str(time.time())))
+    try:
+        if not inside:
+            enter()
+        worked = show()
+        say(f"{time.time() - began:.0f} s in all.")
+        return not worked
+    except Wrong as error:
+        say(f"\n{bold('It does not work:')} {error}")
+    except KeyboardInterrupt:
+        say("\nInterrupted.")
+        return 130
+    return 1
+
+
+sys.exit(main())
