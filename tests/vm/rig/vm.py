@@ -116,10 +116,24 @@ class VM:
             raise CommandFailed(f"{self.name}: {job.output}")
         return bytes(job.data)
 
-    def sysrq(self, letter):
-        """As if typed at the serial console: works when nothing else does."""
-        self.qmp("chardev-send-break", id="console")
-        self.console.type(letter)
+    def sysrq(self, letter, timeout=30):
+        """As if typed at the serial console: works when nothing else does.
+
+        Returns once the kernel has begun to answer.
+        """
+        before = self.console.text.count("sysrq: ")
+        deadline = time.monotonic() + timeout
+        while True:
+            self.qmp("chardev-send-break", id="console")
+            self.console.type(letter)
+            try:
+                # Typed too late after the break it is an ordinary letter: again.
+                return until(lambda: self.process.poll() is not None
+                             or self.console.text.count("sysrq: ") > before, 6,
+                             f"{self.name} to answer sysrq {letter}")
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
 
     def wait_exit(self, timeout=60):
         """Wait for the guest to power off, reboot or panic (all end it)."""
@@ -154,10 +168,12 @@ class VM:
                 "-kernel", str(self.image.kernel), "-initrd", str(self._dir / "initrd"),
                 "-append", f"{self._command_line()} {append}",
                 "-qmp", f"unix:{self._dir}/qmp,server=on,wait=off"]
-        # 5-level page tables only make TCG slower. Its time stamp counters agree, but
-        # Linux can't know; without them each look at the clock leaves the guest.
-        argv += (["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"] if accel == "tcg"
-                 else ["-accel", accel, "-cpu", "host"])
+        if accel == "tcg":
+            # QEMU 7.2's cmpxchg16b leaves garbage in the flags; an interrupt behind
+            # it, and a 6.12 kernel is dead. 5-level page tables only make it slower.
+            argv += ["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off,la57=off"]
+        else:
+            argv += ["-accel", accel, "-cpu", "host"]
         for name, log in (("console", f",logfile={self.console.path}"), ("agent", "")):
             argv += ["-chardev", f"socket,id={name},path={self._dir}/{name},server=on,wait=off{log}",
                      "-serial", f"chardev:{name}"]
@@ -181,6 +197,8 @@ class VM:
         words = {"name": self.name, "driver": NICS[self.nic], "mtu": self.network.mtu,
                  "ip4": f"{self.address4}/24", "ip6": f"{self.address6}/64",
                  "udev": int(self.udev)}
+        # The time stamp counters of TCG's processors agree, but Linux can't know; without
+        # tsc=reliable each look at the clock leaves the guest.
         return ("console=ttyS0 panic=-1 oops=panic mitigations=off net.ifnames=0 loglevel=5 "
                 "random.trust_cpu=on cryptomgr.notests no_timer_check tsc=reliable "
                 + " ".join(f"rig.{key}={value}" for key, value in words.items()))
@@ -197,7 +215,8 @@ class VM:
 
     def _wait_boot(self, timeout):
         if not self.channel.wait_ready(timeout):
-            raise RuntimeError(f"{self.name} did not boot in {timeout} s\n"
+            what = "ended" if self.channel.gone else f"did not come up in {timeout} s"
+            raise RuntimeError(f"{self.name}: {what} while booting\n"
                                f"{(self._dir / 'qemu.log').read_text()}\n{self.console.tail()}")
 
 
