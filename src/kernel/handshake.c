@@ -34,6 +34,8 @@ struct handshake {
 	const char *why;
 };
 
+static const char handshake_closed[] = "the server closed the connection";
+
 static int handshake_send(struct handshake *hs, struct kvec *vec, size_t nr)
 {
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
@@ -45,6 +47,11 @@ static int handshake_send(struct handshake *hs, struct kvec *vec, size_t nr)
 	n = kernel_sendmsg(hs->sock, &msg, vec, nr, len);
 	if (n == len)
 		return 0;
+	/* Whether we notice when sending or when reading is a matter of luck. */
+	if (n == -EPIPE || n == -ECONNRESET) {
+		hs->why = handshake_closed;
+		return -ECONNRESET;
+	}
 	hs->why = "sending failed";
 	return n < 0 ? n : -ETIMEDOUT;
 }
@@ -68,7 +75,7 @@ static int handshake_read(struct handshake *hs, void *buf, size_t len)
 			return -ETIMEDOUT;
 		}
 		if (!n) {
-			hs->why = "the server closed the connection";
+			hs->why = handshake_closed;
 			return -ECONNRESET;
 		}
 		if (n < 0) {
