@@ -9,6 +9,7 @@
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/if_ether.h>
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/jiffies.h>
@@ -97,23 +98,48 @@ static bool ingress_for_disk(struct ingress_packet *packet, struct sock *sk)
 	return memalloc;
 }
 
-static int ingress_upper_index(const struct net_device *dev)
-{
-	const struct net_device *upper =
-		netdev_master_upper_dev_get_rcu((struct net_device *)dev);
+/**
+ * struct ingress_arrival - where the stack will look for a packet's socket
+ * @net: namespace
+ * @dif: interface that a socket may be bound to
+ * @sdif: likewise, where @dif is a VRF; else 0, which unbound sockets want
+ */
+struct ingress_arrival {
+	struct net *net;
+	int dif;
+	int sdif;
+};
 
-	return upper ? upper->ifindex : 0;
+/* Up through VLAN (maybe in another namespace), bond, bridge and VRF. */
+static struct ingress_arrival ingress_arrival(const struct sk_buff *skb)
+{
+	struct net_device *dev = NULL, *upper;
+	int sdif = 0;
+
+	if (skb_vlan_tag_present(skb))
+		dev = __vlan_find_dev_deep_rcu(skb->dev, skb->vlan_proto,
+					       skb_vlan_tag_get_id(skb));
+	if (!dev)
+		dev = skb->dev;
+	while ((upper = netdev_master_upper_dev_get_rcu(dev))) {
+		sdif = netif_is_l3_master(upper) ? dev->ifindex : 0;
+		dev = upper;
+	}
+	return (struct ingress_arrival) {
+		.net = dev_net(dev),
+		.dif = dev->ifindex,
+		.sdif = sdif,
+	};
 }
 
 static bool ingress_tcp4(struct ingress_packet *packet, __be32 saddr,
 			 __be16 sport, __be32 daddr, __be16 dport)
 {
-	struct net_device *dev = packet->skb->dev;
+	struct ingress_arrival at = ingress_arrival(packet->skb);
 
 	return ingress_for_disk(packet,
-		__inet_lookup_established(dev_net(dev), saddr, sport, daddr,
-					  ntohs(dport), dev->ifindex,
-					  ingress_upper_index(dev)));
+		__inet_lookup_established(at.net, saddr, sport, daddr,
+					  ntohs(dport), at.dif, at.sdif));
 }
 
 static bool ingress_tcp6(struct ingress_packet *packet,
@@ -121,12 +147,11 @@ static bool ingress_tcp6(struct ingress_packet *packet,
 			 const struct in6_addr *daddr, __be16 dport)
 {
 #if IS_ENABLED(CONFIG_IPV6)
-	struct net_device *dev = packet->skb->dev;
+	struct ingress_arrival at = ingress_arrival(packet->skb);
 
 	return ingress_for_disk(packet,
-		__inet6_lookup_established(dev_net(dev), saddr, sport, daddr,
-					   ntohs(dport), dev->ifindex,
-					   ingress_upper_index(dev)));
+		__inet6_lookup_established(at.net, saddr, sport, daddr,
+					   ntohs(dport), at.dif, at.sdif));
 #else
 	return false;
 #endif

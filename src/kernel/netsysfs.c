@@ -7,6 +7,7 @@
 
 #include <linux/capability.h>
 #include <linux/kstrtox.h>
+#include <linux/mm.h>
 #include <linux/sysfs.h>
 
 #include "compat.h"
@@ -145,11 +146,38 @@ static ssize_t packet_limit_store(struct kobject *kobj,
 }
 static struct kobj_attribute packet_limit_attr = __ATTR_RW(packet_limit);
 
+SHOW(lend_below, "%ld", READ_ONCE(res->lend_below))
+
+static ssize_t lend_below_store(struct kobject *kobj,
+				struct kobj_attribute *attr, const char *buf,
+				size_t len)
+{
+	const char *name = kobject_name(kobj->parent);
+	int pages = BALLAST_RESERVE_AUTO;
+	int err;
+
+	if (!capable(CAP_NET_ADMIN))
+		return -EPERM;
+	if (!sysfs_streq(buf, "auto") &&
+	    (kstrtoint(buf, 10, &pages) || pages < 0)) {
+		pr_err("%s: lend_below: is neither a number of pages nor auto\n",
+		       name);
+		return -EINVAL;
+	}
+	err = ballast_reserve_set_lend_below(to_reserve(kobj), pages);
+	if (err == -EINVAL)
+		pr_err("%s: lend_below=%d: the machine has only %lu pages\n",
+		       name, pages, totalram_pages());
+	return err ?: len;
+}
+static struct kobj_attribute lend_below_attr = __ATTR_RW(lend_below);
+
 static struct attribute *reserve_attrs[] = {
 	&size_pages_attr.attr,
 	&available_pages_attr.attr,
 	&lent_pages_attr.attr,
 	&packet_limit_attr.attr,
+	&lend_below_attr.attr,
 	&in_use_attr.attr,
 	&activations_attr.attr,
 	&in_use_ms_attr.attr,

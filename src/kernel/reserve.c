@@ -171,6 +171,8 @@ static int reserve_resize(struct ballast_reserve *res)
 	res->frame = res->dev->mtu + res->dev->hard_header_len;
 	res->order = estimate_skb_order(&reserve_layout, res->frame);
 	res->lend_below = RESERVE_LEND_BELOW << res->order;
+	if (res->fixed_lend_below != BALLAST_RESERVE_AUTO)
+		res->lend_below = res->fixed_lend_below;
 	res->filter_below = res->lend_below * 3 / 2;
 	res->floor = RESERVE_FLOOR;
 
@@ -277,6 +279,7 @@ static struct ballast_reserve *reserve_make(struct net_device *dev)
 	INIT_LIST_HEAD(&res->demands);
 	res->dev = dev;
 	res->fixed_pages = BALLAST_RESERVE_AUTO;
+	res->fixed_lend_below = BALLAST_RESERVE_AUTO;
 	res->hook.hook = ballast_ingress_hook;
 	res->hook.pf = NFPROTO_NETDEV;
 	res->hook.hooknum = NF_NETDEV_INGRESS;
@@ -413,6 +416,30 @@ int ballast_reserve_set_packets(struct ballast_reserve *res,
 		return restart_syscall();
 	if (res->dev) {
 		res->fixed_packets = packets;
+		err = reserve_resize(res);
+	}
+	mutex_unlock(&reserves_mutex);
+	return err;
+}
+
+/**
+ * ballast_reserve_set_lend_below - say when blocks are lent
+ * @res: the reserve
+ * @pages: of headroom, or BALLAST_RESERVE_AUTO
+ *
+ * Return: 0; -EINVAL: more than the memory has; -ENODEV; what
+ * restart_syscall() returns
+ */
+int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages)
+{
+	int err = -ENODEV;
+
+	if (pages > 0 && pages > totalram_pages())
+		return -EINVAL;
+	if (!mutex_trylock(&reserves_mutex))
+		return restart_syscall();
+	if (res->dev) {
+		res->fixed_lend_below = pages;
 		err = reserve_resize(res);
 	}
 	mutex_unlock(&reserves_mutex);

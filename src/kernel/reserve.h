@@ -85,6 +85,7 @@ struct ballast_blocks {
  * @demands: what its users ask for; under the registry's mutex
  * @fixed_pages: written to size_pages, or BALLAST_RESERVE_AUTO
  * @fixed_packets: written to packet_limit, or 0
+ * @fixed_lend_below: written to lend_below, or BALLAST_RESERVE_AUTO
  * @packets: the packets it is sized for
  * @frame: the size of a packet, bytes
  * @order: of a block
@@ -128,6 +129,7 @@ struct ballast_reserve {
 	struct list_head demands;
 	int fixed_pages;
 	unsigned int fixed_packets;
+	int fixed_lend_below;
 	unsigned int packets;
 	unsigned int frame;
 	unsigned int order;
@@ -176,6 +178,7 @@ void ballast_reserve_unref(struct ballast_reserve *res);
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages);
 int ballast_reserve_set_packets(struct ballast_reserve *res,
 				unsigned int packets);
+int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages);
 unsigned long ballast_reserve_max_pages(void);
 ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf);
 

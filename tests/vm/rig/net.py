@@ -61,6 +61,13 @@ def up():
     ip("address", "add", f"{HOST6}/64", "dev", BRIDGE, "nodad")
 
 
+def host_mac():
+    """The bridge's own."""
+    # /sys shows the interfaces of whoever mounted it.
+    words = ip("-o", "link", "show", BRIDGE).stdout.split()
+    return words[words.index("link/ether") + 1]
+
+
 def sysctl(name, value):
     Path("/proc/sys", name).write_text(str(value))
 

@@ -170,8 +170,10 @@ class VM:
                 "-qmp", f"unix:{self._dir}/qmp,server=on,wait=off"]
         if accel == "tcg":
             # QEMU 7.2's cmpxchg16b leaves garbage in the flags; an interrupt behind
-            # it, and a 6.12 kernel is dead. 5-level page tables only make it slower.
-            argv += ["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off,la57=off"]
+            # it, and a 6.12 kernel is dead. 5-level page tables only make it slower, and so do
+            # string instructions of bytes, which Linux clears and copies pages with if it may.
+            argv += ["-accel", "tcg,thread=multi",
+                     "-cpu", "max,cx16=off,la57=off,erms=off,fsrm=off"]
         else:
             argv += ["-accel", accel, "-cpu", "host"]
         for name, log in (("console", f",logfile={self.console.path}"), ("agent", "")):
