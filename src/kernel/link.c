@@ -29,6 +29,15 @@
  */
 #define LINK_RETRY		max(HZ / 100, 1)
 
+/*
+ * What a packet may hold while the reserve is in use. A card that has about
+ * 17 descriptors for a packet takes it as it is; a driver that must
+ * linearize it asks for up to 64 KiB in one piece, and drops it without a
+ * word when there are none.
+ */
+#define LINK_FEW_BYTES		(28U << 10)
+#define LINK_FEW_FRAGS		14
+
 static void link_send(struct ballast_link *link, struct sock *sk);
 
 /**
@@ -64,7 +73,7 @@ static void link_data_ready(struct sock *sk)
 
 	if (!link)
 		return;
-	if (tcp_under_memory_pressure(sk))
+	if (ballast_tcpmem_short(sk))
 		ballast_reply_read(link, sk);
 	else
 		tasklet_schedule(&link->reader);
@@ -143,6 +152,38 @@ void ballast_link_ended(struct ballast_link *link, unsigned int nr)
 		ballast_path_io_end(link->path);
 }
 
+/*
+ * Packets of few fragments, or of as many as TCP likes. The size is enough
+ * for large requests, whose fragments are pages; small ones are counted, in
+ * cmd_end_packet().
+ */
+static void link_limit_packets(struct ballast_link *link, struct sock *sk,
+			       bool few)
+{
+	if (few && sk->sk_gso_max_size > LINK_FEW_BYTES) {
+		link->gso_max_size = sk->sk_gso_max_size;
+		sk->sk_gso_max_size = LINK_FEW_BYTES;
+	} else if (!few && sk->sk_gso_max_size == LINK_FEW_BYTES &&
+		   link->gso_max_size) {
+		sk->sk_gso_max_size = link->gso_max_size;
+	}
+	link->few = few;
+}
+
+/* Shall the header of @cmd be the end of a packet? */
+static bool cmd_end_packet(struct ballast_link *link, struct ballast_cmd *cmd)
+{
+	unsigned int pages = 0, most = LINK_FEW_BYTES / PAGE_SIZE + 1;
+	bool end;
+
+	if (cmd->type == NBD_CMD_WRITE)
+		pages = min_t(unsigned int, most,
+			      DIV_ROUND_UP(cmd->length, PAGE_SIZE));
+	end = link->few && link->frags + 1 + pages > LINK_FEW_FRAGS;
+	link->frags = end ? pages : link->frags + 1 + pages;
+	return end;
+}
+
 static int cmd_send_header(struct ballast_cmd *cmd, struct sock *sk, int flags)
 {
 	while (cmd->header_sent < WIRE_REQUEST_LEN) {
@@ -185,13 +226,16 @@ static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
 	return 0;
 }
 
-static int cmd_send(struct ballast_cmd *cmd, struct sock *sk, bool more)
+static int cmd_send(struct ballast_link *link, struct ballast_cmd *cmd,
+		    struct sock *sk, bool more)
 {
 	int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 	bool data = cmd->type == NBD_CMD_WRITE;
+	int end = !cmd->header_sent && cmd_end_packet(link, cmd) ? MSG_EOR : 0;
 	int err;
 
-	err = cmd_send_header(cmd, sk, flags | (more || data ? MSG_MORE : 0));
+	err = cmd_send_header(cmd, sk,
+			      flags | end | (more || data ? MSG_MORE : 0));
 	if (!err && data)
 		err = cmd_send_data(cmd, sk, flags, more);
 	return err;
@@ -216,7 +260,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 	link->sending = true;
 	noreclaim = memalloc_noreclaim_save();
 	local_bh_disable();
-	ballast_path_check(link->path);
+	link_limit_packets(link, sk, ballast_path_check(link->path));
 	for (;;) {
 		if (!llist_empty(&link->submitted))
 			link_take_submitted(link);
@@ -226,7 +270,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 			break;
 		more = !list_is_last(&cmd->entry, &link->unsent) ||
 		       !llist_empty(&link->submitted);
-		err = cmd_send(cmd, sk, more);
+		err = cmd_send(link, cmd, sk, more);
 		if (err)
 			break;
 		list_move_tail(&cmd->entry, &link->sent);
@@ -409,6 +453,8 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	link->structured = structured;
 	link->failed = false;
 	link->closed = false;
+	link->gso_max_size = 0;
+	link->frags = 0;
 	link->rx = (struct ballast_rx) { .want = WIRE_SIMPLE_REPLY_LEN };
 
 	link->saved_data_ready = sk->sk_data_ready;

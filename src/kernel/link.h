@@ -123,6 +123,9 @@ struct ballast_rx {
  * @slots: the disk's requests by index
  * @nr_slots: how many
  * @sending: somebody is in link_send() with the lock held
+ * @few: packets are to have few fragments
+ * @frags: of the packet being filled, at most; only while @few
+ * @gso_max_size: the socket's own, while @few has it lowered
  * @structured: reads are answered in structured replies
  * @failed: given up; nothing further is sent or read
  * @closed: the server has closed its side
@@ -148,6 +151,9 @@ struct ballast_link {
 	struct ballast_slot *slots;
 	u32 nr_slots;
 	bool sending;
+	bool few;
+	unsigned int frags;
+	unsigned int gso_max_size;
 	bool structured;
 	bool failed;
 	bool closed;

@@ -45,12 +45,15 @@ static inline void ballast_path_io_end(const struct ballast_path *path)
 		ballast_lend_io_end(path->res[i]);
 }
 
-static inline void ballast_path_check(const struct ballast_path *path)
+/* Return: whether a reserve is in use */
+static inline bool ballast_path_check(const struct ballast_path *path)
 {
+	bool in_use = false;
 	unsigned int i;
 
 	for (i = 0; path && i < path->nr; i++)
-		ballast_lend_check(path->res[i]);
+		in_use |= ballast_lend_check(path->res[i]);
+	return in_use;
 }
 
 #endif /* BALLAST_PATH_H */

@@ -12,7 +12,9 @@
  */
 #include "tcpmem.h"
 
+#include <linux/moduleparam.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 #include "compat.h"
 
@@ -22,6 +24,17 @@
  */
 #define TCPMEM_CHARGE	(2U << 20)
 
+static bool protect_tcp_mem = true;
+module_param(protect_tcp_mem, bool, 0644);
+MODULE_PARM_DESC(protect_tcp_mem,
+		 "Keep disks' sockets going while others hold all of net.ipv4.tcp_mem (default: Y; N only to measure what it is worth)");
+
+/* Is memory for TCP sockets short, so that replies must be read at once? */
+bool ballast_tcpmem_short(const struct sock *sk)
+{
+	return READ_ONCE(protect_tcp_mem) && tcp_under_memory_pressure(sk);
+}
+
 /**
  * ballast_tcpmem_charge - charge a socket in advance
  * @sk: TCP, under its lock
@@ -29,7 +42,8 @@
 void ballast_tcpmem_charge(struct sock *sk)
 {
 	/* A cgroup's charge would be given back without having been made. */
-	if (sk_has_memcg(sk) || sk_is_reserved(sk))
+	if (!READ_ONCE(protect_tcp_mem) || sk_has_memcg(sk) ||
+	    sk_is_reserved(sk))
 		return;
 	atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
 			sk->sk_prot->memory_allocated);

@@ -5,8 +5,11 @@
 #ifndef BALLAST_TCPMEM_H
 #define BALLAST_TCPMEM_H
 
+#include <linux/types.h>
+
 struct sock;
 
+bool ballast_tcpmem_short(const struct sock *sk);
 void ballast_tcpmem_charge(struct sock *sk);
 void ballast_tcpmem_charge_other(struct sock *sk);
 

@@ -40,9 +40,6 @@ TCP_BUFFER = 8 << 20    # for each connection
 OVERCOMMIT = 1.7        # the hogs' memory, in those of the guest
 SWAPS = 100             # pages a second in: swapping has begun
 SYSRQ = {"w": "Show Blocked State", "m": "Show Memory"}
-# QEMU's emulation is slow at string instructions of bytes, which the kernel clears and copies
-# pages with if it may: a storm's rates would be those of memset.
-TCG = ("-cpu", "max,la57=off,erms=off,fsrm=off")
 PATIENCE = 120          # seconds for that
 WORRIED = 5             # seconds without an answer: ask the kernel by sysrq
 
@@ -64,11 +61,9 @@ def run(subject, storm, conditions, ko, directory, show=None):
 
     show(phase, at, sample) is called once a second; at counts from the storm's
     beginning, before the calm from the run's; sample is None when there is no
-    answer. Raises subjects.Skip.
+    answer.
     """
     subject = subjects.SUBJECTS[subject]
-    if subject.ballast:
-        subject.check(ko)
     directory.mkdir(parents=True, exist_ok=True)
     return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None)).result
 
@@ -85,9 +80,8 @@ class Run:
         self._taken = 0
         net.set_mtu(conditions.mtu)
         self.address = subjects.server_address(storm in IPV6)
-        qemu = TCG if os.environ.get("BALLAST_ACCEL", "tcg") == "tcg" else ()
         with VM(memory=conditions.memory, nic=conditions.nic, mtu=conditions.mtu,
-                logs=directory, qemu=qemu) as self.guest:
+                logs=directory) as self.guest:
             self._prepare(ko)
             with subject.attach(self.guest, self.address):
                 self.guest.run(f"mkswap -q /dev/{subject.disk} && swapon /dev/{subject.disk}")

@@ -51,12 +51,8 @@ def main():
                       flush=True)
                 logs = out / "logs" / f"{subject}-{storm}-{number}"
                 print(run.HEADING)
-                try:
-                    result = run.run(subject, storm, conditions, ko, logs,
-                                     lambda *second: print(run.line(*second), flush=True))
-                except subjects.Skip as reason:
-                    print(f"skipped: {reason}")
-                    continue
+                result = run.run(subject, storm, conditions, ko, logs,
+                                 lambda *second: print(run.line(*second), flush=True))
                 results.append(result)
                 print(run.outcome(result), flush=True)
                 text = report.write(results, about, out)

@@ -1,6 +1,5 @@
 """The disks that a storm is let loose on: how each is attached in the guest."""
 
-import subprocess
 from dataclasses import dataclass
 
 from rig import net
@@ -8,10 +7,6 @@ from rig.servers import NbdServer
 from rig.vm import VM
 
 DISK_SIZE = 1 << 30
-
-
-class Skip(Exception):
-    """This subject can't be had here; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +19,6 @@ class Subject:
     ballast: bool = False   # needs the module
     options: str = ""       # of the attach string
     parameter: str = ""     # of the module: NAME=VALUE
-
-    def check(self, ko):
-        """Skip if the module can't do it."""
-        name = self.parameter.partition("=")[0]
-        if name and name not in _parameters(ko):
-            raise Skip(f"the module has no parameter {name}")
 
     def attach(self, guest, address):
         server = NbdServer({"swap": DISK_SIZE}, address=address)
@@ -89,9 +78,8 @@ SUBJECTS = {subject.name: subject for subject in (
     Subject("ballast", "ballast0", "ballast", ballast=True),
     Subject("no-filter", "ballast0", "ballast, filter=off", ballast=True, options="filter=off"),
     Subject("no-reserve", "ballast0", "ballast, reserve=0", ballast=True, options="reserve=0"),
-    # To be named after the module's switch, once there is one.
-    Subject("no-tcpmem", "ballast0", "ballast, tcp_mem not charged", ballast=True,
-            parameter="charge_tcp_mem=0"),
+    Subject("no-tcpmem", "ballast0", "ballast, tcp_mem not protected", ballast=True,
+            parameter="protect_tcp_mem=N"),
     Subject("nbd", "nbd0", "in-tree nbd"),
     Subject("guard", "nbd0", "in-tree nbd, guarded", ballast=True),
     Nvme("nvme", "nvme0n1", "NVMe/TCP"),
@@ -100,9 +88,3 @@ SUBJECTS = {subject.name: subject for subject in (
 
 def server_address(ipv6):
     return net.HOST6 if ipv6 else net.HOST4
-
-
-def _parameters(ko):
-    listed = subprocess.run(["modinfo", "-F", "parm", str(ko)], stdout=subprocess.PIPE, text=True,
-                            check=True).stdout
-    return {line.partition(":")[0] for line in listed.splitlines()}
