@@ -353,17 +353,21 @@ static void disk_disconnect(struct ballast_disk *disk, bool politely)
 	for (i = 0; i < disk->opts.connections; i++) {
 		ballast_link_stop(&disk->links[i], &cmds);
 		ballast_link_outage(&disk->links[i], false);
+	}
+	/* First, since others may wait for them with any lock held. */
+	list_for_each_entry_safe(cmd, next, &cmds, entry)
+		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), BLK_STS_IOERR);
+	for (i = 0; i < disk->opts.connections; i++) {
 		ballast_path_put(disk->links[i].path);
 		disk->links[i].path = NULL;
 	}
-	list_for_each_entry_safe(cmd, next, &cmds, entry)
-		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), BLK_STS_IOERR);
 }
 
 static void disk_end(struct ballast_disk *disk)
 {
 	unsigned int i;
 
+	ballast_reconnect_end(disk);
 	for (i = 0; i < disk->opts.connections; i++)
 		ballast_link_destroy(&disk->links[i]);
 	ballast_disk_put(disk);

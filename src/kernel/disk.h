@@ -32,6 +32,8 @@ struct task_struct;
  * @gd: the block layer's disk
  * @thread: makes the connections, and makes them anew, see reconnect.c
  * @wait: wakes @thread, and whoever waits for @links
+ * @notifier: of the interfaces in @net
+ * @moved: an interface came, went or joined another: routes may have moved
  * @ready: the first round of connecting has ended, with @error
  * @error: 0: every link is connected
  * @reconnects: connections that were made anew
@@ -57,6 +59,8 @@ struct ballast_disk {
 
 	struct task_struct *thread;
 	wait_queue_head_t wait;
+	struct notifier_block notifier;
+	bool moved;
 	struct completion ready;
 	int error;
 	unsigned int reconnects;

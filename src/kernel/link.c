@@ -12,6 +12,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
@@ -241,6 +242,16 @@ static int cmd_send(struct ballast_link *link, struct ballast_cmd *cmd,
 	return err;
 }
 
+/* Has the route moved? Then the disk's thread gets the reserves on it. */
+static void link_check_path(struct ballast_link *link, struct sock *sk)
+{
+	if (link->repath || time_before(jiffies, link->repath_at) ||
+	    !ballast_path_stale(link->path, sk))
+		return;
+	WRITE_ONCE(link->repath, true);
+	wake_up(link->wait);
+}
+
 /*
  * Send what there is, as far as the socket takes it. Never sleeps: the lock
  * may be the spinlock; and where it is not, a backlog being worked off in
@@ -277,6 +288,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		link->slots[cmd->index].cmd = cmd;
 		WRITE_ONCE(link->slots[cmd->index].link, link);
 	}
+	link_check_path(link, sk);
 	local_bh_enable();
 	memalloc_noreclaim_restore(noreclaim);
 	link->sending = false;
@@ -285,6 +297,12 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		mod_timer(&link->retry, jiffies + LINK_RETRY);
 	else if (err)
 		ballast_link_fail(link, err, "sending failed");
+}
+
+static void link_read(struct ballast_link *link, struct sock *sk)
+{
+	ballast_reply_read(link, sk);
+	link_check_path(link, sk);
 }
 
 /* Read and send under the lock, or soon, if somebody in process context has it. */
@@ -303,7 +321,7 @@ static void link_run(struct ballast_link *link, bool read)
 		else if (sock_owned_by_user(sk))
 			mod_timer(&link->retry, jiffies + 1);
 		else if (read)
-			ballast_reply_read(link, sk);
+			link_read(link, sk);
 		else
 			link_send(link, sk);
 		bh_unlock_sock(sk);
@@ -453,6 +471,8 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	link->structured = structured;
 	link->failed = false;
 	link->closed = false;
+	link->repath = false;
+	link->repath_at = jiffies;
 	link->gso_max_size = 0;
 	link->frags = 0;
 	link->rx = (struct ballast_rx) { .want = WIRE_SIMPLE_REPLY_LEN };
@@ -506,6 +526,53 @@ void ballast_link_finish(struct ballast_link *link)
 	}
 	release_sock(sk);
 	kernel_sock_shutdown(link->sock, SHUT_WR);
+}
+
+/**
+ * ballast_link_moved - do the connection's packets take another way by now?
+ * @link: live; from the disk's thread
+ * @look: look for its route, although no packet has been sent since it moved
+ *
+ * Return: whether ballast_link_use_path() is called for
+ */
+bool ballast_link_moved(struct ballast_link *link, bool look)
+{
+	struct sock *sk = link->sk;
+
+	lock_sock(sk);
+	if (look)
+		inet_csk(sk)->icsk_af_ops->rebuild_header(sk);
+	if (look || link->repath)
+		link->repath = ballast_path_stale(link->path, sk);
+	release_sock(sk);
+	return link->repath;
+}
+
+/**
+ * ballast_link_use_path - the connection's packets take another way
+ * @link: from the disk's thread
+ * @path: the interfaces; belongs to @link from now on, and what it had is
+ *	  put
+ */
+void ballast_link_use_path(struct ballast_link *link, struct ballast_path *path)
+{
+	struct sock *sk = link->sk;
+	bool busy;
+
+	if (sk)
+		lock_sock(sk);
+	busy = link->inflight;
+	local_bh_disable();
+	if (busy)
+		ballast_path_io_begin(path);
+	swap(link->path, path);
+	if (busy)
+		ballast_path_io_end(path);
+	link->repath = false;
+	local_bh_enable();
+	if (sk)
+		release_sock(sk);
+	ballast_path_put(path);
 }
 
 /**

@@ -132,7 +132,9 @@ struct ballast_rx {
  * @err: why it failed, a negative errno
  * @why: likewise, in words
  * @path: its interfaces; stays from one connection to the next. Written
- *	  by the disk's thread while there is no socket.
+ *	  by the disk's thread.
+ * @repath_at: jiffies; not before is @path got anew
+ * @repath: it is to be got anew
  * @inflight: requests in @unsent and @sent
  * @outage: the connection is lost; counts as a request in flight
  * @rx: the state of receiving
@@ -160,6 +162,8 @@ struct ballast_link {
 	int err;
 	const char *why;
 	struct ballast_path *path;
+	unsigned long repath_at;
+	bool repath;
 	unsigned int inflight;
 	bool outage;
 	struct ballast_rx rx;
@@ -187,6 +191,9 @@ void ballast_link_stop(struct ballast_link *link, struct list_head *cmds);
 
 void ballast_link_ended(struct ballast_link *link, unsigned int nr);
 void ballast_link_fail(struct ballast_link *link, int err, const char *why);
+bool ballast_link_moved(struct ballast_link *link, bool look);
+void ballast_link_use_path(struct ballast_link *link,
+			   struct ballast_path *path);
 void ballast_link_outage(struct ballast_link *link, bool lost);
 void ballast_link_submit(struct ballast_link *link, struct ballast_cmd *cmd);
 void ballast_link_kick(struct ballast_link *link);

@@ -15,6 +15,7 @@
 #include "compat.h"
 
 struct path_devices {
+	int ifindex;
 	unsigned int nr;
 	struct net_device *dev[BALLAST_MAX_PATH];
 };
@@ -46,6 +47,7 @@ static int path_find(struct path_devices *found, struct sock *sk)
 	if (!dst)
 		return -ENETUNREACH;
 	rcu_read_lock();
+	found->ifindex = dst->dev->ifindex;
 	if (dst->dev->flags & IFF_LOOPBACK)
 		pr_warn_ratelimited("the server is on this machine: to free memory it needs memory, so swapping to it can lock up, and no reserve helps\n");
 	else if (list_empty(&dst->dev->adj_list.lower))
@@ -75,7 +77,9 @@ struct ballast_path *ballast_path_get(struct sock *sk,
 	path = kzalloc(sizeof(*path), GFP_KERNEL);
 	if (!path)
 		return ERR_PTR(-ENOMEM);
+	path->generation = ballast_reserve_generation();
 	err = path_find(&found, sk);
+	path->ifindex = found.ifindex;
 	for (i = 0; i < found.nr; i++) {
 		struct ballast_reserve *res;
 
@@ -112,14 +116,29 @@ void ballast_path_put(struct ballast_path *path)
 	kfree(path);
 }
 
-/* Is every block of the reserves there? */
-bool ballast_path_complete(const struct ballast_path *path)
+/**
+ * ballast_path_stale - does the connection take another way by now?
+ * @path: the way it took; NULL: none
+ * @sk: the connection, under its lock
+ *
+ * Return: whether to get its path anew: the route leads elsewhere, or the
+ * devices under an interface are not the same any more
+ */
+bool ballast_path_stale(const struct ballast_path *path, struct sock *sk)
+{
+	const struct dst_entry *dst = __sk_dst_get(sk);
+
+	return dst && (!path || dst->dev->ifindex != path->ifindex ||
+		       path->generation != ballast_reserve_generation());
+}
+
+/* Get what the reserves miss. Return: 0 or what ballast_reserve_fill() did */
+int ballast_path_fill(const struct ballast_path *path)
 {
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < path->nr; i++)
-		if (ballast_reserve_lent(path->res[i]) &&
-		    !READ_ONCE(path->res[i]->in_use))
-			return false;
-	return true;
+	for (i = 0; !err && i < path->nr; i++)
+		err = ballast_reserve_fill(path->res[i]);
+	return err;
 }

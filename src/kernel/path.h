@@ -13,11 +13,15 @@ struct sock;
 
 /**
  * struct ballast_path - from a connection to its interfaces
+ * @ifindex: of the route's device, which may be over them
+ * @generation: of the devices, when they were found
  * @nr: how many
  * @res: the reserve of each
  * @demand: what the connection asks of each
  */
 struct ballast_path {
+	int ifindex;
+	unsigned int generation;
 	unsigned int nr;
 	struct ballast_reserve *res[BALLAST_MAX_PATH];
 	struct ballast_demand demand[BALLAST_MAX_PATH];
@@ -26,7 +30,8 @@ struct ballast_path {
 struct ballast_path *ballast_path_get(struct sock *sk,
 				      const struct ballast_demand *demand);
 void ballast_path_put(struct ballast_path *path);
-bool ballast_path_complete(const struct ballast_path *path);
+bool ballast_path_stale(const struct ballast_path *path, struct sock *sk);
+int ballast_path_fill(const struct ballast_path *path);
 
 /* Softirqs off. */
 static inline void ballast_path_io_begin(const struct ballast_path *path)

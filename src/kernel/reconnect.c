@@ -12,6 +12,7 @@
 #include "reconnect.h"
 
 #include <linux/kthread.h>
+#include <linux/netdevice.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
@@ -22,6 +23,8 @@
 
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
 #define RECONNECT_LONGEST_PAUSE	(5 * HZ)
+/* To look again for the reserves of a route that has moved. */
+#define RECONNECT_REPATH	HZ
 
 /*
  * Where a disk's server was lost and has not come back, the log says so
@@ -103,18 +106,60 @@ static int use_path(struct ballast_disk *disk, struct ballast_link *link,
 	set_demand(disk, &demand);
 	path = ballast_path_get(sk, &demand);
 	err = PTR_ERR_OR_ZERO(path);
-	if (!err && first && !ballast_path_complete(path)) {
-		ballast_path_put(path);
-		err = -ENOMEM;
+	if (!err && first) {
+		err = ballast_path_fill(path);
+		if (err)
+			ballast_path_put(path);
 	}
 	if (err && first)
 		return err;
 	ballast_link_outage(link, false);
-	if (!err) {
-		swap(link->path, path);
-		ballast_path_put(path);
-	}
+	if (!err)
+		ballast_link_use_path(link, path);
 	return 0;
+}
+
+/*
+ * The routes of some live links may have moved. Return: how long to wait
+ * before this is called again for those where no reserve could be had
+ */
+static long move_paths(struct ballast_disk *disk)
+{
+	bool all = xchg(&disk->moved, false);
+	struct ballast_demand demand;
+	struct ballast_path *path;
+	unsigned int i;
+	long left = MAX_SCHEDULE_TIMEOUT;
+
+	set_demand(disk, &demand);
+	for (i = 0; i < disk->opts.connections; i++) {
+		struct ballast_link *link = &disk->links[i];
+
+		if (!ballast_link_live(link) || !ballast_link_moved(link, all))
+			continue;
+		path = ballast_path_get(link->sk, &demand);
+		if (IS_ERR(path)) {
+			link->repath_at = jiffies + RECONNECT_REPATH;
+			left = RECONNECT_REPATH;
+			continue;
+		}
+		ballast_link_use_path(link, path);
+	}
+	return left;
+}
+
+static int reconnect_event(struct notifier_block *nb, unsigned long event,
+			   void *ptr)
+{
+	struct ballast_disk *disk =
+		container_of(nb, struct ballast_disk, notifier);
+
+	if (event == NETDEV_UP || event == NETDEV_UNREGISTER ||
+	    event == NETDEV_CHANGEUPPER) {
+		WRITE_ONCE(disk->moved, true);
+		wake_up(&disk->wait);
+	}
+	return NOTIFY_DONE;
 }
 
 static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
@@ -233,10 +278,13 @@ static bool has_work(struct ballast_disk *disk)
 
 		if (link->sock && !ballast_link_live(link))
 			return true;
+		if (READ_ONCE(link->repath) && ballast_link_live(link) &&
+		    time_after_eq(jiffies, link->repath_at))
+			return true;
 		if (live && !link->sock && !llist_empty(&link->submitted))
 			return true;
 	}
-	return READ_ONCE(disk->stopping);
+	return READ_ONCE(disk->stopping) || READ_ONCE(disk->moved);
 }
 
 static int reconnect_thread(void *data)
@@ -255,9 +303,12 @@ static int reconnect_thread(void *data)
 		goto wait;
 
 	while (!READ_ONCE(disk->stopping)) {
+		bool moved = READ_ONCE(disk->moved);
+		long left = move_paths(disk);
 		unsigned int down = drop_failed(disk);
-		long left = MAX_SCHEDULE_TIMEOUT;
 
+		if (moved)
+			next = jiffies;
 		if (!down) {
 			next = jiffies;
 			pause = 0;
@@ -272,7 +323,7 @@ static int reconnect_thread(void *data)
 			next = jiffies + pause;
 		}
 		if (down)
-			left = max_t(long, next - jiffies, 1);
+			left = clamp_t(long, next - jiffies, 1, left);
 		wait_event_interruptible_timeout(disk->wait, has_work(disk),
 						 left);
 		if (!READ_ONCE(disk->stopping))
@@ -304,7 +355,12 @@ wait:
 int ballast_reconnect_start(struct ballast_disk *disk)
 {
 	struct task_struct *thread;
+	int err;
 
+	disk->notifier.notifier_call = reconnect_event;
+	err = register_netdevice_notifier_net(disk->net, &disk->notifier);
+	if (err)
+		return err;
 	thread = kthread_create(reconnect_thread, disk, "ballast%d",
 				disk->index);
 	if (IS_ERR(thread))
@@ -316,6 +372,16 @@ int ballast_reconnect_start(struct ballast_disk *disk)
 	if (wait_for_completion_interruptible(&disk->ready))
 		return -EINTR;
 	return disk->error;
+}
+
+/**
+ * ballast_reconnect_end - hear of interfaces no longer
+ * @disk: without a thread or a request, since this waits for the rtnl, which
+ *	  may be waiting for memory
+ */
+void ballast_reconnect_end(struct ballast_disk *disk)
+{
+	unregister_netdevice_notifier_net(disk->net, &disk->notifier);
 }
 
 /**

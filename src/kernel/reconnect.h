@@ -9,5 +9,6 @@ struct ballast_disk;
 
 int ballast_reconnect_start(struct ballast_disk *disk);
 void ballast_reconnect_stop(struct ballast_disk *disk);
+void ballast_reconnect_end(struct ballast_disk *disk);
 
 #endif /* BALLAST_RECONNECT_H */

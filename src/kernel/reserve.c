@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
@@ -31,12 +32,20 @@
 #define RESERVE_LEND_BELOW	256
 #define RESERVE_FLOOR		32
 
+/* Without reclaim, and not from what PF_MEMALLOC may use; wakes kswapd. */
+#define RESERVE_GFP \
+	(__GFP_KSWAPD_RECLAIM | __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN)
+#define RESERVE_FILL_TIMEOUT	(2 * HZ)
+
 /*
  * Guards the registry, the reserves' demands and their size. Process
  * context; taken under the rtnl in the notifier, and never the other way.
  */
 static DEFINE_MUTEX(reserves_mutex);
 static LIST_HEAD(reserves);
+
+/* Counts changes of which device is under which. Written under the rtnl. */
+static unsigned int reserve_generation;
 
 static struct ballast_skb_layout reserve_layout __ro_after_init;
 
@@ -63,9 +72,7 @@ static void *blocks_alloc(gfp_t gfp, void *data)
 
 	if (!gfpflags_allow_blocking(gfp))
 		return NULL;
-	return alloc_pages_node(blocks->node,
-				__GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN,
-				blocks->order);
+	return alloc_pages_node(blocks->node, RESERVE_GFP, blocks->order);
 }
 
 static void blocks_free(void *element, void *data)
@@ -120,6 +127,60 @@ static struct ballast_blocks *reserve_swap_blocks(struct ballast_reserve *res,
 	res->blocks = blocks;
 	spin_unlock_bh(&res->lock);
 	return old;
+}
+
+/* Return: 1: a block more; 0: none is missing; -ENOMEM: not without reclaim */
+static int reserve_add_block(struct ballast_reserve *res)
+{
+	unsigned int order = 0;
+	int node = NUMA_NO_NODE;
+	bool missing;
+	struct page *page;
+
+	spin_lock_bh(&res->lock);
+	missing = ballast_reserve_lent(res);
+	if (missing) {
+		order = res->blocks->order;
+		node = res->blocks->node;
+	}
+	spin_unlock_bh(&res->lock);
+	if (!missing)
+		return 0;
+	page = alloc_pages_node(node, RESERVE_GFP, order);
+	if (!page)
+		return -ENOMEM;
+	spin_lock_bh(&res->lock);
+	if (res->blocks && res->blocks->order == order)
+		mempool_free(page, &res->blocks->pool);
+	else
+		__free_pages(page, order);
+	spin_unlock_bh(&res->lock);
+	return 1;
+}
+
+/**
+ * ballast_reserve_fill - get the blocks that are missing
+ * @res: the reserve
+ *
+ * Page cache fills a machine's memory to the brim; kswapd is asked to make
+ * room, and waited for, RESERVE_FILL_TIMEOUT at most. Never reclaims itself.
+ *
+ * Return: 0: complete, or in use; -ENOMEM; -EINTR
+ */
+int ballast_reserve_fill(struct ballast_reserve *res)
+{
+	unsigned long end = jiffies + RESERVE_FILL_TIMEOUT;
+	int err;
+
+	while ((err = reserve_add_block(res)) && !READ_ONCE(res->in_use)) {
+		if (err > 0)
+			cond_resched();
+		else if (time_after(jiffies, end))
+			return -ENOMEM;
+		else if (msleep_interruptible(10))
+			return -EINTR;
+	}
+	return 0;
 }
 
 static unsigned int reserve_packets(const struct ballast_reserve *res)
@@ -371,8 +432,8 @@ void ballast_reserve_put(struct ballast_reserve *res,
  * @pages: its size, 0 included, or BALLAST_RESERVE_AUTO
  *
  * Return: 0; -EINVAL: more than ballast_reserve_max_pages(); -ENOMEM: can't
- * be had without reclaim, and the size is as before; -ENODEV; what
- * restart_syscall() returns
+ * be had without reclaim, and the size is as before, likewise at -EINTR;
+ * -ENODEV; what restart_syscall() returns
  */
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
 {
@@ -384,13 +445,9 @@ int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
 	if (!mutex_trylock(&reserves_mutex))
 		return restart_syscall();
 	if (res->dev) {
-		unsigned int lent = ballast_reserve_lent(res);
-
 		was = res->fixed_pages;
 		res->fixed_pages = pages;
-		err = reserve_resize(res);
-		if (!err && ballast_reserve_lent(res) > lent)
-			err = -ENOMEM;
+		err = reserve_resize(res) ?: ballast_reserve_fill(res);
 		if (err) {
 			res->fixed_pages = was;
 			reserve_resize(res);
@@ -470,12 +527,20 @@ ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf)
 	return len;
 }
 
+/* Another value than before: who has found devices must look again. */
+unsigned int ballast_reserve_generation(void)
+{
+	return READ_ONCE(reserve_generation);
+}
+
 static int reserve_event(struct notifier_block *nb, unsigned long event,
 			 void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct ballast_reserve *res;
 
+	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER)
+		WRITE_ONCE(reserve_generation, reserve_generation + 1);
 	if (event != NETDEV_UNREGISTER && event != NETDEV_CHANGEMTU)
 		return NOTIFY_DONE;
 	mutex_lock(&reserves_mutex);

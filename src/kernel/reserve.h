@@ -174,7 +174,9 @@ struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
 					    struct ballast_demand *demand);
 void ballast_reserve_put(struct ballast_reserve *res,
 			 struct ballast_demand *demand);
+int ballast_reserve_fill(struct ballast_reserve *res);
 void ballast_reserve_unref(struct ballast_reserve *res);
+unsigned int ballast_reserve_generation(void);
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages);
 int ballast_reserve_set_packets(struct ballast_reserve *res,
 				unsigned int packets);

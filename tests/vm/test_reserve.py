@@ -1,0 +1,333 @@
+"""The reserve of an interface: its size, its files, and what becomes of it when the interface changes.
+
+What it does when memory is gone is in tests/storm; what the filter drops in test_ingress.py.
+"""
+
+import re
+from errno import EEXIST, EINVAL, ENODEV, ENOMEM, EPERM, errorcode
+from pathlib import Path
+
+import pytest
+
+from rig import host, module, net, servers
+from rig.disk import Disk
+from rig.wait import until
+
+RESERVE = "/sys/class/net/eth0/ballast"
+GUARD = "/sys/class/ballast/guard"
+NOT_ADMIN = "setpriv --bounding-set=-net_admin --inh-caps=-net_admin"
+PAGE = 4096
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def server():
+    with servers.Nbdkit("memory", "64M") as server:
+        yield server
+
+
+@pytest.fixture
+def guest(shared_vm):
+    yield shared_vm
+    shared_vm.run("ip link set eth0 up; for disk in /sys/block/ballast*; do "
+                  "[ ! -e $disk ] || echo force > $disk/ballast/detach; done")
+
+
+def value(guest, name):
+    return guest.run(f"cat {RESERVE}/{name}").output.strip()
+
+
+def pages(guest):
+    """(size, available, lent), which must add up."""
+    size, available, lent = map(int, guest.run(
+        f"cd {RESERVE} && cat size_pages available_pages lent_pages").output.split())
+    assert size == available + lent
+    return size, available, lent
+
+
+def write(guest, path, text, prefix=""):
+    """The errno of a write, 0 if it went well, and what the log said."""
+    said = guest.run(f"""dmesg -C; {prefix} perl -e 'open F, ">", "{path}" or exit $! + 0;
+        defined(syswrite F, "{text}") or exit $! + 0'; echo "status=$?"; dmesg -t""").output
+    status, log = re.search(r"status=(\d+)\n(.*)", said, re.S).groups()
+    return int(status), log
+
+
+def test_every_file_is_there_and_described(guest, server):
+    described = set(re.findall(r"IFACE/ballast/(\w+)\n",
+                               (host.REPO / "docs" / "sysfs.md").read_text()))
+    with Disk(guest, server):
+        assert set(guest.run(f"ls {RESERVE}").output.split()) == described
+        # One value a file.
+        for name in described - {"estimate"}:
+            assert re.fullmatch(r"\d+", value(guest, name)), name
+
+
+def test_size_follows_what_can_be_in_flight(guest, server):
+    sizes = {}
+    for options in ({}, {"queue_depth": 32}, {"queue_depth": 1}, {"connections": 2},
+                    {"queue_depth": 64, "connections": 2}):
+        with Disk(guest, server, **options):
+            sizes[tuple(options.items())] = pages(guest)[0]
+            text = value(guest, "estimate")
+            assert f": {pages(guest)[0]} pages" in text, text
+    print(sizes)
+    default = sizes[()]
+    assert 0 < default < 8 * MIB // PAGE
+    assert sizes[(("queue_depth", 32),)] == pytest.approx(default / 4, rel=0.05)
+    assert sizes[(("connections", 2),)] == pytest.approx(default * 2, rel=0.05)
+    assert sizes[(("queue_depth", 64), ("connections", 2))] == pytest.approx(default, rel=0.05)
+    # Never under the 50 packets of the 2005 design, of half a page each.
+    assert sizes[(("queue_depth", 1),)] >= 25
+
+
+def test_small_machine_keeps_its_memory(vm, server):
+    guest = vm(memory=128)
+    module.load(guest)
+    with Disk(guest, server):
+        size = pages(guest)[0]
+        print(f"{size} pages of {guest.run('grep MemTotal /proc/meminfo').output}")
+        assert 0 < size < 2 * MIB // PAGE
+
+
+def test_two_disks_share_one_reserve(guest, server):
+    with Disk(guest, server):
+        alone = pages(guest)[0]
+        with Disk(guest, server, index=1):
+            assert pages(guest)[0] == pytest.approx(alone * 2, rel=0.05)
+        assert pages(guest)[0] == alone
+    guest.run(f"! ls -d {RESERVE}")
+
+
+BAD = [
+    ("size_pages", "-1", EINVAL, "size_pages: is neither a number of pages nor auto"),
+    ("size_pages", "many", EINVAL, "size_pages: is neither"),
+    ("size_pages", "", 0, ""),  # no bytes: no write
+    ("size_pages", "40000", EINVAL, r"size_pages=40000: is over \d+ pages, a tenth of memory"),
+    ("packet_limit", "0", EINVAL, "packet_limit: is neither a number from 1 to 1048576"),
+    ("packet_limit", "1048577", EINVAL, "packet_limit: is neither"),
+    ("packet_limit", "x", EINVAL, "packet_limit: is neither"),
+    ("lend_below", "-5", EINVAL, "lend_below: is neither a number of pages nor auto"),
+    ("lend_below", "10000000", EINVAL, r"lend_below=10000000: the machine has only \d+ pages"),
+]
+
+
+@pytest.mark.parametrize("name, text, errno, why", BAD)
+def test_bad_value(guest, server, name, text, errno, why):
+    with Disk(guest, server):
+        before = guest.run(f"cd {RESERVE} && cat size_pages packet_limit lend_below").output
+        status, log = write(guest, f"{RESERVE}/{name}", text)
+        assert errorcode.get(status, 0) == errorcode.get(errno, 0), log
+        assert re.search(f"ballast: eth0: {why}" if why else "", log), log
+        assert guest.run(f"cd {RESERVE} && cat size_pages packet_limit lend_below").output == before
+
+
+def test_only_an_administrator_writes(guest, server):
+    with Disk(guest, server):
+        for name in ("size_pages", "packet_limit", "lend_below"):
+            assert write(guest, f"{RESERVE}/{name}", "auto", NOT_ADMIN)[0] == EPERM
+
+
+def test_good_values(guest, server):
+    with Disk(guest, server):
+        auto = pages(guest)[0]
+        for text, size in (("0", 0), ("1000", 1000), ("100", 100), ("auto", auto)):
+            assert write(guest, f"{RESERVE}/size_pages", text) == (0, "")
+            assert pages(guest) == (size, size, 0)
+        assert write(guest, f"{RESERVE}/packet_limit", "100") == (0, "")
+        assert value(guest, "packet_limit") == "100"
+        assert 50 <= pages(guest)[0] <= 75
+        assert write(guest, f"{RESERVE}/packet_limit", "auto") == (0, "")
+        assert pages(guest)[0] == auto
+        assert write(guest, f"{RESERVE}/lend_below", "512") == (0, "")
+        assert value(guest, "lend_below") == "512"
+        assert write(guest, f"{RESERVE}/lend_below", "auto") == (0, "")
+    with Disk(guest, server, reserve=1234):
+        assert pages(guest)[0] == 1234
+    with Disk(guest, server, reserve=0):
+        assert pages(guest) == (0, 0, 0)
+
+
+def free_pages(guest):
+    return int(guest.run("awk '/MemFree/ {print int($2 / 4)}' /proc/meminfo").output)
+
+
+def test_a_full_page_cache_is_no_obstacle(guest, server):
+    """Memory that is free only after kswapd's work: the everyday state of a machine."""
+    guest.run("dd if=/dev/zero of=/root/cache bs=1M count=400 status=none; sync; "
+              "cat /root/cache > /dev/null", timeout=120)
+    try:
+        with Disk(guest, server, reserve=4000):
+            assert pages(guest) == (4000, 4000, 0)
+            guest.run("cat /root/cache > /dev/null", timeout=120)
+            before = free_pages(guest)
+            assert write(guest, f"{RESERVE}/size_pages", "5500") == (0, ""), f"{before} free"
+    finally:
+        guest.run("rm /root/cache")
+
+
+def test_what_takes_reclaim_is_refused(vm, server):
+    """Memory that nobody can write out, since there is no swap yet."""
+    guest = vm()
+    module.load(guest)
+    most = int(guest.run("awk '/MemTotal/ {print int($2 / 40)}' /proc/meminfo").output) - 100
+    with Disk(guest, server, index=1):
+        before = pages(guest)
+        guest.run("echo 3 > /proc/sys/vm/drop_caches; mount -t tmpfs -o size=100% tmpfs /mnt; "
+                  f"dd if=/dev/zero of=/mnt/hog bs=1M count={free_pages(guest) // 256 - 10} "
+                  "status=none")
+        status, log = write(guest, f"{RESERVE}/size_pages", most)
+        assert errorcode.get(status) == "ENOMEM", f"{free_pages(guest)} pages are free"
+        assert f"eth0: size_pages={most}: can't be had without reclaim" in log, log
+        assert pages(guest)[0] == before[0]
+        guest.run(f"echo 0 > {RESERVE}/size_pages && echo auto > {RESERVE}/size_pages")
+    status, log = write(guest, "/sys/class/ballast/attach",
+                        f"server={server.address}:{server.port} reserve={most}")
+    assert errorcode.get(status) == "ENOMEM" and "reserve: it can't be had without reclaim" in log
+    guest.run(f"! ls -d {RESERVE} /sys/block/ballast*")
+    guest.run("umount /mnt")
+    guest.run(f"echo server={server.address}:{server.port} reserve={most} > "
+              "/sys/class/ballast/attach && echo 1 > /sys/block/ballast0/ballast/detach")
+
+
+def test_resizing_while_lent_loses_no_page(guest, server):
+    """Blocks are lent and wanted back while the size changes; all of it many times over."""
+    with Disk(guest, server) as disk:
+        load = guest.spawn(f"while dd if={disk.path} of=/dev/null bs=64k count=100 iflag=direct "
+                           "status=none; do :; done")
+        said = guest.run(f"""cd {RESERVE}
+            memory=$(awk '/MemTotal/ {{print int($2 / 4)}}' /proc/meminfo)
+            before=$(awk '/MemFree/ {{print $2}}' /proc/meminfo)
+            for round in $(seq 60); do
+                echo $memory > lend_below
+                for size in 3000 100 0 2000 auto; do echo $size > size_pages; done
+                echo 0 > lend_below
+                echo 2000 > size_pages
+            done
+            echo auto > lend_below; echo auto > size_pages
+            echo lent $(cat lends) refilled $(cat refills)
+            echo $(($before - $(awk '/MemFree/ {{print $2}}' /proc/meminfo)))""", timeout=120).output
+        load.kill()
+        print(said)
+        lends, gone = re.search(r"lent (\d+) .*\n(-?\d+)\s*$", said).groups()
+        assert int(lends) > 1000
+        # 60 rounds of 2,000 pages would be 480 MB, in a machine of 256.
+        assert int(gone) < 20000, f"{gone} KiB are gone"
+        until(lambda: pages(guest)[2] == 0, 20, "all blocks to be back")
+
+
+def test_guard(guest):
+    assert guest.run(f"cat {GUARD}").output == ""
+    for text, errno, why in (
+            ("nosuch0", ENODEV, "guard: nosuch0: no such interface"),
+            ("lo", EINVAL, "guard: lo: the server itself is on this machine and needs the memory"),
+            ("-eth0", ENODEV, "guard: eth0: is not guarded"),
+            ("an-interface-with-a-long-name", EINVAL, "guard: takes the name of an interface"),
+            ("\\n", EINVAL, "guard: takes the name of an interface")):
+        status, log = write(guest, GUARD, text)
+        assert errorcode[status] == errorcode[errno] and why in log, (text, log)
+    assert write(guest, GUARD, "eth0", NOT_ADMIN)[0] == EPERM
+    guest.run(f"! ls -d {RESERVE}")
+
+    assert write(guest, GUARD, "eth0\\n") == (0, "")
+    assert guest.run(f"cat {GUARD}").output == "eth0\n"
+    assert pages(guest)[0] > 0
+    status, log = write(guest, GUARD, "eth0")
+    assert status == EEXIST and "guard: eth0: is guarded already" in log
+    assert write(guest, GUARD, "-eth0\\n") == (0, "")
+    assert guest.run(f"cat {GUARD}").output == ""
+    guest.run(f"! ls -d {RESERVE}")
+
+
+def test_a_server_on_this_machine_is_warned_of(guest, server):
+    relay = guest.spawn(f"exec socat TCP-LISTEN:10809,bind=127.0.0.1,fork,reuseaddr "
+                        f"TCP:{server.address}:{server.port}")
+    until(lambda: ":2A39 " in guest.run("cat /proc/net/tcp").output, 20, "socat to listen")
+    status, log = write(guest, "/sys/class/ballast/attach", "server=127.0.0.1:10809")
+    assert status == 0
+    assert "the server is on this machine" in log and "lock up" in log, log
+    guest.run("! ls -d /sys/class/net/*/ballast; echo 1 > /sys/block/ballast0/ballast/detach")
+    relay.kill()
+
+
+def read(guest, disk):
+    guest.run(f"dd if={disk.path} of=/dev/null bs=64k count=10 iflag=direct status=none")
+
+
+def test_mtu(vm, server):
+    """Its blocks are of the order that a packet of the new MTU needs."""
+    guest = vm(mtu=9000)
+    module.load(guest)
+    guest.run("ip link set eth0 mtu 1500")
+    with Disk(guest, server) as disk:
+        small = pages(guest)
+        assert "(order 0)" in value(guest, "estimate")
+        guest.run("ip link set eth0 mtu 9000")
+        large = pages(guest)
+        text = value(guest, "estimate")
+        print(f"1500: {small}, 9000: {large}: {text}")
+        assert "(order 2)" in text and large[0] % 4 == 0 and large[2] == 0
+        assert value(guest, "lend_below") == "1024"
+        read(guest, disk)
+        guest.run("ip link set eth0 mtu 1500")
+        assert pages(guest) == small
+        read(guest, disk)
+
+
+def test_interface_down_up_and_renamed(guest, server):
+    with Disk(guest, server) as disk:
+        before = pages(guest)
+        guest.run("ip link set eth0 down")
+        reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct skip=7 "
+                             "status=none")
+        until(lambda: disk.file("ballast/inflight") == "1", 10, "a request to wait")
+        guest.run("ip link set eth0 up")
+        assert reader.wait(60) == 0
+        assert pages(guest) == before
+        guest.run("ip link set eth0 down && ip link set eth0 name wan && ip link set wan up")
+        try:
+            assert guest.run("ls -d /sys/class/net/*/ballast").output == \
+                "/sys/class/net/wan/ballast\n"
+            read(guest, disk)
+            assert disk.file("ballast/interface") == "wan"
+        finally:
+            guest.run("ip link set wan down && ip link set wan name eth0 && ip link set eth0 up")
+
+
+@pytest.mark.console_ok("connection 0 to")
+def test_interface_goes_into_another_namespace_and_back(guest, server):
+    with Disk(guest, server) as disk:
+        guest.run("ip netns add away && ip link set eth0 netns away")
+        guest.run("! ls -d /sys/class/net/*/ballast")
+        reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct skip=9 "
+                             "status=none")
+        until(lambda: disk.file("ballast/inflight") == "1", 10, "a request to wait")
+        guest.run(f"ip netns exec away ip link set eth0 netns 1 && ip netns delete away && "
+                  f"ip address add {guest.address4}/24 dev eth0 && ip link set eth0 up")
+        assert reader.wait(90) == 0
+        # Found again, with the connection or by its next one.
+        until(lambda: guest.run(f"ls -d {RESERVE}", check=False).status == 0, 30,
+              "the reserve to be back")
+    guest.run(f"! ls -d {RESERVE}; ip address add {guest.address6}/64 dev eth0 nodad")
+
+
+def test_card_removed_and_put_back(vm, server):
+    guest = vm()
+    module.load(guest)
+    with Disk(guest, server) as disk:
+        guest.qmp("device_del", id="nic0")
+        guest.qmp.wait_event("DEVICE_DELETED")
+        until(lambda: guest.run("ls -d /sys/class/net/eth0", check=False).status, 20,
+              "the interface to go")
+        reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct skip=9 "
+                             "status=none")
+        until(lambda: disk.file("ballast/inflight") == "1", 10, "a request to wait")
+        guest.qmp("device_add", driver="virtio-net-pci", netdev="net0", id="nic0",
+                  mac=net.mac(guest.network.n), romfile="")
+        until(lambda: guest.run("ls -d /sys/class/net/eth0", check=False).status == 0, 30,
+              "the interface to come")
+        guest.run(f"ip address add {guest.address4}/24 dev eth0 && ip link set eth0 up")
+        assert reader.wait(90) == 0
+        until(lambda: guest.run(f"ls -d {RESERVE}", check=False).status == 0, 30,
+              "the reserve to be back")
+    guest.run(f"! ls -d {RESERVE}; rmmod ballast")
