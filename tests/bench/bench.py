@@ -17,13 +17,12 @@ import sys
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPO / "tests" / "vm"), str(REPO / "tests" / "storm")]
+sys.path.insert(0, str(REPO / "tests" / "vm"))
 
 from rig import host, image, module  # noqa: E402
 from rig.disk import Disk  # noqa: E402
 from rig.servers import NbdServer  # noqa: E402
 from rig.vm import VM  # noqa: E402
-from run import TCG  # noqa: E402
 
 MIB = 1 << 20
 SIZE = 256 * MIB
@@ -141,9 +140,8 @@ def main():
         enter(module.build().path)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    tcg = os.environ.get("BALLAST_ACCEL", "tcg") == "tcg"
     with NbdServer({name: SIZE for name in SUBJECTS}) as server, \
-            VM(memory=MEMORY, name="bench", logs=out, qemu=TCG if tcg else ()) as guest:
+            VM(memory=MEMORY, name="bench", logs=out) as guest:
         for path in server.files.values():
             fill(path)
         module.load(guest)
