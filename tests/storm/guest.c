@@ -14,12 +14,17 @@
  *                           in ms, both within that second), and of each FILE
  *                           the first number, or the FIELDth, or the number
  *                           that follows the word FIELD; -1 if there is none
+ *   guest echo PORT         takes TCP connections on PORT, one after the other,
+ *                           and sends back what comes
+ *   guest write FILE        opens FILE, and writes to it each line that it is
+ *                           given
  *
  * Static and locked into memory: what watches the patient must not need the
  * memory that the patient has none of.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -73,6 +78,44 @@ static void sink(int port, int bytes)
 	for (;;)
 		if (accept(tcp, NULL, NULL) < 0) /* else keep it */
 			usleep(10000);
+}
+
+static void echo(int port)
+{
+	int tcp = bound(SOCK_STREAM, port, 65536), fd;
+	char data[4096];
+	ssize_t n;
+
+	if (listen(tcp, 16))
+		die("listen");
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		fd = accept(tcp, NULL, NULL);
+		if (fd < 0)
+			continue;
+		while ((n = read(fd, data, sizeof(data))) > 0 &&
+		       write(fd, data, n) == n)
+			;
+		close(fd);
+	}
+}
+
+static void write_lines(const char *path)
+{
+	int fd = open(path, O_WRONLY);
+	char line[256];
+	ssize_t n;
+
+	if (fd < 0)
+		die(path);
+	puts("ready");
+	fflush(stdout);
+	while ((n = read(0, line, sizeof(line))) > 0) {
+		puts(write(fd, line, n) == n ? "written" : strerror(errno));
+		fflush(stdout);
+	}
+	exit(0);
 }
 
 /* A file that stays open: opening takes memory, reading again mostly not. */
@@ -240,7 +283,11 @@ int main(int argc, char **argv)
 		sink(atoi(argv[2]), atoi(argv[3]));
 	if (argc >= 3 && !strcmp(argv[1], "report"))
 		report(argv[2], argv + 3);
+	if (argc == 3 && !strcmp(argv[1], "echo"))
+		echo(atoi(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "write"))
+		write_lines(argv[2]);
 	fprintf(stderr,
-		"usage: guest sink PORT BYTES | guest report DISK FILE[:FIELD]...\n");
+		"usage: guest sink PORT BYTES | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE\n");
 	return 2;
 }

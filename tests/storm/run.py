@@ -40,6 +40,7 @@ TCP_BUFFER = 8 << 20    # for each connection
 OVERCOMMIT = 1.7        # the hogs' memory, in those of the guest
 SWAPS = 100             # pages a second in: swapping has begun
 SYSRQ = {"w": "Show Blocked State", "m": "Show Memory"}
+ACT = 4                 # seconds of the storm
 PATIENCE = 120          # seconds for that
 WORRIED = 5             # seconds without an answer: ask the kernel by sysrq
 
@@ -56,22 +57,25 @@ class Conditions:
     after: int = 12
 
 
-def run(subject, storm, conditions, ko, directory, show=None):
+def run(subject, storm, conditions, ko, directory, show=None, act=None):
     """One run; returns its result as a dict, also kept in directory with the console's log.
+
+    subject is a name, or a Subject of one's own. act(guest) is called ACT seconds
+    into the storm.
 
     show(phase, at, sample) is called once a second; at counts from the storm's
     beginning, before the calm from the run's; sample is None when there is no
     answer.
     """
-    subject = subjects.SUBJECTS[subject]
+    subject = subjects.SUBJECTS.get(subject, subject)
     directory.mkdir(parents=True, exist_ok=True)
-    return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None)).result
+    return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None), act).result
 
 
 class Run:
-    def __init__(self, subject, storm, conditions, ko, directory, show):
+    def __init__(self, subject, storm, conditions, ko, directory, show, act):
         self.subject, self.storm, self.conditions = subject, storm, conditions
-        self.directory, self.show = directory, show
+        self.directory, self.show, self.act = directory, show, act
         self.samples = samples.Samples()
         self.phase = "fill"
         self.begun = {}         # phase: when it began
@@ -86,6 +90,7 @@ class Run:
             with subject.attach(self.guest, self.address):
                 self.guest.run(f"mkswap -q /dev/{subject.disk} && swapon /dev/{subject.disk}")
                 self._weather()
+                self.unloaded = self._unload()
                 self.result = self._judge()
         (directory / "result.json").write_text(json.dumps(self.result, indent=1) + "\n")
 
@@ -94,6 +99,8 @@ class Run:
         guest.put("/run/guest", tool(), 0o755)
         if self.subject.ballast:
             guest.put("/run/ballast.ko", module.stripped(ko))
+        for name, argument in self.subject.tools:
+            guest.spawn(f"exec /run/guest {name} {argument}").wait_output("ready")
         if conditions.min_free:
             guest.run(f"echo {conditions.min_free} > /proc/sys/vm/min_free_kbytes")
         if not conditions.sg:
@@ -135,6 +142,9 @@ class Run:
         self.begun[phase] = begin = time.monotonic()
         while time.monotonic() < begin + seconds and not enough():
             self._take()
+            if self.act and phase == "storm" and time.monotonic() > begin + ACT:
+                act, self.act = self.act, None
+                act(self.guest)
             time.sleep(0.1)
 
     def _take(self):
@@ -193,6 +203,18 @@ class Run:
             time.sleep(3)
         self.hogs_said = self.hogs.output
 
+    def _unload(self):
+        """Whether all of it can be ended right after; None if there is nothing to end."""
+        if not self.subject.ballast or self.hogs.running:
+            return None
+        try:
+            self.guest.run("swapoff -a && { [ ! -e /sys/block/ballast0 ] || "
+                           "echo 1 > /sys/block/ballast0/ballast/detach; } && rmmod ballast")
+        except CommandFailed as error:
+            host.say(str(error))
+            return False
+        return True
+
     def _judge(self):
         begun = self.begun
         result = samples.judge(self.samples, (begun["calm"], begun["storm"]),
@@ -207,6 +229,7 @@ class Run:
             "allocation_failures": text.count("page allocation failure"),
             "oom_kills": text.count("Out of memory: Killed"),
             "alarms": console.alarms(),
+            "unloaded": self.unloaded,
             "conditions": asdict(self.conditions),
             "kernel": self.guest.image.release,
             "lost": self.lost,

@@ -19,6 +19,7 @@ class Subject:
     ballast: bool = False   # needs the module
     options: str = ""       # of the attach string
     parameter: str = ""     # of the module: NAME=VALUE
+    tools: tuple = ()       # of guest.c, running: (NAME, ARGUMENT)
 
     def attach(self, guest, address):
         server = NbdServer({"swap": DISK_SIZE}, address=address)
