@@ -16,17 +16,16 @@
  *                           that follows the word FIELD; -1 if there is none
  *   guest echo PORT         takes TCP connections on PORT, one after the other,
  *                           and sends back what comes
- *   guest write FILE        opens FILE, and writes to it each line that it is
- *                           given
+ *   guest write FILE TEXT   opens FILE, and writes TEXT to it on SIGUSR1
  *
  * Static and locked into memory: what watches the patient must not need the
  * memory that the patient has none of.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,20 +100,21 @@ static void echo(int port)
 	}
 }
 
-static void write_lines(const char *path)
+static void write_later(const char *path, const char *line)
 {
-	int fd = open(path, O_WRONLY);
-	char line[256];
-	ssize_t n;
+	int fd = open(path, O_WRONLY), signal;
+	sigset_t set;
 
 	if (fd < 0)
 		die(path);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	puts("ready");
 	fflush(stdout);
-	while ((n = read(0, line, sizeof(line))) > 0) {
-		puts(write(fd, line, n) == n ? "written" : strerror(errno));
-		fflush(stdout);
-	}
+	sigwait(&set, &signal);
+	if (write(fd, line, strlen(line)) < 0)
+		die(path);
 	exit(0);
 }
 
@@ -285,9 +285,9 @@ int main(int argc, char **argv)
 		report(argv[2], argv + 3);
 	if (argc == 3 && !strcmp(argv[1], "echo"))
 		echo(atoi(argv[2]));
-	if (argc == 3 && !strcmp(argv[1], "write"))
-		write_lines(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "write"))
+		write_later(argv[2], argv[3]);
 	fprintf(stderr,
-		"usage: guest sink PORT BYTES | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE\n");
+		"usage: guest sink PORT BYTES | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE TEXT\n");
 	return 2;
 }

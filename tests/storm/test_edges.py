@@ -1,6 +1,7 @@
 """What an administrator, or a cable, may do in the middle of storm (c)."""
 
 import dataclasses
+import signal
 import socket
 import time
 
@@ -56,6 +57,9 @@ def test_allowed_port_answers(storm):
     took = []
 
     def connect(guest):
+        # In use as long as requests are in flight, which is always.
+        guest.run("awk '/MemTotal/ {print int($2 / 4)}' /proc/meminfo "
+                  "> /sys/class/net/eth0/ballast/lend_below")
         for _ in range(5):
             began = time.monotonic()
             with socket.create_connection((guest.address4, 22), 10) as connection:
@@ -67,6 +71,36 @@ def test_allowed_port_answers(storm):
     ballast = dataclasses.replace(subjects.SUBJECTS["ballast"], options="allow=tcp:22",
                                   tools=(("echo", "22"),))
     result = storm(connect, ballast)
-    print(f"answered in {took} s")
+    print(f"answered in {took} s; {result['dropped']} packets were dropped")
     assert max(took) < 3
-    assert result["dropped"] > 0
+    assert result["dropped"] > 1000
+
+
+def test_card_removed(ko, request):
+    """Swap is gone with the card: the disk is given up by force, and the machine lives."""
+    logs = host.logs() / request.node.name
+    logs.mkdir(parents=True, exist_ok=True)
+    subject = subjects.SUBJECTS["ballast"]
+    with VM(memory=256, logs=logs) as guest:
+        guest.put("/run/guest", run.tool(), 0o755)
+        guest.put("/run/ballast.ko", module.stripped(ko))
+        with subject.attach(guest, net.HOST4):
+            guest.run("mkswap -q /dev/ballast0 && swapon /dev/ballast0")
+            # Who shall end it must not need the memory that there is none of.
+            detach = guest.spawn("exec /run/guest write /sys/block/ballast0/ballast/detach "
+                                 "force")
+            detach.wait_output("ready")
+            hogs = guest.spawn("exec stress-ng --vm 2 --vm-bytes 217M --vm-keep -q -t 0")
+            swapped = "awk '/^pswpin/ {print $2}' /proc/vmstat"
+            until(lambda: int(guest.run(swapped).output) > 20000, 60, "the hogs to swap")
+            guest.qmp("device_del", id="nic0")
+            guest.qmp.wait_event("DEVICE_DELETED", 60)
+            assert detach.kill(signal.SIGUSR1, 60) == 0, detach.output
+            hogs.kill()
+            guest.run("! ls -d /sys/class/net/eth0 /sys/block/ballast*")
+            # Linux can't end a swap whose device is gone, and so the module must stay.
+            assert guest.run("rmmod ballast 2>&1", check=False).output == \
+                "rmmod: ERROR: Module ballast is in use\n"
+            guest.run("dd if=/dev/zero of=/root/x bs=1M count=100 && sync && rm /root/x")
+            found = guest.console.alarms()
+            assert not found, "\n".join(found)

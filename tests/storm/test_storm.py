@@ -76,7 +76,6 @@ def test_ballast_does_not_lock_up(storm):
     result = storm("ballast")
     assert result["verdict"] in ("lived", "starved")
     assert result["verify"] == "clean"
-    assert result["dropped"] > 0
     assert not result["alarms"], "\n".join(result["alarms"])
 
 
