@@ -18,7 +18,6 @@
 #include "disk.h"
 #include "guard.h"
 #include "options.h"
-#include "reserve.h"
 
 static ssize_t attach_show(const struct class *class,
 			   const struct class_attribute *attr, char *buf)
@@ -26,28 +25,12 @@ static ssize_t attach_show(const struct class *class,
 	return sysfs_emit(buf, "%s", ballast_options_usage);
 }
 
-static int attach(char *string, size_t len)
-{
-	struct ballast_options opts;
-	char why[BALLAST_WHY_LEN];
-	int err = ballast_options_parse(string, len, &opts, why);
-
-	if (err) {
-		pr_err("attach: %s\n", why);
-		return err;
-	}
-	if (opts.reserve > 0 && opts.reserve > ballast_reserve_max_pages()) {
-		pr_err("attach: reserve=%d: is over %lu pages, a tenth of memory\n",
-		       opts.reserve, ballast_reserve_max_pages());
-		return -EINVAL;
-	}
-	return ballast_disk_attach(&opts);
-}
-
 static ssize_t attach_store(const struct class *class,
 			    const struct class_attribute *attr,
 			    const char *buf, size_t len)
 {
+	struct ballast_options opts;
+	char why[BALLAST_WHY_LEN];
 	char *string;
 	int err;
 
@@ -64,7 +47,11 @@ static ssize_t attach_store(const struct class *class,
 	string = kmemdup_nul(buf, len, GFP_KERNEL);
 	if (!string)
 		return -ENOMEM;
-	err = attach(string, len);
+	err = ballast_options_parse(string, len, &opts, why);
+	if (err)
+		pr_err("attach: %s\n", why);
+	else
+		err = ballast_disk_attach(&opts);
 	kfree(string);
 	return err ?: len;
 }

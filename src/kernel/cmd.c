@@ -115,3 +115,13 @@ int ballast_cmd_zero(struct ballast_cmd *cmd, size_t n)
 	}
 	return 0;
 }
+
+/* End requests that no link holds any more with an I/O error. */
+void ballast_cmds_fail(struct list_head *cmds)
+{
+	struct ballast_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, cmds, entry)
+		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), BLK_STS_IOERR);
+	INIT_LIST_HEAD(cmds);
+}

@@ -13,6 +13,7 @@
 struct ballast_cmd;
 struct sk_buff;
 
+void ballast_cmds_fail(struct list_head *cmds);
 void ballast_cmd_rewind(struct ballast_cmd *cmd);
 size_t ballast_cmd_left_in_bio(struct ballast_cmd *cmd);
 void ballast_cmd_advance(struct ballast_cmd *cmd, size_t n);

@@ -91,7 +91,7 @@ static blk_status_t disk_queue_rq(struct blk_mq_hw_ctx *hctx,
 	struct ballast_link *link;
 	blk_status_t status;
 
-	if (unlikely(READ_ONCE(disk->failing)))
+	if (unlikely(READ_ONCE(disk->failing) || READ_ONCE(disk->expired)))
 		return BLK_STS_IOERR;
 	status = cmd_init(cmd, bd->rq);
 	if (unlikely(status))
@@ -181,6 +181,31 @@ static const struct block_device_operations disk_fops = {
 	.release = COMPAT_DISK_RELEASE(disk_release),
 };
 
+static void disk_grown(struct work_struct *work)
+{
+	struct ballast_disk *disk =
+		container_of(work, struct ballast_disk, grown);
+	sector_t size = READ_ONCE(disk->export.size) >> SECTOR_SHIFT;
+
+	if (disk->gd && !READ_ONCE(disk->detaching))
+		set_capacity_and_notify(disk->gd, size);
+}
+
+/**
+ * ballast_disk_grow - the export has become larger
+ * @disk: from its thread
+ * @size: bytes
+ *
+ * Leaves it to a work queue: it may wait for memory, which may wait for us.
+ */
+void ballast_disk_grow(struct ballast_disk *disk, u64 size)
+{
+	pr_info("ballast%d: the export has grown from %llu to %llu bytes\n",
+		disk->index, disk->export.size, size);
+	WRITE_ONCE(disk->export.size, size);
+	schedule_work(&disk->grown);
+}
+
 static int disk_reserve_index(int wanted)
 {
 	int index;
@@ -236,6 +261,7 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	mutex_init(&disk->lock);
 	init_waitqueue_head(&disk->wait);
 	init_completion(&disk->ready);
+	INIT_WORK(&disk->grown, disk_grown);
 	disk->opts = *opts;
 	disk->opts.export = kmemdup_nul(opts->export, opts->export_len,
 					GFP_KERNEL);
@@ -256,7 +282,7 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	}
 	for (i = 0; i < opts->connections; i++)
 		ballast_link_init(&disk->links[i], disk->slots, nr_slots,
-				  &disk->wait);
+				  opts->timeout, &disk->wait);
 	return disk;
 }
 
@@ -339,11 +365,11 @@ static bool disk_all_closed(struct ballast_disk *disk)
 /* End the thread and the connections; say goodbye where that is wanted. */
 static void disk_disconnect(struct ballast_disk *disk, bool politely)
 {
-	struct ballast_cmd *cmd, *next;
 	LIST_HEAD(cmds);
 	unsigned int i;
 
 	ballast_reconnect_stop(disk);
+	cancel_work_sync(&disk->grown);
 	if (politely) {
 		for (i = 0; i < disk->opts.connections; i++)
 			ballast_link_finish(&disk->links[i]);
@@ -355,8 +381,7 @@ static void disk_disconnect(struct ballast_disk *disk, bool politely)
 		ballast_link_outage(&disk->links[i], false);
 	}
 	/* First, since others may wait for them with any lock held. */
-	list_for_each_entry_safe(cmd, next, &cmds, entry)
-		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), BLK_STS_IOERR);
+	ballast_cmds_fail(&cmds);
 	for (i = 0; i < disk->opts.connections; i++) {
 		ballast_path_put(disk->links[i].path);
 		disk->links[i].path = NULL;
@@ -393,10 +418,14 @@ int ballast_disk_attach(const struct ballast_options *opts)
 		goto disconnect;
 	err = disk_alloc_queues(disk);
 	if (err)
-		goto alloc;
+		goto failed;
 	err = device_add_disk(NULL, disk->gd, NULL);
+	if (!xchg(&disk->attach_by, 0) && !err) {
+		err = -ETIMEDOUT;
+		goto del;
+	}
 	if (err)
-		goto add;
+		goto failed;
 	err = ballast_sysfs_add(disk);
 	if (err)
 		goto del;
@@ -410,13 +439,13 @@ int ballast_disk_attach(const struct ballast_options *opts)
 
 del:
 	del_gendisk(disk->gd);
-add:
-	disk_free_queues(disk);
-alloc:
+failed:
 	pr_err("ballast%d: making the disk failed (error %d)\n", disk->index,
 	       err);
 disconnect:
 	disk_disconnect(disk, true);
+	if (disk->gd)
+		disk_free_queues(disk);
 	disk_end(disk);
 	return err;
 }

@@ -38,6 +38,11 @@ struct task_struct;
  * @error: 0: every link is connected
  * @reconnects: connections that were made anew
  * @stopping: @thread is to end
+ * @attach_by: jiffies; when what the attach reads must have been answered;
+ *	       0: there is no such time
+ * @expired: there has been no connection for @opts.deadline seconds, and I/O
+ *	     fails until there is one
+ * @grown: tells user space of the capacity
  * @failing: no request is answered any more, see ballast_disk_detach()
  * @lock: guards @openers and @detaching; process context; taken within the
  *	  block layer's open_mutex
@@ -65,6 +70,9 @@ struct ballast_disk {
 	int error;
 	unsigned int reconnects;
 	bool stopping;
+	unsigned long attach_by;
+	bool expired;
+	struct work_struct grown;
 	bool failing;
 
 	struct mutex lock;
@@ -76,6 +84,7 @@ struct ballast_disk {
 
 int ballast_disk_attach(const struct ballast_options *opts);
 int ballast_disk_detach(struct ballast_disk *disk, bool force);
+void ballast_disk_grow(struct ballast_disk *disk, u64 size);
 void ballast_disk_put(struct ballast_disk *disk);
 void ballast_disk_exit(void);
 

@@ -21,7 +21,7 @@
 #include "reply.h"
 #include "tcpmem.h"
 
-/* How long a connect, or one message of the negotiation, may take. */
+/* How long one message of the negotiation may take to come. */
 #define LINK_TIMEOUT		(10 * HZ)
 
 /*
@@ -29,6 +29,18 @@
  * failed, or somebody in process context held the socket.
  */
 #define LINK_RETRY		max(HZ / 100, 1)
+
+/*
+ * No acknowledgment for so long, of what was sent again meanwhile: nobody is
+ * there, and waiting for TCP's own timeouts, which double, would take up to
+ * two minutes after he is back. A server that is merely slow acknowledges.
+ */
+#define LINK_SILENT		(5 * HZ)
+#define LINK_WATCH		HZ
+/* Seconds: the same for a connection on which nothing is under way. */
+#define LINK_KEEPIDLE		10
+#define LINK_KEEPINTVL		2
+#define LINK_KEEPCNT		4
 
 /*
  * What a packet may hold while the reserve is in use. A card that has about
@@ -40,6 +52,7 @@
 #define LINK_FEW_FRAGS		14
 
 static void link_send(struct ballast_link *link, struct sock *sk);
+static void link_watch(struct ballast_link *link, struct sock *sk);
 
 /**
  * ballast_link_fail - give a connection up
@@ -121,6 +134,7 @@ static void link_error_report(struct sock *sk)
 static void cmd_prepare(struct ballast_link *link, struct ballast_cmd *cmd)
 {
 	cmd->cookie = (u64)++link->generation << 32 | cmd->index;
+	cmd->began_at = jiffies;
 	cmd->header_sent = 0;
 	cmd->error = 0;
 	wire_cover_init(&cmd->cover);
@@ -289,6 +303,8 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		WRITE_ONCE(link->slots[cmd->index].link, link);
 	}
 	link_check_path(link, sk);
+	if (link->inflight && !timer_pending(&link->watch))
+		mod_timer(&link->watch, jiffies + LINK_WATCH);
 	local_bh_enable();
 	memalloc_noreclaim_restore(noreclaim);
 	link->sending = false;
@@ -305,8 +321,9 @@ static void link_read(struct ballast_link *link, struct sock *sk)
 	link_check_path(link, sk);
 }
 
-/* Read and send under the lock, or soon, if somebody in process context has it. */
-static void link_run(struct ballast_link *link, bool read)
+/* Do it under the lock; if somebody in process context has that, all of it soon. */
+static void link_run(struct ballast_link *link,
+		     void (*run)(struct ballast_link *link, struct sock *sk))
 {
 	struct sock *sk;
 
@@ -320,10 +337,8 @@ static void link_run(struct ballast_link *link, bool read)
 			;
 		else if (sock_owned_by_user(sk))
 			mod_timer(&link->retry, jiffies + 1);
-		else if (read)
-			link_read(link, sk);
 		else
-			link_send(link, sk);
+			run(link, sk);
 		bh_unlock_sock(sk);
 	}
 	local_bh_enable();
@@ -339,14 +354,14 @@ static void link_run(struct ballast_link *link, bool read)
  */
 void ballast_link_kick(struct ballast_link *link)
 {
-	link_run(link, false);
+	link_run(link, link_send);
 }
 
 static void link_reader(struct tasklet_struct *tasklet)
 {
 	struct ballast_link *link = from_tasklet(link, tasklet, reader);
 
-	link_run(link, true);
+	link_run(link, link_read);
 }
 
 /**
@@ -369,8 +384,47 @@ static void link_retry(struct timer_list *timer)
 {
 	struct ballast_link *link = timer_container_of(link, timer, retry);
 
-	link_run(link, true);
-	link_run(link, false);
+	link_run(link, link_read);
+	link_run(link, link_send);
+	link_run(link, link_watch);
+}
+
+/* Is nobody there who would acknowledge what was sent? */
+static bool link_silent(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	/* tcp_jiffies32 is what TCP keeps of jiffies. */
+	return tp->packets_out && inet_csk(sk)->icsk_retransmits &&
+	       (s32)(tcp_jiffies32 - tp->rcv_tstamp) > (s32)LINK_SILENT;
+}
+
+static void link_watch(struct ballast_link *link, struct sock *sk)
+{
+	struct ballast_cmd *oldest;
+
+	if (link->failed || !link->inflight)
+		return;
+	oldest = list_first_entry(list_empty(&link->sent) ? &link->unsent :
+							    &link->sent,
+				  struct ballast_cmd, entry);
+	if (time_after(jiffies, oldest->began_at + LINK_SILENT) &&
+	    link_silent(sk))
+		ballast_link_fail(link, -ETIMEDOUT,
+				  "the server's machine does not answer");
+	else if (link->timeout &&
+		 time_after(jiffies, oldest->began_at + link->timeout))
+		ballast_link_fail(link, -ETIMEDOUT,
+				  "a request was not answered in time");
+	else
+		mod_timer(&link->watch, jiffies + LINK_WATCH);
+}
+
+static void link_watch_tick(struct timer_list *timer)
+{
+	struct ballast_link *link = timer_container_of(link, timer, watch);
+
+	link_run(link, link_watch);
 }
 
 /**
@@ -378,18 +432,22 @@ static void link_retry(struct timer_list *timer)
  * @link: zeroed
  * @slots: shared by all links of a disk
  * @nr_slots: how many
+ * @timeout: seconds that a request may go unanswered; 0: for ever
  * @wait: woken when the link fails, is closed, or has requests and no socket
  */
 void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
-		       u32 nr_slots, wait_queue_head_t *wait)
+		       u32 nr_slots, unsigned int timeout,
+		       wait_queue_head_t *wait)
 {
 	init_llist_head(&link->submitted);
 	INIT_LIST_HEAD(&link->unsent);
 	INIT_LIST_HEAD(&link->sent);
 	timer_setup(&link->retry, link_retry, 0);
+	timer_setup(&link->watch, link_watch_tick, 0);
 	tasklet_setup(&link->reader, link_reader);
 	link->slots = slots;
 	link->nr_slots = nr_slots;
+	link->timeout = timeout * HZ;
 	link->wait = wait;
 }
 
@@ -399,19 +457,22 @@ void ballast_link_destroy(struct ballast_link *link)
 	WARN_ON_ONCE(link->sk || !llist_empty(&link->submitted));
 	tasklet_kill(&link->reader);
 	timer_shutdown_sync(&link->retry);
+	timer_shutdown_sync(&link->watch);
 }
 
 /**
  * ballast_link_connect - make a connection
  * @net: network namespace
  * @addr: of the server
+ * @timeout: jiffies
  *
- * Waits, interruptibly, for LINK_TIMEOUT at most.
+ * Waits, interruptibly, for @timeout at most.
  *
  * Return: a connected socket that may use the memory reserves, or an errno
  */
 struct socket *ballast_link_connect(struct net *net,
-				    const struct sockaddr_storage *addr)
+				    const struct sockaddr_storage *addr,
+				    long timeout)
 {
 	struct sockaddr_storage to = *addr;
 	struct socket *sock;
@@ -428,8 +489,12 @@ struct socket *ballast_link_connect(struct net *net,
 	sk->sk_use_task_frag = false;
 	sk_set_memalloc(sk);
 	sk->sk_rcvtimeo = LINK_TIMEOUT;
-	sk->sk_sndtimeo = LINK_TIMEOUT;
+	sk->sk_sndtimeo = timeout;
 	tcp_sock_set_nodelay(sk);
+	sock_set_keepalive(sk);
+	tcp_sock_set_keepidle(sk, LINK_KEEPIDLE);
+	tcp_sock_set_keepintvl(sk, LINK_KEEPINTVL);
+	tcp_sock_set_keepcnt(sk, LINK_KEEPCNT);
 
 	err = kernel_connect(sock, (struct sockaddr_unsized *)&to, sizeof(to),
 			     0);
@@ -471,6 +536,7 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	link->structured = structured;
 	link->failed = false;
 	link->closed = false;
+	link->answered = false;
 	link->repath = false;
 	link->repath_at = jiffies;
 	link->gso_max_size = 0;

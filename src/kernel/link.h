@@ -46,6 +46,7 @@ struct socket;
  * @flags: NBD_CMD_FLAG_*
  * @offset: bytes into the export
  * @length: bytes
+ * @began_at: jiffies; when it was handed over to this link
  * @header: as it goes to the server
  * @header_sent: bytes of it that are sent
  * @done: bytes of @length that are sent (of a write) or that @iter stands
@@ -65,6 +66,7 @@ struct ballast_cmd {
 	u16 flags;
 	u64 offset;
 	u32 length;
+	unsigned long began_at;
 	u8 header[WIRE_REQUEST_LEN];
 	u8 header_sent;
 	bool splice;
@@ -129,6 +131,7 @@ struct ballast_rx {
  * @structured: reads are answered in structured replies
  * @failed: given up; nothing further is sent or read
  * @closed: the server has closed its side
+ * @answered: it has answered a request over this connection
  * @err: why it failed, a negative errno
  * @why: likewise, in words
  * @path: its interfaces; stays from one connection to the next. Written
@@ -140,6 +143,8 @@ struct ballast_rx {
  * @rx: the state of receiving
  * @reader: reads at the end of the receive softirq
  * @retry: sends again where nothing else would wake the sender
+ * @watch: looks after requests that have no answer, once a second
+ * @timeout: jiffies that a request may go unanswered; 0: for ever
  * @wait: the disk's thread and whoever waits for this link
  * @saved_data_ready: the socket's own callbacks, put back before it closes
  */
@@ -159,6 +164,7 @@ struct ballast_link {
 	bool structured;
 	bool failed;
 	bool closed;
+	bool answered;
 	int err;
 	const char *why;
 	struct ballast_path *path;
@@ -169,6 +175,8 @@ struct ballast_link {
 	struct ballast_rx rx;
 	struct tasklet_struct reader;
 	struct timer_list retry;
+	struct timer_list watch;
+	unsigned long timeout;
 	wait_queue_head_t *wait;
 	void (*saved_data_ready)(struct sock *sk);
 	void (*saved_write_space)(struct sock *sk);
@@ -177,11 +185,13 @@ struct ballast_link {
 };
 
 void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
-		       u32 nr_slots, wait_queue_head_t *wait);
+		       u32 nr_slots, unsigned int timeout,
+		       wait_queue_head_t *wait);
 void ballast_link_destroy(struct ballast_link *link);
 
 struct socket *ballast_link_connect(struct net *net,
-				    const struct sockaddr_storage *addr);
+				    const struct sockaddr_storage *addr,
+				    long timeout);
 void ballast_link_disconnect(struct socket *sock);
 
 void ballast_link_start(struct ballast_link *link, struct socket *sock,

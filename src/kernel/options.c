@@ -25,6 +25,10 @@ const char ballast_options_usage[] =
 	"  index=N            attach as /dev/ballastN (default: lowest free)\n"
 	"  connections=N      TCP connections, 1 to 64 (default: 1)\n"
 	"  queue_depth=N      requests in flight for each, 1 to 1024 (default: 128)\n"
+	"  timeout=SECONDS    give up a connection whose server leaves a request unanswered\n"
+	"                     this long, and make it anew (default: 0, never)\n"
+	"  deadline=SECONDS   fail I/O when there is no connection for this long (default: 0,\n"
+	"                     never: it waits)\n"
 	"  readonly           refuse writes\n"
 	"  reserve=PAGES      pages of the interface's reserve, or auto (default)\n"
 	"  filter=on|off      drop unrelated packets while that is in use (default: on)\n"
@@ -143,6 +147,18 @@ static int parse_queue_depth(struct ballast_options *opts, char *value,
 			    &opts->queue_depth, why);
 }
 
+static int parse_timeout(struct ballast_options *opts, char *value, char *why)
+{
+	return parse_number("timeout", value, 0, BALLAST_MAX_SECONDS,
+			    &opts->timeout, why);
+}
+
+static int parse_deadline(struct ballast_options *opts, char *value, char *why)
+{
+	return parse_number("deadline", value, 0, BALLAST_MAX_SECONDS,
+			    &opts->deadline, why);
+}
+
 static int parse_readonly(struct ballast_options *opts, char *value, char *why)
 {
 	opts->readonly = true;
@@ -217,6 +233,8 @@ static const struct option {
 	{ "index", false, parse_index },
 	{ "connections", false, parse_connections },
 	{ "queue_depth", false, parse_queue_depth },
+	{ "timeout", false, parse_timeout },
+	{ "deadline", false, parse_deadline },
 	{ "readonly", true, parse_readonly },
 	{ "filter", false, parse_filter },
 	{ "reserve", false, parse_reserve },

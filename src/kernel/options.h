@@ -13,6 +13,7 @@
 #define BALLAST_DEFAULT_QUEUE_DEPTH	128
 #define BALLAST_MAX_QUEUE_DEPTH		1024
 #define BALLAST_MAX_INDEX		((1 << 20) - 1)
+#define BALLAST_MAX_SECONDS		86400
 #define BALLAST_MAX_HOST		64	/* bytes, the NUL included */
 #define BALLAST_WHY_LEN			160
 #define BALLAST_MAX_RESERVE		(1 << 28)	/* pages */
@@ -39,6 +40,9 @@ struct ballast_allow {
  * @connections: TCP connections, 1 to BALLAST_MAX_CONNECTIONS
  * @queue_depth: requests in flight for each connection, 1 to
  *		 BALLAST_MAX_QUEUE_DEPTH
+ * @timeout: seconds after which a request without an answer has its
+ *	     connection given up; 0: never
+ * @deadline: seconds that an outage may last before I/O fails; 0: for ever
  * @readonly: no write, whatever the server allows
  * @filter: drop unrelated packets while the interface's reserve is in use
  * @reserve: pages of the interface's reserve, or BALLAST_RESERVE_AUTO
@@ -53,6 +57,8 @@ struct ballast_options {
 	int index;
 	unsigned int connections;
 	unsigned int queue_depth;
+	unsigned int timeout;
+	unsigned int deadline;
 	bool readonly;
 	bool filter;
 	int reserve;

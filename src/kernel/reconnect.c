@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "cmd.h"
 #include "compat.h"
 #include "disk.h"
 #include "handshake.h"
@@ -23,6 +24,14 @@
 
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
 #define RECONNECT_LONGEST_PAUSE	(5 * HZ)
+/*
+ * How long a connect may take. TCP asks at once, after 1 s, 3 s and 7 s: then
+ * it is better to begin anew.
+ */
+#define RECONNECT_FIRST_TIMEOUT	(10 * HZ)
+#define RECONNECT_TIMEOUT	(5 * HZ)
+/* How long the attach then waits for the partition table. */
+#define RECONNECT_ATTACH	(10 * HZ)
 /* To look again for the reserves of a route that has moved. */
 #define RECONNECT_REPATH	HZ
 
@@ -53,18 +62,44 @@ static const char *connect_why(int err)
 	}
 }
 
-/* Is this what the disk was attached to? Return: NULL, or what is not. */
-static const char *check_same(const struct wire_export *was,
+/* What the disk does that an export may be unable to do. */
+static const struct {
+	u16 flag;
+	const char *why;
+} needs[] = {
+	{ NBD_FLAG_SEND_FLUSH, "the export can't be flushed any more" },
+	{ NBD_FLAG_SEND_FUA, "the export lacks FUA now" },
+	{ NBD_FLAG_SEND_TRIM, "the export can't be trimmed any more" },
+	{ NBD_FLAG_SEND_WRITE_ZEROES, "the export lacks write zeroes now" },
+	{ NBD_FLAG_CAN_MULTI_CONN,
+	  "the export allows only one connection now" },
+};
+
+/*
+ * Can this stand for what the disk was attached to? More of it is as good.
+ * Return: NULL, or why not.
+ */
+static const char *check_same(const struct ballast_disk *disk,
 			      const struct wire_export *is)
 {
-	if (is->size != was->size)
-		return "the export has another size now";
-	if (is->flags != was->flags)
-		return "the export has other properties now";
-	if (is->min_block != was->min_block)
-		return "the export has another block size now";
+	const struct wire_export *was = &disk->export;
+	u16 lost = was->flags & ~is->flags;
+	unsigned int i;
+
+	if (disk->opts.connections == 1)
+		lost &= ~NBD_FLAG_CAN_MULTI_CONN;
+	if (is->size < was->size)
+		return "the export is smaller now";
+	if (is->min_block > was->min_block)
+		return "the export has a larger block size now";
 	if (is->max_payload < was->max_payload)
 		return "the export allows shorter requests only now";
+	if (is->flags & ~was->flags & NBD_FLAG_READ_ONLY &&
+	    !disk->opts.readonly)
+		return "the export is read-only now";
+	for (i = 0; i < ARRAY_SIZE(needs); i++)
+		if (lost & needs[i].flag)
+			return needs[i].why;
 	return NULL;
 }
 
@@ -170,7 +205,9 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 	struct socket *sock;
 	int err;
 
-	sock = ballast_link_connect(disk->net, &disk->addr);
+	sock = ballast_link_connect(disk->net, &disk->addr,
+				    first ? RECONNECT_FIRST_TIMEOUT :
+					    RECONNECT_TIMEOUT);
 	if (IS_ERR(sock)) {
 		err = PTR_ERR(sock);
 		report(disk, quiet, "connect", err, connect_why(err));
@@ -182,7 +219,7 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 		disk->export = export;
 		err = check_first(disk, &why);
 	} else if (!err) {
-		why = check_same(&disk->export, &export);
+		why = check_same(disk, &export);
 		err = why ? -EREMCHG : 0;
 	}
 	if (err) {
@@ -197,6 +234,8 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 		ballast_link_disconnect(sock);
 		return err;
 	}
+	if (export.size > disk->export.size)
+		ballast_disk_grow(disk, export.size);
 	ballast_link_start(link, sock, export.structured);
 	return 0;
 }
@@ -224,8 +263,11 @@ static void move_requests(struct ballast_disk *disk, struct ballast_link *from)
 	ballast_link_kick(to);
 }
 
-/* Abort what has failed. Return: how many links have no connection */
-static unsigned int drop_failed(struct ballast_disk *disk)
+/*
+ * Abort what has failed. A server that answered is worth to be asked again at
+ * once: then @answered becomes true. Return: how many links have no connection
+ */
+static unsigned int drop_failed(struct ballast_disk *disk, bool *answered)
 {
 	unsigned int i, down = 0;
 
@@ -236,6 +278,7 @@ static unsigned int drop_failed(struct ballast_disk *disk)
 			continue;
 		down++;
 		ballast_link_outage(link, true);
+		*answered |= link->sock && link->answered;
 		if (link->sock)
 			pr_err_ratelimited("ballast%d: connection %u to %pISpc: %s (error %d)\n",
 					   disk->index, i, &disk->addr,
@@ -262,10 +305,68 @@ static int connect_down(struct ballast_disk *disk, bool first, bool quiet)
 		if (first)
 			continue;
 		WRITE_ONCE(disk->reconnects, disk->reconnects + 1);
-		pr_info("ballast%d: connection %u to %pISpc is back\n",
-			disk->index, i, &disk->addr);
+		pr_info_ratelimited("ballast%d: connection %u to %pISpc is back\n",
+				    disk->index, i, &disk->addr);
 	}
 	return 0;
+}
+
+/* All that is in flight fails. */
+static void fail_requests(struct ballast_disk *disk)
+{
+	unsigned int i;
+	LIST_HEAD(cmds);
+
+	synchronize_rcu(); /* for queue_rq */
+	for (i = 0; i < disk->opts.connections; i++)
+		ballast_link_stop(&disk->links[i], &cmds);
+	ballast_cmds_fail(&cmds);
+}
+
+/* Return: how long to wait until what the attach has read must be there */
+static long check_attach(struct ballast_disk *disk)
+{
+	unsigned long by = READ_ONCE(disk->attach_by);
+
+	if (!by)
+		return MAX_SCHEDULE_TIMEOUT;
+	if (time_before(jiffies, by))
+		return by - jiffies;
+	if (xchg(&disk->attach_by, 0)) {
+		pr_err("ballast%d: server %pISpc: it does not answer what is read\n",
+		       disk->index, &disk->addr);
+		WRITE_ONCE(disk->failing, true);
+		fail_requests(disk);
+	}
+	return MAX_SCHEDULE_TIMEOUT;
+}
+
+/*
+ * Nothing is connected. Return: how long to wait until deadline= is over, and
+ * then I/O fails until something is
+ */
+static long check_deadline(struct ballast_disk *disk, unsigned long since)
+{
+	unsigned long deadline = since + disk->opts.deadline * HZ;
+
+	if (!disk->opts.deadline)
+		return MAX_SCHEDULE_TIMEOUT;
+	if (time_before(jiffies, deadline))
+		return deadline - jiffies;
+	if (!disk->expired)
+		pr_err("ballast%d: no connection for %u s: I/O fails from now on (deadline=)\n",
+		       disk->index, disk->opts.deadline);
+	WRITE_ONCE(disk->expired, true);
+	fail_requests(disk);
+	return MAX_SCHEDULE_TIMEOUT;
+}
+
+static void end_outage(struct ballast_disk *disk)
+{
+	if (!disk->expired)
+		return;
+	pr_info("ballast%d: I/O works again\n", disk->index);
+	WRITE_ONCE(disk->expired, false);
 }
 
 static bool has_work(struct ballast_disk *disk)
@@ -291,36 +392,44 @@ static int reconnect_thread(void *data)
 {
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	struct ballast_disk *disk = data;
-	unsigned long next = jiffies, pause = 0;
+	unsigned long next = jiffies, pause = 0, live_at = jiffies;
 	bool quiet = false;
 
 	/* Only to interrupt a wait within a connect or a negotiation. */
 	allow_signal(SIGKILL);
 
 	disk->error = connect_down(disk, true, false);
+	disk->attach_by = (jiffies + RECONNECT_ATTACH) | 1;
 	complete(&disk->ready);
 	if (disk->error)
 		goto wait;
 
 	while (!READ_ONCE(disk->stopping)) {
 		bool moved = READ_ONCE(disk->moved);
-		long left = move_paths(disk);
-		unsigned int down = drop_failed(disk);
+		long left = min(move_paths(disk), check_attach(disk));
+		bool answered = false;
+		unsigned int down = drop_failed(disk, &answered);
 
-		if (moved)
-			next = jiffies;
-		if (!down) {
+		if (moved || answered) {
 			next = jiffies;
 			pause = 0;
+		}
+		if (find_live(disk)) {
+			live_at = jiffies;
+			end_outage(disk);
+		} else {
+			left = min(left, check_deadline(disk, live_at));
+		}
+		if (!down) {
 			quiet = false;
 		} else if (time_after_eq(jiffies, next)) {
-			if (!connect_down(disk, false, quiet))
-				continue;
-			quiet = true;
+			/* What an attempt takes is part of the pause. */
 			pause = clamp_t(unsigned long, 2 * pause,
 					RECONNECT_FIRST_PAUSE,
 					RECONNECT_LONGEST_PAUSE);
 			next = jiffies + pause;
+			quiet = connect_down(disk, false, quiet);
+			continue;
 		}
 		if (down)
 			left = clamp_t(long, next - jiffies, 1, left);

@@ -46,6 +46,7 @@ static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
 	WRITE_ONCE(link->slots[cmd->index].link, NULL);
 	list_del(&cmd->entry);
 	ballast_link_ended(link, 1);
+	link->answered = true;
 	blk_mq_end_request(blk_mq_rq_from_pdu(cmd),
 			   errno_to_blk_status(cmd->error));
 }
@@ -129,11 +130,15 @@ static int rx_header(struct ballast_link *link, const char **why)
 static int rx_error_chunk(struct ballast_link *link, const char **why)
 {
 	struct ballast_rx *rx = &link->rx;
+	u32 error;
+	int err;
 
+	err = wire_get_chunk_error(&rx->reply, rx->buf, &error, why);
+	if (err)
+		return err;
 	/* The first error counts. One that says "none" is an error still. */
 	if (!rx->cmd->error)
-		rx->cmd->error = wire_errno(wire_get_chunk_error(rx->buf)) ?:
-				 -EIO;
+		rx->cmd->error = wire_errno(error) ?: -EIO;
 	rx->want = rx->reply.length - rx->have;
 	if (!rx->want)
 		return rx_end_reply(link, why);

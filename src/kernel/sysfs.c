@@ -41,6 +41,8 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 	for (i = 0; i < disk->opts.connections; i++)
 		if (!ballast_link_live(&disk->links[i]))
 			state = "reconnecting";
+	if (READ_ONCE(disk->expired))
+		state = "failed";
 	if (READ_ONCE(disk->detaching))
 		state = "detaching";
 	return sysfs_emit(buf, "%s\n", state);

@@ -411,13 +411,26 @@ int wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
 
 /**
  * wire_get_chunk_error - the error in an error chunk
+ * @reply: the chunk's header, of an error type
  * @fixed: the bytes that begin its payload
+ * @error: the NBD error
+ * @why: set to what is wrong, on error
  *
- * Return: the NBD error
+ * Return: 0 or -EPROTO: its text does not fit into it
  */
-u32 wire_get_chunk_error(const u8 *fixed)
+int wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
+			 u32 *error, const char **why)
 {
-	return get_unaligned_be32(fixed);
+	u32 room = reply->length - 6;
+
+	if (reply->type == NBD_REPLY_TYPE_ERROR_OFFSET)
+		room -= 8;
+	if (get_unaligned_be16(fixed + 4) > room) {
+		*why = "an error's text is longer than its chunk";
+		return -EPROTO;
+	}
+	*error = get_unaligned_be32(fixed);
+	return 0;
 }
 
 /**

@@ -174,7 +174,8 @@ int wire_chunk_fixed_len(const struct wire_reply *reply, const char **why);
 int wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
 			 u64 offset, u32 length, u32 *start, u32 *len,
 			 const char **why);
-u32 wire_get_chunk_error(const u8 *fixed);
+int wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
+			 u32 *error, const char **why);
 int wire_errno(u32 error);
 
 void wire_cover_init(struct wire_cover *cover);

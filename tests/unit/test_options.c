@@ -539,6 +539,8 @@ static const struct {
 	{ "index", 0, 1048575 },
 	{ "connections", 1, 64 },
 	{ "queue_depth", 1, 1024 },
+	{ "timeout", 0, 86400 },
+	{ "deadline", 0, 86400 },
 };
 
 static void test_numbers_good(void **state)
@@ -567,6 +569,10 @@ static void test_numbers_good(void **state)
 						 i == 1 ? value[j] : 1);
 				assert_int_equal(opts.queue_depth,
 						 i == 2 ? value[j] : 128);
+				assert_int_equal(opts.timeout,
+						 i == 3 ? value[j] : 0);
+				assert_int_equal(opts.deadline,
+						 i == 4 ? value[j] : 0);
 			}
 		}
 	}
@@ -660,7 +666,7 @@ static void test_twice(void **state)
 static void test_unknown(void **state)
 {
 	static const char *const words[] = {
-		"timeout", "timeout=5", "Server=192.0.2.1", "serve=1",
+		"time", "time=5", "Server=192.0.2.1", "serve=1",
 		"servers=1", "read-only", "ro", "export.name=x", "=", "=x",
 		"192.0.2.1", "\x80",
 	};

@@ -922,13 +922,49 @@ static void test_range_of_hole(void **state)
 		check_range(i, true);
 }
 
+static const struct {
+	u16 type;
+	u32 length; /* of the chunk */
+	const char fixed[7];
+	int err;
+	u32 error;
+} error_chunks[] = {
+	{ 0x8001, 6, "\0\0\0\x1c\0\0", 0, 28 },
+	{ 0x8001, 11, "\0\0\0\x1c\0\5", 0, 28 },
+	{ 0x8001, 12, "\0\0\0\x1c\0\5", 0, 28 },
+	{ 0x8001, 10, "\0\0\0\x1c\0\5", -EPROTO },
+	{ 0x8001, 6, "\0\0\0\5\xff\xff", -EPROTO },
+	{ 0x8001, 6, "\xfe\xdc\xba\x98\0\0", 0, 0xfedcba98 },
+	{ 0x8002, 14, "\0\0\0\5\0\0", 0, 5 },
+	{ 0x8002, 14, "\0\0\0\5\0\1", -EPROTO },
+	{ 0x8002, 19, "\0\0\0\5\0\5", 0, 5 },
+	{ 0x8002, 18, "\0\0\0\5\0\5", -EPROTO },
+	{ 0xffff, 106, "\0\0\0\1\0\x64", 0, 1 },
+};
+
 static void test_chunk_error(void **state)
 {
-	assert_int_equal(wire_get_chunk_error(unit_copy("\0\0\0\x1c\0\5", 6)),
-			 28);
-	assert_int_equal(wire_get_chunk_error(unit_copy("\xfe\xdc\xba\x98\0\0",
-							6)),
-			 0xfedcba98);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(error_chunks); i++) {
+		struct wire_reply reply = {
+			.structured = true,
+			.type = error_chunks[i].type,
+			.length = error_chunks[i].length,
+		};
+		u32 error = 4711;
+
+		why = NULL;
+		assert_int_equal(wire_get_chunk_error(
+					 &reply,
+					 unit_copy(error_chunks[i].fixed, 6),
+					 &error, &why),
+				 error_chunks[i].err);
+		if (error_chunks[i].err)
+			assert_string_equal(why, "an error's text is longer than its chunk");
+		else
+			assert_int_equal(error, error_chunks[i].error);
+	}
 }
 
 static void test_errno(void **state)

@@ -17,7 +17,8 @@ from errno import (E2BIG, EACCES, EBUSY, ECONNREFUSED, ECONNRESET, EFBIG, EHOSTU
 import pytest
 
 from rig import net, servers
-from rig.servers import receive
+from rig.nbd import (ACK, EXPORT_NAME, GO, GREETING, HAS_FLAGS, INFO, REPLY_MAGIC,
+                     STRUCTURED_REPLY, UNSUP, greet, info_blocks, info_export, reply, take_option)
 from rig.wait import until
 
 ATTACH = "/sys/class/ballast/attach"
@@ -322,37 +323,6 @@ REAL = [
 
 
 # Servers that lie.
-
-REPLY_MAGIC = 0x3e889045565a9
-ACK, INFO, UNSUP = 1, 3, 1 << 31 | 1
-EXPORT_NAME, GO, STRUCTURED_REPLY = 1, 7, 8
-HAS_FLAGS = 1
-GREETING = b"NBDMAGICIHAVEOPT\0\3"
-
-
-def reply(option, kind, data=b"", length=None):
-    return struct.pack(">QIII", REPLY_MAGIC, option, kind,
-                       len(data) if length is None else length) + data
-
-
-def info_export(size=1 << 20, flags=HAS_FLAGS):
-    return reply(GO, INFO, struct.pack(">HQH", 0, size, flags))
-
-
-def info_blocks(least, preferred, most):
-    return reply(GO, INFO, struct.pack(">HIII", 3, least, preferred, most))
-
-
-def greet(connection):
-    connection.sendall(GREETING)
-    receive(connection, 4)
-
-
-def take_option(connection):
-    _, option, length = struct.unpack(">8sII", receive(connection, 16))
-    receive(connection, length)
-    return option
-
 
 def up_to_go(connection):
     greet(connection)

@@ -1,0 +1,252 @@
+"""Outages: what is in flight waits or goes elsewhere, and nothing is lost.
+
+BALLAST_ROUNDS multiplies how often; 1 by default, a fast form for make check.
+"""
+
+import os
+import random
+import signal
+import statistics
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from rig import nbd, net, servers
+from rig.disk import Disk
+from rig.wait import until
+
+ROUNDS = int(os.environ.get("BALLAST_ROUNDS", "1"))
+pytestmark = pytest.mark.console_ok("ballast: ")
+
+
+@contextmanager
+def verifying(guest, disk, jobs=2):
+    """fio writes and verifies all the while, and must see no error."""
+    fio = guest.spawn(f"""exec fio --output-format=terse --group_reporting --direct=1 \
+        --ioengine=libaio --iodepth=16 --rw=randrw --bsrange=4k-128k --verify=crc32c \
+        --verify_backlog=64 --verify_fatal=1 --time_based --runtime=3600 --size=24M \
+        --filename={disk.path} """ + " ".join(
+            f"--name=j{n} --offset={n * 32}M" for n in range(jobs)))
+    completed = f"awk '{{print $1 + $5}}' {disk.sys}/stat"
+    until(lambda: int(guest.run(completed).output) > 100, 20, "fio to be under way")
+    yield lambda: int(guest.run(completed).output)
+    until(lambda: disk.file("ballast/state") == "live", 60, "the disk to be live")
+    now = int(guest.run(completed).output)
+    until(lambda: int(guest.run(completed).output) > now + 50, 60, "fio to go on")
+    assert fio.running, fio.output
+    fio.kill(signal.SIGINT, 60)
+    errors = fio.output
+    assert "verify" not in errors and "error" not in errors.lower(), errors
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_server_killed_again_and_again(shared_vm, connections):
+    """SIGKILL, and back after up to 1 s; the time from its return to the first answer is shown."""
+    took = []
+    with servers.NbdServer({"swap": 64 << 20}) as server, \
+            Disk(shared_vm, server, export="swap", connections=connections) as disk, \
+            verifying(shared_vm, disk) as completed:
+        for _ in range(6 * ROUNDS):
+            server.stop()
+            pause = random.random()
+            threading.Event().wait(pause)
+            before = completed()
+            server.start()
+            began = time.monotonic()
+            until(lambda: completed() > before, 30, "an answer after the server's return")
+            took.append(time.monotonic() - began)
+        print(f"{len(took)} restarts, {disk.file('ballast/reconnects')} reconnects; back after "
+              f"{statistics.median(took):.2f} s, {max(took):.2f} s at most")
+        assert max(took) < 10
+        assert int(disk.file("ballast/reconnects")) >= 6
+
+
+@contextmanager
+def dropped(guest):
+    """No packet crosses the host's bridge, and nobody is told."""
+    tap = guest.network.taps[0]
+    net.ip("link", "set", tap, "nomaster")
+    try:
+        yield
+    finally:
+        net.ip("link", "set", tap, "master", net.BRIDGE)
+
+
+@contextmanager
+def link_down(guest):
+    guest.qmp("set_link", name="nic0", up=False)
+    try:
+        yield
+    finally:
+        guest.qmp("set_link", name="nic0", up=True)
+
+
+@contextmanager
+def interface_down(guest):
+    guest.run("ip link set eth0 down")
+    try:
+        yield
+    finally:
+        guest.run("ip link set eth0 up")
+
+
+OUTAGES = {"packets-dropped": dropped, "link-down": link_down, "interface-down": interface_down}
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+@pytest.mark.parametrize("seconds", [1, 12])
+def test_outage(shared_vm, kind, seconds):
+    with servers.NbdServer({"swap": 64 << 20}) as server, \
+            Disk(shared_vm, server, export="swap") as disk, \
+            verifying(shared_vm, disk) as completed:
+        with OUTAGES[kind](shared_vm):
+            threading.Event().wait(seconds)
+            before = completed()
+        began = time.monotonic()
+        until(lambda: completed() > before, 30, "an answer after the outage")
+        print(f"{kind}: back {time.monotonic() - began:.2f} s after {seconds} s; "
+              f"{disk.file('ballast/reconnects')} reconnects")
+
+
+def test_stopped_server_is_left_alone(shared_vm):
+    """One that is slow but alive: its machine answers, and it goes on where it was."""
+    with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk, \
+            verifying(shared_vm, disk):
+        os.kill(server.process.pid, signal.SIGSTOP)
+        threading.Event().wait(12)
+        os.kill(server.process.pid, signal.SIGCONT)
+        until(lambda: disk.file("ballast/inflight") != "", 10, "the disk")
+        assert disk.file("ballast/reconnects") == "0"
+
+
+def test_timeout_gives_a_silent_server_up(shared_vm):
+    """It answers TCP and not NBD; with timeout=2 the next connection gets the request."""
+    memory = nbd.Memory()
+    seen = []
+
+    def serve(connection):
+        nbd.negotiate(connection, memory.size)
+        first = not seen
+        seen.append(connection)
+        while (request := nbd.take_request(connection)).type != nbd.DISC:
+            if first and request.offset == 512 << 10:
+                connection.recv(1)  # until it is given up
+                return
+            connection.sendall(memory.answer(request))
+
+    with servers.ScriptedServer(serve) as server, Disk(shared_vm, server, timeout=2) as disk:
+        shared_vm.run("dmesg -C")
+        began = time.monotonic()
+        job = shared_vm.spawn(f"dd if={disk.path} bs=4k count=1 skip=128 iflag=direct status=none")
+        assert job.wait(30) == 0
+        print(f"answered after {time.monotonic() - began:.1f} s")
+        assert bytes(job.data) == bytes(memory.data[512 << 10:(512 << 10) + 4096])
+        assert "a request was not answered in time" in shared_vm.run("dmesg").output
+        assert disk.file("ballast/reconnects") == "1"
+
+
+def test_deadline_fails_io_and_ends(shared_vm):
+    """What waits fails, what comes fails at once, and when the server is back it works again."""
+    with servers.Nbdkit("memory", "64M") as server, \
+            Disk(shared_vm, server, deadline=3) as disk:
+        shared_vm.run("dmesg -C")
+        server.stop()
+        read = f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct 2>&1"
+        waiting = shared_vm.spawn(f"{read} skip=1000")
+        until(lambda: disk.file("ballast/state") == "reconnecting", 10, "it to notice")
+        assert waiting.running
+        assert waiting.wait(30) and "Input/output error" in waiting.output
+        assert disk.file("ballast/state") == "failed"
+        began = time.monotonic()
+        said = shared_vm.run(read, check=False)
+        assert said.status and time.monotonic() - began < 3
+        assert disk.file("ballast/inflight") == "0"
+        log = shared_vm.run("dmesg").output
+        assert "no connection for 3 s: I/O fails from now on (deadline=)" in log, log
+        server.start()
+        until(lambda: disk.file("ballast/state") == "live", 20, "it to be live again")
+        shared_vm.run(read)
+        assert "I/O works again" in shared_vm.run("dmesg").output
+
+
+def changing(*exports):
+    """A server whose connections see one export after the other; the last one from then on."""
+    memories = [nbd.Memory(size, flags=flags) for size, flags in exports]
+    count = []
+
+    def serve(connection):
+        memory = memories[min(len(count), len(memories) - 1)]
+        count.append(1)
+        nbd.negotiate(connection, memory.size, memory.flags)
+        while (request := nbd.take_request(connection)).type != nbd.DISC:
+            connection.sendall(memory.answer(request))
+    return serve
+
+
+MIB = 1 << 20
+REFUSED = {
+    "smaller": ((MIB, nbd.USUAL), (MIB - 512, nbd.USUAL), "the export is smaller now"),
+    "read-only": ((MIB, nbd.USUAL), (MIB, nbd.USUAL | nbd.READ_ONLY), "the export is read-only now"),
+    "no-flush": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_FLUSH),
+                 "the export can't be flushed any more"),
+    "no-fua": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_FUA), "the export lacks FUA now"),
+    "no-trim": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_TRIM),
+                "the export can't be trimmed any more"),
+    "no-zeroes": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_WRITE_ZEROES),
+                  "the export lacks write zeroes now"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_another_export_is_refused_and_tried_again(shared_vm, name):
+    good, bad, why = REFUSED[name]
+    with servers.ScriptedServer(changing(good, bad, bad, good)) as server, \
+            Disk(shared_vm, server) as disk:
+        shared_vm.run("dmesg -C")
+        server.connections[0].shutdown(2)
+        read = f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct status=none"
+        shared_vm.run(read, timeout=30)
+        log = shared_vm.run("dmesg -t").output
+        assert log.count(f"negotiation: {why} (error -78)") == 1, log
+        assert disk.file("ballast/reconnects") == "1" and len(server.connections) == 4
+
+
+def test_growth_is_taken(shared_vm):
+    uevents = shared_vm.spawn("exec udevadm monitor --kernel --property --subsystem-match=block")
+    uevents.wait_output("KERNEL - the kernel uevent", 10)
+    with servers.ScriptedServer(changing((MIB, nbd.USUAL), (3 * MIB, nbd.USUAL))) as server, \
+            Disk(shared_vm, server) as disk:
+        server.connections[0].shutdown(2)
+        until(lambda: disk.file("size") == str(3 * MIB // 512), 20, "the disk to grow")
+        uevents.wait_output("RESIZE=1", 10)
+        shared_vm.run(f"dd if={disk.path} of=/dev/null bs=4k skip=700 count=1 iflag=direct "
+                      "status=none")
+    uevents.kill()
+
+
+def test_forced_detach_in_every_state(shared_vm):
+    """While it is connecting, live under load, reconnecting with requests waiting, and failed."""
+    with servers.Nbdkit("memory", "64M") as server:
+        read = "dd if=/dev/ballast0 of=/dev/null bs=64k iflag=direct 2>&1"
+        for state in ("live", "reconnecting", "failed"):
+            disk = Disk(shared_vm, server, deadline=1 if state == "failed" else 0)
+            load = shared_vm.spawn(f"while {read}; do :; done")
+            if state != "live":
+                server.stop()
+                until(lambda: disk.file("ballast/state") == state, 20, f"it to be {state}")
+                server.start() if state == "failed" else None
+            shared_vm.run(f"echo force > {disk.sys}/ballast/detach")
+            assert load.wait(20) == 0
+            assert "Input/output error" in load.output or "No such" in load.output or \
+                "No medium" in load.output, load.output
+            if state == "reconnecting":
+                server.start()
+            shared_vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast[0-9]'")
+        # Two at once: one ends it, the other finds nothing or is told that it is busy.
+        disk = Disk(shared_vm, server)
+        said = shared_vm.run(f"(echo force > {disk.sys}/ballast/detach) 2>&1 & "
+                             f"(echo force > {disk.sys}/ballast/detach) 2>&1; wait; "
+                             "! ls -d /sys/block/ballast*")
+        print(said.output)
