@@ -24,9 +24,13 @@ struct ballast_skb_layout {
 	u32 room;
 };
 
+/* Bytes that drivers copy out of the page that they came in. */
+#define ESTIMATE_COPIED		128
+
 u32 estimate_skb_buffer(const struct ballast_skb_layout *layout, u32 size);
 unsigned int estimate_skb_order(const struct ballast_skb_layout *layout,
 				u32 size);
+u32 estimate_skb_linear(const struct ballast_skb_layout *layout);
 u32 estimate_skb_pages(const struct ballast_skb_layout *layout, u32 packets,
 		       u32 size);
 

@@ -93,28 +93,45 @@ static void lend_refill(struct ballast_reserve *res, long headroom)
 	}
 }
 
+/*
+ * Where nothing hangs on the interface reclaim goes on by itself, and a busy
+ * machine comes near to its last page all the time, with packets from the
+ * emergency reserves where a softirq interrupts kswapd: that alone is no
+ * reason to drop anything, until the last block is lent in vain.
+ */
 static bool lend_called_for(struct ballast_reserve *res, long headroom,
 			    bool leaving)
 {
 	/* To leave takes a quarter more than to enter. */
 	long filter_below = res->filter_below + (leaving ? res->filter_below / 4 : 0);
 
-	if (lend_hangs(res) &&
-	    (ballast_reserve_lent(res) || headroom < filter_below))
-		return true;
-	return headroom < res->floor ||
-	       time_before(jiffies, READ_ONCE(res->pfmemalloc_at) + LEND_CALM);
+	if (lend_hangs(res))
+		return ballast_reserve_lent(res) || headroom < filter_below ||
+		       time_before(jiffies, READ_ONCE(res->pfmemalloc_at) +
+						    LEND_CALM);
+	return headroom < res->floor &&
+	       (!res->blocks || !res->blocks->pool.curr_nr);
+}
+
+/* Nothing in flight: only what keeps a refill from failing in between. */
+static long lend_mark(struct ballast_reserve *res)
+{
+	return lend_hangs(res) ? res->lend_below : res->lend_below / 4;
 }
 
 /* Under the lock: lend if that is needed, and see whether it is in use. */
 static void lend_update(struct ballast_reserve *res, long headroom)
 {
+	long mark = lend_mark(res);
+
 	if (res->stopping)
 		return;
-	if (headroom < res->lend_below && lend_hangs(res))
-		lend_blocks(res, clamp_t(long, (res->lend_below - headroom) >>
-						       res->order,
+	if (headroom < mark) {
+		lend_blocks(res, clamp_t(long, (mark - headroom) >> res->order,
 					 1, LEND_BATCH));
+		if (!timer_pending(&res->timer))
+			mod_timer(&res->timer, jiffies + LEND_TICK);
+	}
 
 	if (!res->in_use) {
 		if (!lend_called_for(res, headroom, false))

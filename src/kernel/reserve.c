@@ -512,11 +512,12 @@ ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf)
 	if (!mutex_trylock(&reserves_mutex))
 		return restart_syscall();
 	len = sysfs_emit(buf,
-			 "%u packets of %u bytes: each %u bytes of buffer (order %u) and %u of struct sk_buff: %u pages\n"
+			 "%u packets of %u bytes: each %u bytes of buffer (order %u), %u for headers and %u of struct sk_buff, and a sixteenth: %u pages\n"
 			 "at most 1/64 of memory: %lu pages\n"
 			 "set by hand: %d pages (-1: no)\n"
 			 "lends below %ld pages of headroom, in use below %ld with I/O in flight; headroom now %ld\n",
 			 res->packets, res->frame, buffer, res->order,
+			 estimate_skb_linear(&reserve_layout),
 			 reserve_layout.head,
 			 estimate_skb_pages(&reserve_layout, res->packets,
 					    res->frame),

@@ -93,7 +93,8 @@ struct ballast_blocks {
  *	    are lent as it lacks.
  * @lend_below: headroom, in pages, under which blocks are lent
  * @filter_below: headroom under which it is in use while I/O is in flight
- * @floor: headroom under which it is in use whatever is in flight
+ * @floor: headroom under which it is in use with nothing in flight, once all
+ *	   blocks are lent
  * @busy: users with requests in flight
  * @guards: users whose requests are not seen
  * @filter: drop other traffic while in use

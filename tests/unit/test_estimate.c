@@ -53,15 +53,20 @@ static void test_order(void **state)
 static void test_pages(void **state)
 {
 	assert_int_equal(estimate_skb_pages(&layout, 0, 1514), 0);
-	/* A page of buffer, a page of struct sk_buff: nothing is shared. */
-	assert_int_equal(estimate_skb_pages(&layout, 1, 1514), 2);
-	assert_int_equal(estimate_skb_pages(&layout, 2, 1514), 2);
-	assert_int_equal(estimate_skb_pages(&layout, 3, 1514), 3);
-	/* One connection of depth 128: 384 and 48. */
-	assert_int_equal(estimate_skb_pages(&layout, 768, 1514), 432);
-	assert_int_equal(estimate_skb_pages(&layout, 50, 64), 7 + 4);
+	/* A page of buffer, of headers, of struct sk_buff: nothing is shared. */
+	assert_int_equal(estimate_skb_pages(&layout, 1, 1514), 3);
+	assert_int_equal(estimate_skb_pages(&layout, 2, 1514), 3);
+	assert_int_equal(estimate_skb_pages(&layout, 3, 1514), 4);
+	/* One connection of depth 128: 384, 96 and 48, and a sixteenth. */
+	assert_int_equal(estimate_skb_pages(&layout, 768, 1514), 528 + 33);
+	assert_int_equal(estimate_skb_pages(&layout, 50, 64), 7 + 7 + 4 + 1);
 	assert_int_equal(estimate_skb_pages(&layout, 256, 9014),
-			 256 * 4 + 16);
+			 256 * 4 + 32 + 16 + 67);
+}
+
+static void test_linear(void **state)
+{
+	assert_int_equal(estimate_skb_linear(&layout), 512);
 }
 
 /* More packets, or larger ones, never take less. */
@@ -90,6 +95,7 @@ int main(void)
 		cmocka_unit_test(test_buffer),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_linear),
 		cmocka_unit_test(test_monotonic),
 	};
 

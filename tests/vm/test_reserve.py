@@ -136,7 +136,7 @@ def test_good_values(guest, server):
             assert pages(guest) == (size, size, 0)
         assert write(guest, f"{RESERVE}/packet_limit", "100") == (0, "")
         assert value(guest, "packet_limit") == "100"
-        assert 50 <= pages(guest)[0] <= 75
+        assert 50 <= pages(guest)[0] <= 80
         assert write(guest, f"{RESERVE}/packet_limit", "auto") == (0, "")
         assert pages(guest)[0] == auto
         assert write(guest, f"{RESERVE}/lend_below", "512") == (0, "")
