@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What the filter costs while the reserve is not in use. Started by make bench-filter.
 
-One guest receives iperf3's TCP, and 64-byte UDP packets as fast as they come: without
+One guest receives iperf3's TCP, and 64-byte UDP packets, more than it can take: without
 ballast on its interface, with an idle disk attached over it, and with the interface
 guarded, in turn. Prints the median of the ratios, round by round, to what was
 received without.
@@ -41,7 +41,7 @@ def small(guest, seconds):
     def received():
         return int(guest.run("cat /sys/class/net/eth0/statistics/rx_packets").output)
 
-    flood = host.start([sys.executable, str(REPO / "tests/storm/traffic.py"), "small",
+    flood = host.start([sys.executable, str(REPO / "tests/storm/traffic.py"), "flood",
                         guest.address4, "7", str(seconds + 1), "0"], stdout=subprocess.DEVNULL)
     try:
         first = received()
