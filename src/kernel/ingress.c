@@ -329,7 +329,7 @@ unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 
 	if (unlikely(skb_pfmemalloc(skb)))
 		WRITE_ONCE(res->pfmemalloc_at, jiffies);
-	if (!atomic_read(&res->busy) && !READ_ONCE(res->in_use) &&
+	if (!ballast_reserve_busy(res) && !READ_ONCE(res->in_use) &&
 	    !READ_ONCE(res->guards) &&
 	    (this_cpu_inc_return(res->stats->seen) & INGRESS_IDLE_MASK))
 		return NF_ACCEPT;

@@ -22,7 +22,7 @@
 #include "headroom.h"
 #include "reserve.h"
 
-/* Blocks at a time: what a ring asks for between two looks, and no more. */
+/* Blocks between two looks at the headroom. */
 #define LEND_BATCH		32
 #define REFILL_BATCH		16
 /*
@@ -39,7 +39,7 @@
 /* Does reclaim hang on this interface? */
 static bool lend_hangs(struct ballast_reserve *res)
 {
-	if (atomic_read(&res->busy))
+	if (ballast_reserve_busy(res))
 		return true;
 	if (!READ_ONCE(res->guards))
 		return false;
@@ -61,6 +61,21 @@ static void lend_blocks(struct ballast_reserve *res, unsigned int blocks)
 		__free_pages(page, from->order);
 		res->lends++;
 	}
+}
+
+/*
+ * Lend until the headroom is up to @mark, and not just so many blocks: a zone
+ * may be far below the point where headroom begins, and the first pages that
+ * are freed stay on this processor's own list, where no watermark sees them.
+ * Return: the headroom then
+ */
+static long lend_up_to(struct ballast_reserve *res, long headroom, long mark)
+{
+	while (headroom < mark && res->blocks && res->blocks->pool.curr_nr) {
+		lend_blocks(res, LEND_BATCH);
+		headroom = ballast_headroom(res->order);
+	}
+	return headroom;
 }
 
 /*
@@ -127,8 +142,7 @@ static void lend_update(struct ballast_reserve *res, long headroom)
 	if (res->stopping)
 		return;
 	if (headroom < mark) {
-		lend_blocks(res, clamp_t(long, (mark - headroom) >> res->order,
-					 1, LEND_BATCH));
+		headroom = lend_up_to(res, headroom, mark);
 		if (!timer_pending(&res->timer))
 			mod_timer(&res->timer, jiffies + LEND_TICK);
 	}
@@ -221,7 +235,7 @@ static void lend_tick(struct timer_list *timer)
 		lend_rescue(res);
 	else if (ballast_reserve_lent(res))
 		lend_refill(res, headroom);
-	if (!res->stopping && (atomic_read(&res->busy) || res->in_use ||
+	if (!res->stopping && (ballast_reserve_busy(res) || res->in_use ||
 			       ballast_reserve_lent(res)))
 		mod_timer(&res->timer, jiffies + LEND_TICK);
 	spin_unlock(&res->lock);
@@ -249,6 +263,7 @@ void ballast_lend_io_begin(struct ballast_reserve *res)
  */
 void ballast_lend_io_end(struct ballast_reserve *res)
 {
+	WRITE_ONCE(res->io_at, jiffies);
 	atomic_dec(&res->busy);
 }
 
@@ -273,6 +288,7 @@ void ballast_lend_start(struct ballast_reserve *res)
 	res->pfmemalloc_at = jiffies - LEND_RECENT;
 	res->memalloc_at = jiffies - LEND_RECENT;
 	res->rx_at = jiffies;
+	res->io_at = jiffies - BALLAST_BUSY;
 	res->rescued_at = jiffies;
 }
 

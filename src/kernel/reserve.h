@@ -12,6 +12,7 @@
 #ifndef BALLAST_RESERVE_H
 #define BALLAST_RESERVE_H
 
+#include <linux/jiffies.h>
 #include <linux/kobject.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -107,6 +108,7 @@ struct ballast_blocks {
  * @pfmemalloc_at: jiffies; when a packet from the emergency reserves came
  * @memalloc_at: jiffies; when a packet for block I/O came last
  * @rx_at: jiffies; when any packet came last
+ * @io_at: jiffies; when the last request in flight was answered
  * @busy_since: jiffies; when requests came in flight
  * @rescued_at: jiffies; when the last rescue was
  * @used_since: jiffies; when @in_use became true
@@ -150,6 +152,7 @@ struct ballast_reserve {
 	unsigned long pfmemalloc_at;
 	unsigned long memalloc_at;
 	unsigned long rx_at;
+	unsigned long io_at;
 	unsigned long busy_since;
 	unsigned long rescued_at;
 	unsigned long used_since;
@@ -200,6 +203,18 @@ unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 /* netsysfs.c: process context */
 int ballast_netsysfs_add(struct ballast_reserve *res);
 void ballast_netsysfs_remove(struct ballast_reserve *res);
+
+/*
+ * Are requests in flight, or were just now? A machine that swaps has none for
+ * a moment again and again, and in such a moment a burst of packets takes all
+ * that the next refill would need.
+ */
+#define BALLAST_BUSY		(HZ / 10)
+static inline bool ballast_reserve_busy(const struct ballast_reserve *res)
+{
+	return atomic_read(&res->busy) ||
+	       time_before(jiffies, READ_ONCE(res->io_at) + BALLAST_BUSY);
+}
 
 /* Blocks that are with the page allocator; under the lock, or as a hint. */
 static inline unsigned int ballast_reserve_lent(const struct ballast_reserve *res)
