@@ -10,7 +10,6 @@ received without.
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests" / "vm"))
 
-from rig import host, image, module, net  # noqa: E402
+from rig import host, image, module  # noqa: E402
 from rig.disk import Disk  # noqa: E402
 from rig.servers import NbdServer  # noqa: E402
 from rig.vm import VM  # noqa: E402

@@ -17,7 +17,7 @@ from errno import (E2BIG, EACCES, EBUSY, ECONNREFUSED, ECONNRESET, EFBIG, EHOSTU
 import pytest
 
 from rig import net, servers
-from rig.nbd import (ACK, EXPORT_NAME, GO, GREETING, HAS_FLAGS, INFO, REPLY_MAGIC,
+from rig.nbd import (ACK, EXPORT_NAME, GO, GREETING, HAS_FLAGS, INFO,
                      STRUCTURED_REPLY, UNSUP, greet, info_blocks, info_export, reply, take_option)
 from rig.wait import until
 

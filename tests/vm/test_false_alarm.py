@@ -10,7 +10,7 @@ import re
 import subprocess
 import tempfile
 
-from rig import host, module, net, servers
+from rig import host, module, servers
 from rig.disk import Disk
 from rig.wait import until
 

@@ -4,8 +4,7 @@ What it does when memory is gone is in tests/storm; what the filter drops in tes
 """
 
 import re
-from errno import EEXIST, EINVAL, ENODEV, ENOMEM, EPERM, errorcode
-from pathlib import Path
+from errno import EEXIST, EINVAL, ENODEV, EPERM, errorcode
 
 import pytest
 

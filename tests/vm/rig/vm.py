@@ -4,7 +4,6 @@ import atexit
 import gzip
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections import namedtuple
