@@ -8,7 +8,6 @@ nothing here is done anywhere else.
 import subprocess
 from pathlib import Path
 
-
 BRIDGE = "ballast"
 HOST4 = "192.0.2.1"
 HOST6 = "2001:db8::1"
