@@ -19,6 +19,7 @@ import pytest
 from rig import net, servers
 from rig.nbd import (ACK, EXPORT_NAME, GO, GREETING, HAS_FLAGS, INFO,
                      STRUCTURED_REPLY, UNSUP, greet, info_blocks, info_export, reply, take_option)
+from rig.servers import receive
 from rig.wait import until
 
 ATTACH = "/sys/class/ballast/attach"
