@@ -94,6 +94,21 @@ static ssize_t estimate_show(struct kobject *kobj, struct kobj_attribute *attr,
 }
 static struct kobj_attribute estimate_attr = __ATTR_RO(estimate);
 
+/* What an administrator wrote: a number of pages, or auto. Return: 0, or an errno */
+static int read_pages(const char *name, const struct kobj_attribute *attr,
+		      const char *buf, int *pages)
+{
+	if (!capable(CAP_NET_ADMIN))
+		return -EPERM;
+	*pages = BALLAST_RESERVE_AUTO;
+	if (sysfs_streq(buf, "auto") ||
+	    (!kstrtoint(buf, 10, pages) && *pages >= 0))
+		return 0;
+	pr_err("%s: %s: is neither a number of pages nor auto\n", name,
+	       attr->attr.name);
+	return -EINVAL;
+}
+
 SHOW(size_pages, "%u", count_pages(res, false) + count_pages(res, true))
 
 static ssize_t size_pages_store(struct kobject *kobj,
@@ -102,17 +117,11 @@ static ssize_t size_pages_store(struct kobject *kobj,
 {
 	struct ballast_reserve *res = to_reserve(kobj);
 	const char *name = kobject_name(kobj->parent);
-	int pages = BALLAST_RESERVE_AUTO;
-	int err;
+	int pages, err;
 
-	if (!capable(CAP_NET_ADMIN))
-		return -EPERM;
-	if (!sysfs_streq(buf, "auto") &&
-	    (kstrtoint(buf, 10, &pages) || pages < 0)) {
-		pr_err("%s: size_pages: is neither a number of pages nor auto\n",
-		       name);
-		return -EINVAL;
-	}
+	err = read_pages(name, attr, buf, &pages);
+	if (err)
+		return err;
 	err = ballast_reserve_set_pages(res, pages);
 	if (err == -EINVAL)
 		pr_err("%s: size_pages=%d: is over %lu pages, a tenth of memory\n",
@@ -153,17 +162,11 @@ static ssize_t lend_below_store(struct kobject *kobj,
 				size_t len)
 {
 	const char *name = kobject_name(kobj->parent);
-	int pages = BALLAST_RESERVE_AUTO;
-	int err;
+	int pages, err;
 
-	if (!capable(CAP_NET_ADMIN))
-		return -EPERM;
-	if (!sysfs_streq(buf, "auto") &&
-	    (kstrtoint(buf, 10, &pages) || pages < 0)) {
-		pr_err("%s: lend_below: is neither a number of pages nor auto\n",
-		       name);
-		return -EINVAL;
-	}
+	err = read_pages(name, attr, buf, &pages);
+	if (err)
+		return err;
 	err = ballast_reserve_set_lend_below(to_reserve(kobj), pages);
 	if (err == -EINVAL)
 		pr_err("%s: lend_below=%d: the machine has only %lu pages\n",
