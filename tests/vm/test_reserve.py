@@ -64,8 +64,9 @@ def test_every_file_is_there_and_described(guest, server):
 
 def test_size_follows_what_can_be_in_flight(guest, server):
     sizes = {}
-    for options in ({}, {"queue_depth": 32}, {"queue_depth": 1}, {"connections": 2},
-                    {"queue_depth": 64, "connections": 2}):
+    # Not more than a 64th of memory, which two connections of the default depth would be over.
+    for options in ({}, {"queue_depth": 32}, {"queue_depth": 1},
+                    {"queue_depth": 32, "connections": 2}, {"queue_depth": 64, "connections": 2}):
         with Disk(guest, server, **options):
             sizes[tuple(options.items())] = pages(guest)[0]
             text = value(guest, "estimate")
@@ -74,7 +75,7 @@ def test_size_follows_what_can_be_in_flight(guest, server):
     default = sizes[()]
     assert 0 < default < 8 * MIB // PAGE
     assert sizes[(("queue_depth", 32),)] == pytest.approx(default / 4, rel=0.05)
-    assert sizes[(("connections", 2),)] == pytest.approx(default * 2, rel=0.05)
+    assert sizes[(("queue_depth", 32), ("connections", 2))] == pytest.approx(default / 2, rel=0.05)
     assert sizes[(("queue_depth", 64), ("connections", 2))] == pytest.approx(default, rel=0.05)
     # Never under the 50 packets of the 2005 design, of half a page each.
     assert sizes[(("queue_depth", 1),)] >= 25
@@ -90,9 +91,9 @@ def test_small_machine_keeps_its_memory(vm, server):
 
 
 def test_two_disks_share_one_reserve(guest, server):
-    with Disk(guest, server):
+    with Disk(guest, server, queue_depth=32):
         alone = pages(guest)[0]
-        with Disk(guest, server, index=1):
+        with Disk(guest, server, index=1, queue_depth=32):
             assert pages(guest)[0] == pytest.approx(alone * 2, rel=0.05)
         assert pages(guest)[0] == alone
     guest.run(f"! ls -d {RESERVE}")
