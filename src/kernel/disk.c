@@ -426,6 +426,9 @@ int ballast_disk_attach(const struct ballast_options *opts)
 	}
 	if (err)
 		goto failed;
+	/* The thread looks around, and then need not wake for the attach. */
+	WRITE_ONCE(disk->moved, true);
+	wake_up(&disk->wait);
 	err = ballast_sysfs_add(disk);
 	if (err)
 		goto del;
