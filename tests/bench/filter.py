@@ -19,6 +19,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests" / "vm"))
 
+from bench import enter  # noqa: E402
 from rig import host, image, module  # noqa: E402
 from rig.disk import Disk  # noqa: E402
 from rig.servers import NbdServer  # noqa: E402
@@ -63,9 +64,7 @@ def main():
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
     if "BALLAST_BENCH_INSIDE" not in os.environ:
         image.get()
-        os.environ["BALLAST_BENCH_INSIDE"] = str(module.build().path)
-        unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-        os.execvp("unshare", [*unshare, "--", sys.executable, "-B", *sys.argv])
+        enter(module.build().path)
 
     results = {measure: {"none": [], "disk": [], "guard": []} for measure in MEASURES}
     with NbdServer({"swap": 1 << 30}) as server, VM(memory=512, name="filter") as guest:

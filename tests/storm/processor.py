@@ -20,14 +20,15 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
 import run  # noqa: E402
 from rig import host, image  # noqa: E402
 from rig.vm import VM  # noqa: E402
+from storm import enter  # noqa: E402
 
 
 def count(guest, seconds):
     """What two processors got done in a second."""
     said = guest.run(f"stress-ng --cpu 2 --cpu-method int64 --metrics-brief -t {seconds} 2>&1",
                      timeout=seconds + 60).output
-    return float(re.search(r"\bcpu +\d+ +([\d.]+)", said)[0].split()[1]) / float(
-        re.search(r"\bcpu +\d+ +([\d.]+)", said)[1])
+    operations, took = re.search(r"\bcpu +(\d+) +([\d.]+)", said).groups()
+    return int(operations) / float(took)
 
 
 def main():
@@ -38,9 +39,7 @@ def main():
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
     if "BALLAST_STORM_INSIDE" not in os.environ:
         image.get()
-        os.environ["BALLAST_STORM_INSIDE"] = "yes"
-        unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-        os.execvp("unshare", [*unshare, "--", sys.executable, "-B", *sys.argv])
+        enter("no module")
     for storm in options.storms.split():
         ratios = []
         for _ in range(options.rounds):
