@@ -26,8 +26,11 @@
 #include "reserve.h"
 #include "tcpmem.h"
 
-/* Memory is looked at for each packet, or, with no I/O, for every 16th. */
-#define INGRESS_IDLE_MASK	15
+/*
+ * Where memory is plentiful, or no I/O hangs on the interface, it is looked
+ * at for every 16th packet only.
+ */
+#define INGRESS_MASK		15
 /* What passes beside block I/O: so many packets in so long. */
 #define INGRESS_BUDGET		64
 #define INGRESS_WINDOW		(HZ / 10)
@@ -308,6 +311,19 @@ static bool ingress_pass(struct ingress_packet *packet)
 	}
 }
 
+/*
+ * Between two packets within a jiffy nothing but packets can take much of
+ * what is under the min watermarks; so plenty lasts until the next jiffy.
+ */
+static bool ingress_must_look(const struct ballast_reserve *res)
+{
+	if (READ_ONCE(res->in_use))
+		return true;
+	if (READ_ONCE(res->ample) && READ_ONCE(res->rx_at) == jiffies)
+		return false;
+	return READ_ONCE(res->guards) || ballast_reserve_busy(res);
+}
+
 /**
  * ballast_ingress_hook - see each packet that comes in on an interface
  * @priv: its reserve
@@ -329,9 +345,8 @@ unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 
 	if (unlikely(skb_pfmemalloc(skb)))
 		WRITE_ONCE(res->pfmemalloc_at, jiffies);
-	if (!ballast_reserve_busy(res) && !READ_ONCE(res->in_use) &&
-	    !READ_ONCE(res->guards) &&
-	    (this_cpu_inc_return(res->stats->seen) & INGRESS_IDLE_MASK))
+	if (likely(!ingress_must_look(res)) &&
+	    (this_cpu_inc_return(res->stats->seen) & INGRESS_MASK))
 		return NF_ACCEPT;
 	if (READ_ONCE(res->rx_at) != jiffies)
 		WRITE_ONCE(res->rx_at, jiffies);

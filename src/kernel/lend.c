@@ -22,6 +22,8 @@
 #include "headroom.h"
 #include "reserve.h"
 
+/* Times the mark: so much headroom is plenty. */
+#define LEND_AMPLE		4
 /* Blocks between two looks at the headroom. */
 #define LEND_BATCH		32
 #define REFILL_BATCH		16
@@ -174,7 +176,10 @@ static void lend_update(struct ballast_reserve *res, long headroom)
 bool ballast_lend_check(struct ballast_reserve *res)
 {
 	long headroom = ballast_headroom(res->order);
+	bool ample = headroom >= LEND_AMPLE * res->filter_below;
 
+	if (READ_ONCE(res->ample) != ample)
+		WRITE_ONCE(res->ample, ample);
 	if (likely(!READ_ONCE(res->in_use) && headroom >= res->filter_below))
 		return false;
 	/* Who holds it does the same. */

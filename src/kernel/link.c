@@ -445,6 +445,8 @@ void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 	timer_setup(&link->retry, link_retry, 0);
 	timer_setup(&link->watch, link_watch_tick, 0);
 	tasklet_setup(&link->reader, link_reader);
+	ratelimit_state_init(&link->said, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	link->slots = slots;
 	link->nr_slots = nr_slots;
 	link->timeout = timeout * HZ;

@@ -22,6 +22,7 @@
 #include <linux/interrupt.h>
 #include <linux/list.h>
 #include <linux/llist.h>
+#include <linux/ratelimit.h>
 #include <linux/socket.h>
 #include <linux/timer.h>
 #include <linux/uio.h>
@@ -146,6 +147,7 @@ struct ballast_rx {
  * @watch: looks after requests that have no answer, once a second
  * @timeout: jiffies that a request may go unanswered; 0: for ever
  * @wait: the disk's thread and whoever waits for this link
+ * @said: how often of late the log was told that it failed or is back
  * @saved_data_ready: the socket's own callbacks, put back before it closes
  */
 struct ballast_link {
@@ -178,6 +180,7 @@ struct ballast_link {
 	struct timer_list watch;
 	unsigned long timeout;
 	wait_queue_head_t *wait;
+	struct ratelimit_state said;
 	void (*saved_data_ready)(struct sock *sk);
 	void (*saved_write_space)(struct sock *sk);
 	void (*saved_state_change)(struct sock *sk);

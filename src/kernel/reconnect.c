@@ -279,10 +279,10 @@ static unsigned int drop_failed(struct ballast_disk *disk, bool *answered)
 		down++;
 		ballast_link_outage(link, true);
 		*answered |= link->sock && link->answered;
-		if (link->sock)
-			pr_err_ratelimited("ballast%d: connection %u to %pISpc: %s (error %d)\n",
-					   disk->index, i, &disk->addr,
-					   link->why, link->err);
+		if (link->sock && __ratelimit(&link->said))
+			pr_err("ballast%d: connection %u to %pISpc: %s (error %d)\n",
+			       disk->index, i, &disk->addr, link->why,
+			       link->err);
 		if (link->sock || find_live(disk))
 			move_requests(disk, link);
 	}
@@ -305,8 +305,9 @@ static int connect_down(struct ballast_disk *disk, bool first, bool quiet)
 		if (first)
 			continue;
 		WRITE_ONCE(disk->reconnects, disk->reconnects + 1);
-		pr_info_ratelimited("ballast%d: connection %u to %pISpc is back\n",
-				    disk->index, i, &disk->addr);
+		if (__ratelimit(&link->said))
+			pr_info("ballast%d: connection %u to %pISpc is back\n",
+				disk->index, i, &disk->addr);
 	}
 	return 0;
 }

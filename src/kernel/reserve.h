@@ -99,6 +99,7 @@ struct ballast_blocks {
  * @busy: users with requests in flight
  * @guards: users whose requests are not seen
  * @filter: drop other traffic while in use
+ * @ample: headroom was far over all this when it was looked at last
  * @in_use: see the model in docs/how-it-works.md
  * @stopping: @timer is not armed any more
  * @lock: guards what follows, and @blocks; taken in softirq and
@@ -143,6 +144,7 @@ struct ballast_reserve {
 	atomic_t busy;
 	unsigned int guards;
 	bool filter;
+	bool ample;
 	bool in_use;
 	bool stopping;
 
