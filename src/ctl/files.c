@@ -5,12 +5,14 @@
 #include "files.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LINE_LEN 4096
@@ -37,6 +39,12 @@ bool file_path(char *path, size_t size, const char *format, ...)
 	fits = build(path, size, format, args);
 	va_end(args);
 	return fits;
+}
+
+bool file_is_name(const char *name, size_t size)
+{
+	return *name && strcmp(name, ".") && strcmp(name, "..") &&
+	       !strchr(name, '/') && strlen(name) < size;
 }
 
 static int open_path(int flags, const char *format, va_list args)
@@ -220,4 +228,37 @@ int file_each_line(int fd, bool (*line)(char *text, void *data), void *data)
 			return 0;
 		memmove(buf, begin, len);
 	}
+}
+
+/* opendir() would allocate. */
+int file_each_name(bool (*fn)(const char *name, void *data), void *data,
+		   const char *format, ...)
+{
+	char buf[4096] __attribute__((aligned(8)));
+	struct dirent64 *entry;
+	va_list args;
+	long n, at;
+	int fd;
+
+	va_start(args, format);
+	fd = open_path(O_RDONLY | O_DIRECTORY, format, args);
+	va_end(args);
+	if (fd < 0)
+		return fd;
+	while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
+		for (at = 0; at < n; at += entry->d_reclen) {
+			entry = (struct dirent64 *)(buf + at);
+			if (!strcmp(entry->d_name, ".") ||
+			    !strcmp(entry->d_name, ".."))
+				continue;
+			if (!fn(entry->d_name, data)) {
+				close(fd);
+				return 0;
+			}
+		}
+	}
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
 }

@@ -18,6 +18,12 @@
 bool file_path(char *path, size_t size, const char *format, ...)
 	__printf(3, 4);
 
+/*
+ * Whether @name, which anybody may have given, names one entry of a directory
+ * and fits @size bytes: it leads nowhere else.
+ */
+bool file_is_name(const char *name, size_t size);
+
 bool file_exists(const char *format, ...) __printf(1, 2);
 
 /* A file descriptor to read from, or -errno. */
@@ -54,5 +60,12 @@ long long file_field(const char *text, const char *word);
  * cut. 0 or -errno.
  */
 int file_each_line(int fd, bool (*line)(char *text, void *data), void *data);
+
+/*
+ * Call @fn for each name in a directory but . and .., in the kernel's order,
+ * until it returns false. 0 or -errno.
+ */
+int file_each_name(bool (*fn)(const char *name, void *data), void *data,
+		   const char *format, ...) __printf(3, 4);
 
 #endif

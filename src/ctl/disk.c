@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What /sys/block/ballastN/ has to say; docs/sysfs.md describes the files.
+ */
+#include "disk.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+
+/* A text's size, or a number, whose size is 0; stat is read apart. */
+static const struct field {
+	const char *file;
+	size_t offset;
+	size_t size;
+} fields[] = {
+#define TEXT(_file, _member)                          \
+	{ _file, offsetof(struct disk, _member),      \
+	  sizeof(((struct disk *)0)->_member) }
+#define NUMBER(_file, _member) { _file, offsetof(struct disk, _member), 0 }
+	TEXT("ballast/server", server),
+	TEXT("ballast/export", export),
+	TEXT("ballast/state", state),
+	TEXT("ballast/interface", interface),
+	NUMBER("ballast/connections", connections),
+	NUMBER("ballast/inflight", inflight),
+	NUMBER("ballast/reconnects", reconnects),
+	NUMBER("size", sectors),
+	NUMBER("ro", readonly),
+};
+
+#define STAT ARRAY_SIZE(fields)	/* index of its file descriptor */
+
+_Static_assert(sizeof(((struct disk *)0)->fds) / sizeof(int) == STAT + 1,
+	       "a file descriptor for each file");
+
+bool disk_exists(const char *name)
+{
+	return file_is_name(name, DISK_NAME_LEN) &&
+	       file_exists("/sys/block/%s/ballast", name);
+}
+
+int disk_open(struct disk *disk, const char *name)
+{
+	size_t i;
+	int err = 0;
+
+	memset(disk, 0, sizeof(*disk));
+	memset(disk->fds, -1, sizeof(disk->fds));
+	if (!file_is_name(name, DISK_NAME_LEN))
+		return -ENODEV;
+	strcpy(disk->name, name);
+	for (i = 0; i <= STAT && !err; i++) {
+		disk->fds[i] = file_open("/sys/block/%s/%s", name,
+					 i == STAT ? "stat" : fields[i].file);
+		if (disk->fds[i] < 0)
+			err = disk->fds[i];
+	}
+	if (err)
+		disk_close(disk);
+	return err;
+}
+
+void disk_close(struct disk *disk)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(disk->fds); i++) {
+		if (disk->fds[i] >= 0)
+			close(disk->fds[i]);
+		disk->fds[i] = -1;
+	}
+}
+
+static int read_field(struct disk *disk, size_t i)
+{
+	void *value = (char *)disk + fields[i].offset;
+	char number[32];
+	ssize_t len;
+
+	if (!fields[i].size) {
+		len = file_reread(disk->fds[i], number, sizeof(number));
+		*(long long *)value = strtoll(number, NULL, 10);
+		return len < 0 ? len : 0;
+	}
+	len = file_reread(disk->fds[i], value, fields[i].size);
+	if (len > 0 && ((char *)value)[len - 1] == '\n')
+		((char *)value)[len - 1] = '\0';
+	return len < 0 ? len : 0;
+}
+
+/* The kernel's Documentation/block/stat.rst has the columns. */
+static int read_stat(struct disk *disk)
+{
+	struct disk_stat *stat = &disk->stat;
+	unsigned long long column[17] = { 0 };
+	char text[512], *at = text;
+	ssize_t len;
+	size_t i;
+
+	len = file_reread(disk->fds[STAT], text, sizeof(text));
+	if (len < 0)
+		return len;
+	for (i = 0; i < ARRAY_SIZE(column); i++)
+		column[i] = strtoull(at, &at, 10);
+	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
+		stat->requests[i] = column[4 * i];
+		stat->sectors[i] = column[4 * i + 2];
+		stat->ms[i] = column[4 * i + 3];
+	}
+	stat->flushes = column[15];
+	stat->flush_ms = column[16];
+	return 0;
+}
+
+int disk_read(struct disk *disk)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(fields) && !err; i++)
+		err = read_field(disk, i);
+	return err ? err : read_stat(disk);
+}
+
+struct each {
+	bool (*fn)(const char *name, void *data);
+	void *data;
+};
+
+static bool if_ours(const char *name, void *data)
+{
+	const struct each *each = data;
+
+	/* By name first: each other disk would cost a look-up. */
+	if (strncmp(name, "ballast", 7) || !disk_exists(name))
+		return true;
+	return each->fn(name, each->data);
+}
+
+int disk_each(bool (*fn)(const char *name, void *data), void *data)
+{
+	struct each each = { fn, data };
+
+	return file_each_name(if_ours, &each, "/sys/block");
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BALLASTCTL_DISK_H
+#define BALLASTCTL_DISK_H
+
+#include <stdbool.h>
+
+#define DISK_NAME_LEN 32
+#define DISK_EXPORT_LEN 4097
+
+enum disk_direction { DISK_READ, DISK_WRITTEN };
+
+/* As /sys/block/NAME/stat counts. */
+struct disk_stat {
+	unsigned long long requests[2];	/* by disk_direction, completed */
+	unsigned long long sectors[2];
+	unsigned long long ms[2];	/* waited for, all requests together */
+	unsigned long long flushes;
+	unsigned long long flush_ms;
+};
+
+/* What sysfs has of a disk; the files stay open from disk_open to disk_close. */
+struct disk {
+	char name[DISK_NAME_LEN];
+	int fds[10];
+	char server[64];
+	char export[DISK_EXPORT_LEN];
+	char state[16];
+	char interface[16];
+	long long connections;
+	long long inflight;
+	long long reconnects;
+	long long sectors;
+	long long readonly;
+	struct disk_stat stat;
+};
+
+/* Whether a ballast disk has this name; anything may be asked. */
+bool disk_exists(const char *name);
+
+/* 0 or -errno. disk_read is -ENODEV once the disk is gone. */
+int disk_open(struct disk *disk, const char *name);
+int disk_read(struct disk *disk);
+void disk_close(struct disk *disk);
+
+/* Call @fn for each disk's name until it returns false, in no order: 0, -errno. */
+int disk_each(bool (*fn)(const char *name, void *data), void *data);
+
+#endif

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl status: all that sysfs has of the disks and the reserves, for
+ * people and as JSON. It must work when there is no memory: no allocation.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "disk.h"
+#include "files.h"
+#include "json.h"
+#include "memory.h"
+#include "out.h"
+#include "reserve.h"
+#include "swaps.h"
+
+const char help_status[] =
+	"Usage: ballastctl status [DISK|INTERFACE] [--json]\n"
+	"All there is to know of the disks, the reserves and the machine's memory, or of\n"
+	"one disk (ballast0, /dev/ballast0) or one interface's reserve (eth0).\n"
+	"\n"
+	"  --json   for programs; the names are those of the files in sysfs, which\n"
+	"           docs/sysfs.md describes\n"
+	"\n"
+	"Works when memory is gone. Exit status: 0, 2 where there is no such disk or\n"
+	"reserve.\n";
+
+static bool as_json;
+
+static double mib(double bytes)
+{
+	return bytes / (1 << 20);
+}
+
+static const char *const directions[] = { "read", "written" };
+
+static void print_disk(const struct disk *disk, const struct swap *swap)
+{
+	const struct disk_stat *stat = &disk->stat;
+	unsigned long long n;
+	int i;
+
+	out("%s: %s, %.1f MiB%s, server %s, export \"", disk->name,
+	    disk->state, mib(disk->sectors * 512.0),
+	    disk->readonly ? ", read-only" : "", disk->server);
+	out_text(disk->export);
+	out("\"\n  connections: %lld by %s, %lld made anew\n",
+	    disk->connections,
+	    disk->interface[0] ? disk->interface : "no interface",
+	    disk->reconnects);
+	if (swap)
+		out("  swap: %.1f MiB of %.1f MiB used, priority %d\n",
+		    swap->used_kib / 1024.0, swap->size_kib / 1024.0,
+		    swap->priority);
+	out("  in flight: %lld requests\n", disk->inflight);
+	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
+		n = stat->requests[i];
+		out("  %s: %llu requests, %.1f MiB, %.1f ms each\n",
+		    directions[i], n, mib(stat->sectors[i] * 512.0),
+		    n ? (double)stat->ms[i] / n : 0);
+	}
+	out("  flushed: %llu times, %.1f ms each\n", stat->flushes,
+	    stat->flushes ? (double)stat->flush_ms / stat->flushes : 0);
+}
+
+static void json_disk(const struct disk *disk, const struct swap *swap)
+{
+	char key[24];
+	int i;
+
+	json_begin(NULL, '{');
+	json_text("name", disk->name);
+	json_text("server", disk->server);
+	json_text("export", disk->export);
+	json_text("state", disk->state);
+	json_text("interface", disk->interface);
+	json_number("connections", disk->connections);
+	json_number("inflight", disk->inflight);
+	json_number("reconnects", disk->reconnects);
+	json_number("size_bytes", disk->sectors * 512);
+	json_bool("readonly", disk->readonly);
+	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
+		snprintf(key, sizeof(key), "%s_requests", directions[i]);
+		json_number(key, disk->stat.requests[i]);
+		snprintf(key, sizeof(key), "%s_bytes", directions[i]);
+		json_number(key, disk->stat.sectors[i] * 512);
+		snprintf(key, sizeof(key), "%s_ms", directions[i]);
+		json_number(key, disk->stat.ms[i]);
+	}
+	json_number("flushes", disk->stat.flushes);
+	json_number("flush_ms", disk->stat.flush_ms);
+	if (swap) {
+		json_begin("swap", '{');
+		json_text("path", swap->path);
+		json_number("size_bytes", swap->size_kib * 1024);
+		json_number("used_bytes", swap->used_kib * 1024);
+		json_number("priority", swap->priority);
+		json_end('}');
+	} else {
+		json_null("swap");
+	}
+	json_end('}');
+}
+
+static void print_reserve(const struct reserve *reserve)
+{
+	const long long *value = reserve->value;
+	int i;
+
+	out("%s: reserve of %lld pages (%.1f MiB) for %lld packets, %s\n",
+	    reserve->name, value[RESERVE_SIZE],
+	    mib((double)value[RESERVE_SIZE] * memory_page_size()),
+	    value[RESERVE_PACKET_LIMIT],
+	    value[RESERVE_IN_USE] ? "IN USE" : "not in use");
+	out("  pages: %lld available, %lld lent; lent where headroom is below %lld\n",
+	    value[RESERVE_AVAILABLE], value[RESERVE_LENT],
+	    value[RESERVE_LEND_BELOW]);
+	out("  blocks: %lld lent, %lld taken back; rescues: %lld\n",
+	    value[RESERVE_LENDS], value[RESERVE_REFILLS],
+	    value[RESERVE_RESCUES]);
+	out("  was in use: %lld times, %.1f s\n", value[RESERVE_ACTIVATIONS],
+	    value[RESERVE_IN_USE_MS] / 1000.0);
+	out("  received meanwhile: %lld packets kept, %lld of them allowed, %lld dropped (%.1f MiB)\n",
+	    value[RESERVE_KEPT], value[RESERVE_ALLOWED],
+	    value[RESERVE_DROPPED], mib(value[RESERVE_DROPPED_BYTES]));
+	out("  dropped by reason:");
+	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
+		out("%s %s %lld", i == RESERVE_DROPPED_FIRST ? "" : ",",
+		    reserve_reason(i), value[i]);
+	out("\n");
+}
+
+static void json_reserve(const struct reserve *reserve)
+{
+	int i;
+
+	json_begin(NULL, '{');
+	json_text("name", reserve->name);
+	for (i = 0; i < RESERVE_NR_FIELDS; i++) {
+		if (i == RESERVE_IN_USE)
+			json_bool(reserve_files[i], reserve->value[i]);
+		else
+			json_number(reserve_files[i], reserve->value[i]);
+	}
+	json_end('}');
+}
+
+static bool show_disk(const char *name, void *data)
+{
+	static struct disk disk;
+	struct swap swap;
+	bool swapped;
+
+	(void)data;
+	if (disk_open(&disk, name))
+		return true;	/* it went this moment */
+	if (!disk_read(&disk)) {
+		swapped = swap_find(name, &swap);
+		(as_json ? json_disk : print_disk)(&disk,
+						   swapped ? &swap : NULL);
+	}
+	disk_close(&disk);
+	return true;
+}
+
+static bool show_reserve(const char *name, void *data)
+{
+	static struct reserve reserve;
+
+	(void)data;
+	if (reserve_open(&reserve, name))
+		return true;
+	if (!reserve_read(&reserve))
+		(as_json ? json_reserve : print_reserve)(&reserve);
+	reserve_close(&reserve);
+	return true;
+}
+
+/* The interfaces that are guarded, whose reserves may be on those under them. */
+static void show_guard(void)
+{
+	char names[4096], *rest = names, *name;
+
+	file_read(names, sizeof(names), "/sys/class/ballast/guard");
+	if (as_json)
+		json_begin("guarded", '[');
+	else if (*names)
+		out("guarded:");
+	while ((name = strsep(&rest, "\n"))) {
+		if (*name && as_json)
+			json_text(NULL, name);
+		else if (*name)
+			out(" %s", name);
+	}
+	if (as_json)
+		json_end(']');
+	else if (*names)
+		out("\n");
+}
+
+static void show_memory(void)
+{
+	struct memory memory;
+	double page = memory_page_size();
+
+	if (memory_open() || memory_read(&memory))
+		return;
+	if (!as_json) {
+		out("memory: %.1f MiB free; watermarks: min %.1f, low %.1f, high %.1f MiB\n",
+		    mib(memory.free * page), mib(memory.min * page),
+		    mib(memory.low * page), mib(memory.high * page));
+		return;
+	}
+	json_begin("memory", '{');
+	json_number("page_size", memory_page_size());
+	json_number("free_pages", memory.free);
+	json_number("min_pages", memory.min);
+	json_number("low_pages", memory.low);
+	json_number("high_pages", memory.high);
+	json_end('}');
+}
+
+/* Of everything, or of the one disk or interface that is not NULL. */
+static void show(const char *disk, const char *interface)
+{
+	bool all = !disk && !interface;
+
+	if (as_json) {
+		json_begin(NULL, '{');
+		json_bool("loaded", file_exists("/sys/class/ballast"));
+		json_begin("disks", '[');
+	} else if (all && !file_exists("/sys/class/ballast")) {
+		out("the module is not loaded; attach loads it\n");
+	}
+	if (disk)
+		show_disk(disk, NULL);
+	else if (all)
+		disk_each(show_disk, NULL);
+	if (as_json) {
+		json_end(']');
+		json_begin("reserves", '[');
+	}
+	if (interface)
+		show_reserve(interface, NULL);
+	else if (all)
+		reserve_each(show_reserve, NULL);
+	if (as_json)
+		json_end(']');
+	if (all) {
+		show_guard();
+		show_memory();
+	}
+	if (as_json)
+		json_end('}');
+}
+
+int cmd_status(int argc, char **argv)
+{
+	const char *which = NULL, *name;
+	bool disk, reserve;
+	int i;
+
+	as_json = false;
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json"))
+			as_json = true;
+		else if (argv[i][0] == '-')
+			return usage_error("%s: no such option", argv[i]);
+		else if (which)
+			return usage_error("%s: takes one disk or interface only",
+					   argv[i]);
+		else
+			which = argv[i];
+	}
+	if (!which) {
+		show(NULL, NULL);
+		return out_flush();
+	}
+	name = strncmp(which, "/dev/", 5) ? which : which + 5;
+	disk = disk_exists(name);
+	reserve = name == which && reserve_exists(name);
+	if (!disk && !reserve)
+		return usage_error("%s: neither a disk of ballast's nor an interface with a reserve",
+				   which);
+	show(disk ? name : NULL, reserve ? name : NULL);
+	return out_flush();
+}

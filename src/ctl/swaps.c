@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading /proc/swaps.
+ */
+#include "swaps.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+
+struct search {
+	const char *disk;
+	struct swap *swap;
+	bool found;
+};
+
+bool is_of_disk(const char *device, const char *disk)
+{
+	size_t len = strlen(disk);
+
+	if (strncmp(device, disk, len))
+		return false;
+	return !device[len] ||
+	       (device[len] == 'p' && isdigit((unsigned char)device[len + 1]));
+}
+
+static bool match(char *line, void *data)
+{
+	struct search *search = data;
+	struct swap *swap = search->swap;
+	const char *slash;
+
+	if (sscanf(line, "%63s %*s %lld %lld %d", swap->path, &swap->size_kib,
+		   &swap->used_kib, &swap->priority) != 4)
+		return true;
+	slash = strrchr(swap->path, '/');
+	search->found = slash && is_of_disk(slash + 1, search->disk);
+	return !search->found;
+}
+
+bool swap_find(const char *disk, struct swap *swap)
+{
+	struct search search = { disk, swap, false };
+	int fd = file_open("/proc/swaps");
+
+	if (fd < 0)
+		return false;
+	file_each_line(fd, match, &search);
+	close(fd);
+	return search.found;
+}

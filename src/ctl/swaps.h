@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BALLASTCTL_SWAPS_H
+#define BALLASTCTL_SWAPS_H
+
+#include <stdbool.h>
+
+/* A line of /proc/swaps. */
+struct swap {
+	char path[64];
+	long long size_kib;
+	long long used_kib;
+	int priority;
+};
+
+/* Whether a disk, or a partition of it, is swapped on; @swap is filled in then. */
+bool swap_find(const char *disk, struct swap *swap);
+
+/* Whether @device ("ballast0p1") is @disk ("ballast0") or a partition of it. */
+bool is_of_disk(const char *device, const char *disk);
+
+#endif
