@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl attach: from a URI to a disk, and if wanted to a swap.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/swap.h>
+
+#include "content.h"
+#include "detach.h"
+#include "disk.h"
+#include "files.h"
+#include "klog.h"
+#include "options.h"
+#include "out.h"
+#include "program.h"
+#include "swaps.h"
+#include "uri.h"
+
+const char help_attach[] =
+	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--priority N]]\n"
+	"                         [OPTION=VALUE ...]\n"
+	"Make a disk of a server's export: 192.0.2.1, [2001:db8::1] or a name. Loads the\n"
+	"module if need be.\n"
+	"\n"
+	"  --swap             swap to it; one that is blank is made a swap first, one that\n"
+	"                     holds anything else is refused\n"
+	"  --priority N       of the swap, 0 to 32767\n"
+	"  index=N            attach as /dev/ballastN (default: the lowest free)\n"
+	"  connections=N      TCP connections, 1 to 64 (default 1)\n"
+	"  queue_depth=N      requests in flight for each, 1 to 1024 (default 128)\n"
+	"  timeout=SECONDS    make a connection anew that leaves a request unanswered\n"
+	"  deadline=SECONDS   fail I/O when there is no connection for this long\n"
+	"  readonly           refuse writes\n"
+	"  reserve=PAGES      of the interface's reserve, or auto\n"
+	"  filter=on|off      drop unrelated packets while that is in use\n"
+	"  allow=tcp:22,...   ports that pass all the same\n";
+
+#define MAX_INDEX 1048575
+#define INDEX_TRIES 64
+
+struct attach {
+	struct nbd_uri uri;
+	struct options options;
+	bool swap;
+	int priority;	/* -1: the kernel's choice */
+	char address[128];	/* [ADDRESS]:PORT that answered */
+	char disk[DISK_NAME_LEN];
+};
+
+static int parse_priority(struct attach *attach, const char *value)
+{
+	char *end;
+	long number;
+
+	if (!value)
+		return usage_error("--priority: the number is missing");
+	number = strtol(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || number > 32767)
+		return usage_error("--priority: %s is not a number from 0 to 32767",
+				   value);
+	attach->priority = number;
+	return FINE;
+}
+
+static int check_together(const struct attach *attach, const char *uri)
+{
+	if (!uri)
+		return usage_error("nbd://SERVER[:PORT]/EXPORT is missing");
+	if (attach->priority >= 0 && !attach->swap)
+		return usage_error("--priority: is of no use without --swap");
+	if (attach->options.readonly && attach->swap)
+		return usage_error("readonly: --swap needs to write");
+	return FINE;
+}
+
+static int parse(struct attach *attach, int argc, char **argv)
+{
+	const char *uri = NULL, *why;
+	int i, err = FINE;
+
+	attach->priority = -1;
+	for (i = 1; i < argc && !err; i++) {
+		if (!strcmp(argv[i], "--swap")) {
+			attach->swap = true;
+		} else if (!strcmp(argv[i], "--priority")) {
+			err = parse_priority(attach, argv[i + 1]);
+			i++;
+		} else if (!strncmp(argv[i], "--priority=", 11)) {
+			err = parse_priority(attach, argv[i] + 11);
+		} else if (argv[i][0] == '-') {
+			err = usage_error("%s: no such option", argv[i]);
+		} else if (uri) {
+			err = options_add(&attach->options, argv[i]);
+		} else {
+			uri = argv[i];
+			why = uri_parse(uri, &attach->uri);
+			if (why)
+				err = usage_error("%s: %s", uri, why);
+		}
+	}
+	return err ? err : check_together(attach, uri);
+}
+
+static int load_module(void)
+{
+	static char *const modprobe[] = { "modprobe", "ballast", NULL };
+
+	if (file_exists("/sys/class/ballast"))
+		return FINE;
+	if (program_run(modprobe))
+		return FAILED;
+	if (!file_exists("/sys/class/ballast"))
+		return failure("the module was loaded, but /sys/class/ballast is not there");
+	out("the module ballast was loaded\n");
+	return FINE;
+}
+
+/* Write the attach string for one index: 0 or -errno. */
+static int try_index(struct attach *attach, long index)
+{
+	static char words[16384];
+	int len;
+
+	snprintf(attach->disk, sizeof(attach->disk), "ballast%ld", index);
+	len = snprintf(words, sizeof(words),
+		       "server=%s export=\"%s\" index=%ld%s", attach->address,
+		       attach->uri.export, index, attach->options.words);
+	if (len < 0 || (size_t)len >= sizeof(words))
+		return -E2BIG;
+	return file_write(words, "/sys/class/ballast/attach");
+}
+
+/*
+ * The index is chosen here and not left to the kernel, since then it is known
+ * which disk came of it. Somebody else may take it first: the next one then.
+ */
+static int try_address(struct attach *attach)
+{
+	int err = -EBUSY, tries = INDEX_TRIES;
+	long index;
+
+	if (attach->options.has_index)
+		return try_index(attach, attach->options.index);
+	for (index = 0; index <= MAX_INDEX && tries; index++) {
+		if (file_exists("/sys/block/ballast%ld", index))
+			continue;
+		err = try_index(attach, index);
+		if (err != -EBUSY)
+			return err;
+		tries--;
+	}
+	return err;
+}
+
+/* Errors that another address of the same server may not have. */
+static bool is_of_address(int err)
+{
+	switch (-err) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+	case ETIMEDOUT:
+		return true;
+	}
+	return false;
+}
+
+static bool format_address(struct attach *attach, const struct addrinfo *info)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host),
+			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		return false;
+	snprintf(attach->address, sizeof(attach->address),
+		 info->ai_family == AF_INET6 ? "[%.99s]:%.9s" : "%.99s:%.9s",
+		 host, port);
+	return true;
+}
+
+static int tell_failure(const struct attach *attach, int err, int klog)
+{
+	char why[512];
+
+	errno = -err;
+	if (klog_complaint(klog, attach->disk, why, sizeof(why)))
+		return failure("%s: %m; the kernel says: %s", attach->address,
+			       why);
+	return failure("%s: %m", attach->address);
+}
+
+static int resolve(struct attach *attach, struct addrinfo **list)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	int err = getaddrinfo(attach->uri.host, attach->uri.port, &hints, list);
+
+	if (!err)
+		return FINE;
+	if (err == EAI_SYSTEM)
+		return failure("%s: %m", attach->uri.host);
+	return failure("%s: %s", attach->uri.host, gai_strerror(err));
+}
+
+/* Each address in order, until one answers or the fault is not the address's. */
+static int connect_to(struct attach *attach)
+{
+	struct addrinfo *list, *info;
+	int klog, err = -EADDRNOTAVAIL, told = FAILED;
+
+	if (resolve(attach, &list))
+		return FAILED;
+	for (info = list; info; info = info->ai_next) {
+		if (!format_address(attach, info))
+			continue;
+		klog = klog_open();
+		err = try_address(attach);
+		if (err)
+			told = tell_failure(attach, err, klog);
+		klog_close(klog);
+		if (!err || !is_of_address(err))
+			break;
+	}
+	freeaddrinfo(list);
+	return err ? told : FINE;
+}
+
+static int tell_attached(const struct attach *attach, bool *readonly)
+{
+	static struct disk disk;
+	int err = disk_open(&disk, attach->disk);
+
+	if (!err)
+		err = disk_read(&disk);
+	if (err) {
+		errno = -err;
+		return failure("%s: was attached, but can't be read: %m",
+			       attach->disk);
+	}
+	disk_close(&disk);
+	*readonly = disk.readonly;
+	out("/dev/%s: attached to %s, export \"", attach->disk,
+	    attach->address);
+	out_text(attach->uri.export);
+	out("\", %.1f MiB%s\n", disk.sectors / 2048.0,
+	    disk.readonly ? ", read-only" : "");
+	return out_flush();
+}
+
+static int make_swap(const struct attach *attach, char *device)
+{
+	char *const mkswap[] = { "mkswap", device, NULL };
+	char what[256];
+
+	switch (content_probe(device, what, sizeof(what))) {
+	case CONTENT_BLANK:
+		if (program_run(mkswap))
+			return FAILED;
+		out("/dev/%s: was blank, is a swap now\n", attach->disk);
+		return FINE;
+	case CONTENT_SWAP:
+		out("/dev/%s: is a swap already\n", attach->disk);
+		return FINE;
+	case CONTENT_OTHER:
+		return failure("/dev/%s: holds %s: not made a swap; run mkswap by hand if that may go",
+			       attach->disk, what);
+	default:
+		return failure("/dev/%s: can't be read: %s", attach->disk,
+			       what);
+	}
+}
+
+static int swap_to(const struct attach *attach, bool readonly)
+{
+	char device[FILE_PATH_LEN];
+	struct swap swap;
+	int flags = 0;
+
+	if (readonly)
+		return failure("/dev/%s: the server lets nobody write to it",
+			       attach->disk);
+	file_path(device, sizeof(device), "/dev/%s", attach->disk);
+	if (make_swap(attach, device))
+		return FAILED;
+	if (attach->priority >= 0)
+		flags = SWAP_FLAG_PREFER |
+			(attach->priority & SWAP_FLAG_PRIO_MASK);
+	if (swapon(device, flags))
+		return failure("/dev/%s: swapon: %m", attach->disk);
+	if (swap_find(attach->disk, &swap))
+		out("/dev/%s: swapped on, %.1f MiB, priority %d\n",
+		    attach->disk, swap.size_kib / 1024.0, swap.priority);
+	return FINE;
+}
+
+/* Nothing half-done stays. */
+static void undo(const struct attach *attach)
+{
+	int err = detach_write(attach->disk, "1");
+
+	errno = -err;
+	if (err)
+		failure("%s: stays attached: %m", attach->disk);
+	else
+		failure("%s: detached again", attach->disk);
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	static struct attach attach;
+	bool readonly = false;
+	int err = parse(&attach, argc, argv);
+
+	if (err)
+		return err;
+	if (load_module() || connect_to(&attach))
+		return out_flush(), FAILED;
+	if (tell_attached(&attach, &readonly))
+		return FAILED;
+	if (attach.swap && swap_to(&attach, readonly)) {
+		out_flush();
+		undo(&attach);
+		return FAILED;
+	}
+	return out_flush();
+}

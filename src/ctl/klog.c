@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the module says in the kernel log about an attach that failed.
+ */
+#include "klog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+
+int klog_open(void)
+{
+	int fd = file_open("/dev/kmsg");
+
+	if (fd < 0)
+		return -1;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+void klog_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A record is "priority,number,time,flags;text\n" and more lines of no use. */
+static const char *text_of(char *record)
+{
+	char *text = strchr(record, ';');
+
+	if (!text)
+		return NULL;
+	text++;
+	text[strcspn(text, "\n")] = '\0';
+	if (strncmp(text, "ballast: ", 9))
+		return NULL;
+	return text + 9;
+}
+
+bool klog_complaint(int fd, const char *disk, char *line, size_t size)
+{
+	size_t name = strlen(disk);
+	char record[4096];
+	const char *text;
+	bool found = false;
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	for (;;) {
+		n = read(fd, record, sizeof(record) - 1);
+		if (n < 0 && (errno == EPIPE || errno == EINTR))
+			continue;	/* some were overwritten: the next */
+		if (n <= 0)
+			return found;
+		record[n] = '\0';
+		text = text_of(record);
+		if (!text)
+			continue;
+		if (strncmp(text, "attach: ", 8) &&
+		    (strncmp(text, disk, name) || text[name] != ':'))
+			continue;
+		strncpy(line, text, size - 1);
+		line[size - 1] = '\0';
+		found = true;
+	}
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The attach options, checked before anything is done. The kernel checks them
+ * again; this one can say that nothing was tried.
+ */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct kind {
+	const char *name;
+	/* NULL, or what is wrong with the value, maybe in @why. */
+	const char *(*check)(const struct kind *kind, const char *value,
+			     char *why, size_t size);
+	long min, max;
+};
+
+static bool is_number(const char *text, long min, long max, long *number)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*number = strtol(text, &end, 10);
+	return !errno && !*end && *number >= min && *number <= max;
+}
+
+static const char *check_number(const struct kind *kind, const char *value,
+				char *why, size_t size)
+{
+	long number;
+
+	if (is_number(value, kind->min, kind->max, &number))
+		return NULL;
+	snprintf(why, size, "is not a number from %ld to %ld", kind->min,
+		 kind->max);
+	return why;
+}
+
+static const char *check_reserve(const struct kind *kind, const char *value,
+				 char *why, size_t size)
+{
+	long number;
+
+	(void)why, (void)size;
+	if (!strcmp(value, "auto") ||
+	    is_number(value, kind->min, kind->max, &number))
+		return NULL;
+	return "is neither a number of pages nor auto";
+}
+
+static const char *check_filter(const struct kind *kind, const char *value,
+				char *why, size_t size)
+{
+	(void)kind, (void)why, (void)size;
+	return !strcmp(value, "on") || !strcmp(value, "off") ?
+		       NULL : "is neither on nor off";
+}
+
+static const char *check_allow(const struct kind *kind, const char *value,
+			       char *why, size_t size)
+{
+	char list[256], *rest = list, *entry;
+	long port, entries = 0;
+
+	(void)why, (void)size;
+	if (strlen(value) >= sizeof(list))
+		return "is too long";
+	strcpy(list, value);
+	while ((entry = strsep(&rest, ","))) {
+		if ((strncmp(entry, "tcp:", 4) && strncmp(entry, "udp:", 4)) ||
+		    !is_number(entry + 4, kind->min, kind->max, &port))
+			return "is not of the form tcp:22,udp:123";
+		if (++entries > 16)
+			return "has more than 16 entries";
+	}
+	return NULL;
+}
+
+static const struct kind kinds[] = {
+	{ "index", check_number, 0, 1048575 },
+	{ "connections", check_number, 1, 64 },
+	{ "queue_depth", check_number, 1, 1024 },
+	{ "timeout", check_number, 0, 86400 },
+	{ "deadline", check_number, 0, 86400 },
+	{ "readonly", NULL, 0, 0 },	/* takes no value */
+	{ "reserve", check_reserve, 0, 2147483647 },
+	{ "filter", check_filter, 0, 0 },
+	{ "allow", check_allow, 1, 65535 },
+};
+
+static const struct kind *find(const char *word, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strlen(kinds[i].name) == len &&
+		    !memcmp(kinds[i].name, word, len))
+			return &kinds[i];
+	return NULL;
+}
+
+static int refuse_unknown(const char *word, size_t len)
+{
+	if ((len == 6 && !memcmp(word, "server", len)) ||
+	    (len == 6 && !memcmp(word, "export", len)))
+		return usage_error("%s: is part of the URI", word);
+	return usage_error("%s: no such option; see ballastctl attach --help",
+			   word);
+}
+
+int options_add(struct options *options, const char *word)
+{
+	const char *value = strchrnul(word, '='), *problem;
+	const struct kind *kind = find(word, value - word);
+	size_t used = strlen(options->words);
+	char why[64];
+	int len;
+
+	if (!kind)
+		return refuse_unknown(word, value - word);
+	if (options->seen & 1UL << (kind - kinds))
+		return usage_error("%s: the option is given twice", word);
+	options->seen |= 1UL << (kind - kinds);
+	if (!kind->check && *value)
+		return usage_error("%s: the option takes no value", word);
+	if (kind->check && !*value)
+		return usage_error("%s: the option needs a value", word);
+	if (kind->check) {
+		problem = kind->check(kind, ++value, why, sizeof(why));
+		if (problem)
+			return usage_error("%s: %s", word, problem);
+	} else {
+		options->readonly = true;
+	}
+	if (!strcmp(kind->name, "index")) {
+		options->has_index = true;
+		options->index = atol(value);
+		return FINE;
+	}
+	len = snprintf(options->words + used, sizeof(options->words) - used,
+		       " %s", word);
+	if (len < 0 || (size_t)len >= sizeof(options->words) - used)
+		return usage_error("%s: is too long", word);
+	return FINE;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BALLASTCTL_URI_H
+#define BALLASTCTL_URI_H
+
+#define URI_EXPORT_LEN 4097	/* NBD's longest name, and a NUL */
+
+/*
+ * nbd://HOST[:PORT][/EXPORT], percent-encoding undone; see
+ * github.com/NetworkBlockDevice/nbd, doc/uri.md.
+ */
+struct nbd_uri {
+	char host[256];	/* a name, or an address without its brackets */
+	char port[6];
+	char export[URI_EXPORT_LEN];
+};
+
+/* NULL, or what is wrong with it. */
+const char *uri_parse(const char *text, struct nbd_uri *uri);
+
+#endif
