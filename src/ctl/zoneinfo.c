@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading /proc/zoneinfo: text in, numbers out.
+ * Reading /proc/zoneinfo.
  *
  * No allocation, since "top" calls it when there is no memory.
  */
@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "files.h"
 
 /*
  * The words of a zone's part that we want. Those of the pagesets ("high:")
@@ -38,11 +41,29 @@ static unsigned long *field(struct zone *zone, size_t i)
 	return (unsigned long *)((char *)zone + fields[i].offset);
 }
 
-static void read_line(struct zone *zone, const char *line)
+static void read_protection(struct zone *zone, const char *line)
+{
+	const char *at = line + strcspn(line, "(\n");
+	unsigned long pages;
+	char *end;
+
+	/* "(0, 3019, 9035)" */
+	for (; *at == '(' || *at == ','; at = end) {
+		pages = strtoul(at + 1, &end, 10);
+		if (pages > zone->protection)
+			zone->protection = pages;
+	}
+}
+
+static void read_field(struct zone *zone, const char *line)
 {
 	size_t i, len;
 
 	line += strspn(line, " \t");
+	if (!strncmp(line, "protection:", 11)) {
+		read_protection(zone, line);
+		return;
+	}
 	for (i = 0; i < FIELDS; i++) {
 		len = strlen(fields[i].word);
 		if (!strncmp(line, fields[i].word, len) &&
@@ -66,6 +87,39 @@ static void end_of_zone(struct zoneinfo *info)
 	info->nr++;
 }
 
+static void begin(struct zoneinfo *info)
+{
+	memset(info, 0, sizeof(*info));
+	strcpy(info->sum.name, "all");
+	info->sum.node = -1;
+}
+
+/* False: it is one zone too many. */
+static bool read_line(struct zoneinfo *info, const char *line)
+{
+	struct zone next;
+
+	memset(&next, 0, sizeof(next));
+	/* sscanf() looks for the end of the text each time. */
+	if (strncmp(line, "Node ", 5) ||
+	    sscanf(line, "Node %d, zone %11s", &next.node, next.name) != 2) {
+		read_field(&info->zones[info->nr], line);
+		return true;
+	}
+	end_of_zone(info);
+	if (info->nr == ZONEINFO_MAX)
+		return false;
+	info->zones[info->nr] = next;
+	return true;
+}
+
+static int finish(struct zoneinfo *info)
+{
+	/* read_line() never leaves nr at ZONEINFO_MAX: there is a zone to end. */
+	end_of_zone(info);
+	return info->nr ? 0 : -EINVAL;
+}
+
 /**
  * zoneinfo_parse - read what /proc/zoneinfo says
  * @text: the file, with a zero at its end
@@ -75,32 +129,75 @@ static void end_of_zone(struct zoneinfo *info)
  */
 int zoneinfo_parse(const char *text, struct zoneinfo *info)
 {
-	struct zone next;
-
-	memset(info, 0, sizeof(*info));
-	strcpy(info->sum.name, "all");
-	info->sum.node = -1;
-	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
-		memset(&next, 0, sizeof(next));
-		/* sscanf() looks for the end of the text each time. */
-		if (strncmp(text, "Node ", 5) ||
-		    sscanf(text, "Node %d, zone %11s", &next.node,
-			   next.name) != 2) {
-			read_line(&info->zones[info->nr], text);
-			continue;
-		}
-		end_of_zone(info);
-		if (info->nr == ZONEINFO_MAX)
+	begin(info);
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+		if (!read_line(info, text))
 			return -E2BIG;
-		info->zones[info->nr] = next;
-	}
-	/* The loop never leaves nr at ZONEINFO_MAX: there is a zone to end. */
-	end_of_zone(info);
-	return info->nr ? 0 : -EINVAL;
+	return finish(info);
 }
 
-/* Small zones for old hardware, full or empty without consequence. */
-int zoneinfo_is_dma(const struct zone *zone)
+struct reading {
+	struct zoneinfo *info;
+	bool fits;
+};
+
+static bool each_line(char *line, void *data)
 {
-	return !strcmp(zone->name, "DMA");
+	struct reading *reading = data;
+
+	reading->fits = read_line(reading->info, line);
+	return reading->fits;
+}
+
+/* The same, from the file itself; -errno also where it can't be read. */
+int zoneinfo_read(struct zoneinfo *info)
+{
+	struct reading reading = { info, true };
+	int fd, err;
+
+	begin(info);
+	fd = file_open("/proc/zoneinfo");
+	if (fd < 0)
+		return fd;
+	err = file_each_line(fd, each_line, &reading);
+	close(fd);
+	if (err)
+		return err;
+	return reading.fits ? finish(info) : -E2BIG;
+}
+
+static bool over(const struct zoneinfo *info, size_t watermark)
+{
+	const struct zone *zone = info->zones;
+	const struct zone *end = zone + info->nr;
+	bool enough = false;
+
+	for (; zone < end; zone++) {
+		unsigned long mark = *(const unsigned long *)
+				      ((const char *)zone + watermark);
+
+		enough |= zone->free >= mark + zone->protection;
+		if (zone + 1 < end && zone[1].node == zone->node)
+			continue;
+		/* the node's last zone */
+		if (!enough)
+			return false;
+		enough = false;
+	}
+	return true;
+}
+
+bool zoneinfo_over_high(const struct zoneinfo *info)
+{
+	return over(info, offsetof(struct zone, high));
+}
+
+bool zoneinfo_over_low(const struct zoneinfo *info)
+{
+	return over(info, offsetof(struct zone, low));
+}
+
+bool zoneinfo_over_min(const struct zoneinfo *info)
+{
+	return over(info, offsetof(struct zone, min));
 }

@@ -3,6 +3,8 @@
 #ifndef CTL_ZONEINFO_H
 #define CTL_ZONEINFO_H
 
+#include <stdbool.h>
+
 /* Zones that have memory; 5 a node at most, as a rule 3 on the first. */
 #define ZONEINFO_MAX	128
 
@@ -19,6 +21,11 @@ struct zone {
 	unsigned long free_cma;
 	unsigned long active_file;
 	unsigned long inactive_file;
+	/*
+	 * What an allocation that would take a higher zone has to leave here
+	 * on top of a watermark: the largest of the file's "protection".
+	 */
+	unsigned long protection;
 };
 
 /*
@@ -32,6 +39,15 @@ struct zoneinfo {
 };
 
 int zoneinfo_parse(const char *text, struct zoneinfo *info);
-int zoneinfo_is_dma(const struct zone *zone);
+int zoneinfo_read(struct zoneinfo *info);
+
+/*
+ * Whether each node has a zone with free pages over that watermark. This is
+ * what kswapd asks of high before it sleeps: that other zones of the node are
+ * below it is no shortage.
+ */
+bool zoneinfo_over_high(const struct zoneinfo *info);
+bool zoneinfo_over_low(const struct zoneinfo *info);
+bool zoneinfo_over_min(const struct zoneinfo *info);
 
 #endif /* CTL_ZONEINFO_H */
