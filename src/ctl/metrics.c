@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl metrics: the counters in Prometheus' text format, 0.0.4. All
+ * samples of a metric stand together, so everything is read first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+#include "files.h"
+#include "memory.h"
+#include "out.h"
+#include "reserve.h"
+#include "swaps.h"
+
+const char help_metrics[] =
+	"Usage: ballastctl metrics\n"
+	"The disks' and the reserves' counters as Prometheus takes them; for node_exporter's\n"
+	"textfile collector, from a timer:\n"
+	"\n"
+	"  d=/var/lib/prometheus/node-exporter\n"
+	"  ballastctl metrics > $d/ballast.prom.new && mv $d/ballast.prom.new $d/ballast.prom\n"
+	"\n"
+	"ballast_up is 0 where the module is not loaded.\n";
+
+struct disk_sample {
+	struct disk disk;
+	struct swap swap;	/* size 0: not swapped on */
+};
+
+static struct disk_sample *disks;
+static struct reserve *reserves;
+static size_t nr_disks, nr_reserves;
+
+static bool add_disk(const char *name, void *data)
+{
+	struct disk_sample *more =
+		reallocarray(disks, nr_disks + 1, sizeof(*disks));
+	struct disk_sample *next;
+
+	(void)data;
+	if (!more)
+		return false;
+	disks = more;
+	next = &disks[nr_disks];
+	if (disk_open(&next->disk, name))
+		return true;	/* it went this moment */
+	if (!disk_read(&next->disk)) {
+		if (!swap_find(name, &next->swap))
+			memset(&next->swap, 0, sizeof(next->swap));
+		nr_disks++;
+	}
+	disk_close(&next->disk);
+	return true;
+}
+
+static bool add_reserve(const char *name, void *data)
+{
+	struct reserve *more =
+		reallocarray(reserves, nr_reserves + 1, sizeof(*reserves));
+	struct reserve *next;
+
+	(void)data;
+	if (!more)
+		return false;
+	reserves = more;
+	next = &reserves[nr_reserves];
+	if (reserve_open(next, name))
+		return true;
+	if (!reserve_read(next))
+		nr_reserves++;
+	reserve_close(next);
+	return true;
+}
+
+static void head(const char *name, const char *type, const char *help)
+{
+	out("# HELP ballast_%s %s\n# TYPE ballast_%s %s\n", name, help, name,
+	    type);
+}
+
+/* A label's value: backslash, quote and newline escaped, and UTF-8 for sure. */
+static void label_value(const char *text)
+{
+	size_t len;
+
+	for (; *text; text += len ? len : 1) {
+		len = utf8_length(text);
+		if (!len)
+			out("\xef\xbf\xbd");	/* U+FFFD */
+		else if (*text == '\\' || *text == '"')
+			out("\\%c", *text);
+		else if (*text == '\n')
+			out("\\n");
+		else
+			out_bytes(text, len);
+	}
+}
+
+static void disk_label(const struct disk_sample *disk)
+{
+	out("disk=\"%s\"", disk->disk.name);
+}
+
+/* Milliseconds as seconds, without what floating point does to them. */
+static void seconds(unsigned long long ms)
+{
+	out(" %llu.%03llu\n", ms / 1000, ms % 1000);
+}
+
+static void disk_infos(void)
+{
+	static const char *const states[] = {
+		"live", "reconnecting", "failed", "detaching",
+	};
+	const struct disk_sample *disk;
+	size_t i;
+
+	head("disk_info", "gauge", "What a disk is made of; always 1.");
+	for (disk = disks; disk < disks + nr_disks; disk++) {
+		out("ballast_disk_info{");
+		disk_label(disk);
+		out(",server=\"");
+		label_value(disk->disk.server);
+		out("\",export=\"");
+		label_value(disk->disk.export);
+		out("\",interface=\"");
+		label_value(disk->disk.interface);
+		out("\"} 1\n");
+	}
+	head("disk_state", "gauge", "1 for the state that a disk is in.");
+	for (disk = disks; disk < disks + nr_disks; disk++) {
+		for (i = 0; i < ARRAY_SIZE(states); i++) {
+			out("ballast_disk_state{");
+			disk_label(disk);
+			out(",state=\"%s\"} %d\n", states[i],
+			    !strcmp(disk->disk.state, states[i]));
+		}
+	}
+}
+
+static long long disk_size(const struct disk_sample *disk)
+{
+	return disk->disk.sectors * 512;
+}
+
+static long long disk_readonly(const struct disk_sample *disk)
+{
+	return disk->disk.readonly;
+}
+
+static long long disk_connections(const struct disk_sample *disk)
+{
+	return disk->disk.connections;
+}
+
+static long long disk_inflight(const struct disk_sample *disk)
+{
+	return disk->disk.inflight;
+}
+
+static long long disk_reconnects(const struct disk_sample *disk)
+{
+	return disk->disk.reconnects;
+}
+
+static long long disk_flushes(const struct disk_sample *disk)
+{
+	return disk->disk.stat.flushes;
+}
+
+static long long disk_swap_size(const struct disk_sample *disk)
+{
+	return disk->swap.size_kib * 1024;
+}
+
+static long long disk_swap_used(const struct disk_sample *disk)
+{
+	return disk->swap.used_kib * 1024;
+}
+
+static void disk_numbers(void)
+{
+	static const struct {
+		const char *name, *type, *help;
+		long long (*value)(const struct disk_sample *disk);
+	} metrics[] = {
+		{ "disk_size_bytes", "gauge", "Size of a disk.", disk_size },
+		{ "disk_readonly", "gauge", "1 where a disk refuses writes.",
+		  disk_readonly },
+		{ "disk_connections", "gauge",
+		  "TCP connections that a disk has when all is well.",
+		  disk_connections },
+		{ "disk_inflight_requests", "gauge",
+		  "Requests that the server has not answered.", disk_inflight },
+		{ "disk_reconnects_total", "counter",
+		  "Connections made anew since the attach.", disk_reconnects },
+		{ "disk_flushes_total", "counter", "Flushes completed.",
+		  disk_flushes },
+		{ "disk_swap_size_bytes", "gauge",
+		  "Size of the swap on a disk; 0: it is not swapped on.",
+		  disk_swap_size },
+		{ "disk_swap_used_bytes", "gauge",
+		  "What is swapped out to a disk.", disk_swap_used },
+	};
+	const struct disk_sample *disk;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(metrics); i++) {
+		head(metrics[i].name, metrics[i].type, metrics[i].help);
+		for (disk = disks; disk < disks + nr_disks; disk++) {
+			out("ballast_%s{", metrics[i].name);
+			disk_label(disk);
+			out("} %lld\n", metrics[i].value(disk));
+		}
+	}
+}
+
+static void disk_io(void)
+{
+	static const char *const directions[] = { "read", "write" };
+	const struct disk_sample *disk;
+	int i;
+
+	head("disk_requests_total", "counter", "Requests completed.");
+	for (disk = disks; disk < disks + nr_disks; disk++)
+		for (i = DISK_READ; i <= DISK_WRITTEN; i++)
+			out("ballast_disk_requests_total{disk=\"%s\",direction=\"%s\"} %llu\n",
+			    disk->disk.name, directions[i],
+			    disk->disk.stat.requests[i]);
+	head("disk_bytes_total", "counter", "Bytes read and written.");
+	for (disk = disks; disk < disks + nr_disks; disk++)
+		for (i = DISK_READ; i <= DISK_WRITTEN; i++)
+			out("ballast_disk_bytes_total{disk=\"%s\",direction=\"%s\"} %llu\n",
+			    disk->disk.name, directions[i],
+			    disk->disk.stat.sectors[i] * 512);
+	head("disk_request_seconds_total", "counter",
+	     "Time that completed requests took, added up.");
+	for (disk = disks; disk < disks + nr_disks; disk++) {
+		for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
+			out("ballast_disk_request_seconds_total{disk=\"%s\",direction=\"%s\"}",
+			    disk->disk.name, directions[i]);
+			seconds(disk->disk.stat.ms[i]);
+		}
+	}
+}
+
+enum unit { NUMBER, PAGES, MILLISECONDS };
+
+static const struct {
+	enum reserve_field field;
+	enum unit unit;
+	const char *name, *type, *help;
+} reserve_metrics[] = {
+	{ RESERVE_SIZE, PAGES, "reserve_size_bytes", "gauge",
+	  "Size of an interface's reserve, lent blocks included." },
+	{ RESERVE_AVAILABLE, PAGES, "reserve_available_bytes", "gauge",
+	  "What the reserve holds now." },
+	{ RESERVE_LENT, PAGES, "reserve_lent_bytes", "gauge",
+	  "What is with the page allocator now." },
+	{ RESERVE_PACKET_LIMIT, NUMBER, "reserve_packet_limit", "gauge",
+	  "Packets that the reserve is sized for." },
+	{ RESERVE_LEND_BELOW, PAGES, "reserve_lend_below_bytes", "gauge",
+	  "Headroom below which blocks are lent." },
+	{ RESERVE_IN_USE, NUMBER, "reserve_in_use", "gauge",
+	  "1 while the reserve is in use." },
+	{ RESERVE_ACTIVATIONS, NUMBER, "reserve_activations_total", "counter",
+	  "How often it came in use." },
+	{ RESERVE_IN_USE_MS, MILLISECONDS, "reserve_in_use_seconds_total",
+	  "counter", "For how long it was in use." },
+	{ RESERVE_KEPT, NUMBER, "reserve_kept_packets_total", "counter",
+	  "Packets that passed while it was in use." },
+	{ RESERVE_ALLOWED, NUMBER, "reserve_allowed_packets_total", "counter",
+	  "Those of them that passed within the budget." },
+	{ RESERVE_DROPPED_BYTES, NUMBER, "reserve_dropped_bytes_total",
+	  "counter", "Bytes of the packets that the filter dropped." },
+	{ RESERVE_LENDS, NUMBER, "reserve_lends_total", "counter",
+	  "Blocks lent." },
+	{ RESERVE_REFILLS, NUMBER, "reserve_refills_total", "counter",
+	  "Blocks taken back." },
+	{ RESERVE_RESCUES, NUMBER, "reserve_rescues_total", "counter",
+	  "How often no packet came and the whole reserve was lent." },
+};
+
+static void reserve_numbers(void)
+{
+	const struct reserve *reserve;
+	long long value;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(reserve_metrics); i++) {
+		head(reserve_metrics[i].name, reserve_metrics[i].type,
+		     reserve_metrics[i].help);
+		for (reserve = reserves; reserve < reserves + nr_reserves;
+		     reserve++) {
+			out("ballast_%s{interface=\"",
+			    reserve_metrics[i].name);
+			label_value(reserve->name);
+			out("\"}");
+			value = reserve->value[reserve_metrics[i].field];
+			if (reserve_metrics[i].unit == MILLISECONDS)
+				seconds(value);
+			else if (reserve_metrics[i].unit == PAGES)
+				out(" %lld\n", value * memory_page_size());
+			else
+				out(" %lld\n", value);
+		}
+	}
+}
+
+static void reserve_drops(void)
+{
+	const struct reserve *reserve;
+	int i;
+
+	head("reserve_dropped_packets_total", "counter",
+	     "Packets that the filter dropped, by reason.");
+	for (reserve = reserves; reserve < reserves + nr_reserves; reserve++) {
+		for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST;
+		     i++) {
+			out("ballast_reserve_dropped_packets_total{interface=\"");
+			label_value(reserve->name);
+			out("\",reason=\"%s\"} %lld\n",
+			    reserve_files[i] + sizeof("rx_dropped"),
+			    reserve->value[i]);
+		}
+	}
+}
+
+static void memory_numbers(void)
+{
+	struct memory memory;
+	long long page = memory_page_size();
+
+	if (memory_open() || memory_read(&memory))
+		return;
+	head("memory_free_bytes", "gauge", "Free memory, over all zones.");
+	out("ballast_memory_free_bytes %lld\n", memory.free * page);
+	head("memory_watermark_bytes", "gauge",
+	     "What the kernel reclaims memory by, over all zones.");
+	out("ballast_memory_watermark_bytes{watermark=\"min\"} %lld\n",
+	    memory.min * page);
+	out("ballast_memory_watermark_bytes{watermark=\"low\"} %lld\n",
+	    memory.low * page);
+	out("ballast_memory_watermark_bytes{watermark=\"high\"} %lld\n",
+	    memory.high * page);
+}
+
+int cmd_metrics(int argc, char **argv)
+{
+	if (argc > 1)
+		return usage_error("%s: metrics takes no argument", argv[1]);
+	disk_each(add_disk, NULL);
+	reserve_each(add_reserve, NULL);
+	head("up", "gauge", "1 where the module is loaded.");
+	out("ballast_up %d\n", file_exists("/sys/class/ballast"));
+	disk_infos();
+	disk_numbers();
+	disk_io();
+	reserve_numbers();
+	reserve_drops();
+	memory_numbers();
+	free(disks);
+	free(reserves);
+	return out_flush();
+}

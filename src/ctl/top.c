@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl top: what the disks and the reserves do, second by second.
+ *
+ * It is for the minute in which the machine has no memory. So all of it is
+ * locked into memory, what it needs is taken before it begins, and from then
+ * on it allocates nothing; see watch.c for the files.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "out.h"
+#include "view.h"
+#include "watch.h"
+
+const char help_top[] =
+	"Usage: ballastctl top [-d SECONDS] [-n COUNT]\n"
+	"What each disk and each reserve does, and free memory beside the watermarks that\n"
+	"the kernel reclaims by; a screen, or lines where the output is no terminal.\n"
+	"Locked into memory: it goes on when there is none.\n"
+	"\n"
+	"  -d SECONDS   between two looks, 0.1 to 3600 (default 1)\n"
+	"  -n COUNT     end after so many\n"
+	"\n"
+	"q or Ctrl-C ends it. LAT: mean of the requests that were completed. Dropped\n"
+	"packets are by reason, as docs/sysfs.md has them: of another socket, of another\n"
+	"protocol, fragments, over the budget, malformed.\n";
+
+#define STACK (128 << 10)	/* more than is ever used */
+
+static volatile sig_atomic_t ended;
+static struct termios cooked;
+static bool is_screen;	/* the output is a terminal */
+static bool has_keys;	/* the input is one too */
+
+static void end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
+/* Only within ppoll(), so that none is missed between a look and the wait. */
+static void catch_signals(sigset_t *while_waiting)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction action = { .sa_handler = end };
+	sigset_t blocked;
+	size_t i;
+
+	sigemptyset(&blocked);
+	for (i = 0; i < ARRAY_SIZE(signals); i++) {
+		sigaction(signals[i], &action, NULL);
+		sigaddset(&blocked, signals[i]);
+	}
+	sigprocmask(SIG_BLOCK, &blocked, while_waiting);
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigdelset(while_waiting, signals[i]);
+	signal(SIGPIPE, SIG_IGN);	/* out_flush() tells of it */
+}
+
+static void begin_screen(void)
+{
+	struct termios raw;
+
+	is_screen = isatty(STDOUT_FILENO);
+	has_keys = is_screen && !tcgetattr(STDIN_FILENO, &cooked);
+	if (has_keys) {
+		raw = cooked;
+		raw.c_lflag &= ~(ICANON | ECHO);
+		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	}
+	if (is_screen)
+		out("\033[?25l\033[2J");	/* no cursor, nothing else */
+}
+
+static void end_screen(void)
+{
+	if (is_screen)
+		out("\033[?25h\n");
+	if (has_keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+}
+
+__attribute__((noinline)) static void touch_stack(void)
+{
+	volatile char stack[STACK];
+	size_t i;
+
+	for (i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 0;
+}
+
+/* Take now what can't be had later. */
+static int prepare(void)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	int err = memory_open();
+
+	if (err) {
+		errno = -err;
+		return failure("/proc/zoneinfo: %m");
+	}
+	localtime_r(&now, &tm);	/* reads the time zone */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		failure("not locked into memory, and may stop when that is gone: %m");
+	touch_stack();
+	return FINE;
+}
+
+static void show(const struct watch *watch)
+{
+	struct winsize size = { .ws_col = 80, .ws_row = 24 };
+	time_t now = time(NULL);
+	char text[16];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	if (!is_screen) {
+		view_lines(watch, text);
+		return;
+	}
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_col < 20)
+		size.ws_col = 80;
+	view_screen(watch, text, size.ws_col, size.ws_row ? size.ws_row : 24);
+}
+
+/* Until @when, or a key or a signal that ends it. */
+static void wait_until(double when, const sigset_t *while_waiting)
+{
+	struct pollfd keys = { .fd = has_keys ? STDIN_FILENO : -1,
+			       .events = POLLIN };
+	double left;
+	char key;
+
+	while (!ended && (left = when - watch_clock()) > 0) {
+		struct timespec timeout = {
+			.tv_sec = left,
+			.tv_nsec = (left - (long)left) * 1e9,
+		};
+
+		if (ppoll(&keys, 1, &timeout, while_waiting) <= 0)
+			continue;
+		if (read(STDIN_FILENO, &key, 1) != 1)
+			keys.fd = -1;
+		else if (key == 'q' || key == 'Q')
+			ended = 1;
+	}
+}
+
+static int run(double interval, long count)
+{
+	static struct watch watch;
+	sigset_t while_waiting;
+	double next;
+	int err = prepare();
+
+	if (err)
+		return err;
+	catch_signals(&while_waiting);
+	begin_screen();
+	watch_look(&watch);
+	next = watch_clock();
+	while (!ended && !err) {
+		next += interval;
+		if (next < watch_clock())	/* it was held up */
+			next = watch_clock() + interval;
+		wait_until(next, &while_waiting);
+		if (ended)
+			break;
+		watch_look(&watch);
+		show(&watch);
+		err = out_flush();
+		if (count > 0 && !--count)
+			break;
+	}
+	end_screen();
+	return err ? err : out_flush();
+}
+
+int cmd_top(int argc, char **argv)
+{
+	double interval = 1;
+	const char *value;
+	long count = 0;
+	char *end;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "-d", 2) && strncmp(argv[i], "-n", 2))
+			return usage_error("%s: no such argument", argv[i]);
+		value = argv[i][2] ? argv[i] + 2 : argv[i + 1];
+		if (!value)
+			return usage_error("%s: the number is missing", argv[i]);
+		if (argv[i][1] == 'd') {
+			interval = strtod(value, &end);
+			if (end == value || *end || !(interval >= 0.1) ||
+			    interval > 3600)
+				return usage_error("-d: %s is not a number from 0.1 to 3600",
+						   value);
+		} else {
+			count = strtol(value, &end, 10);
+			if (end == value || *end || count < 1 ||
+			    count > 1000000000)
+				return usage_error("-n: %s is not a number from 1 to 1000000000",
+						   value);
+		}
+		if (!argv[i][2])
+			i++;
+	}
+	return run(interval, count);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How "top" shows what "watch" saw. No allocation.
+ */
+#include "view.h"
+
+#include <stdio.h>
+
+#include "out.h"
+
+#define BAR_MAX 160
+#define LINE_BAR 40
+#define END "\033[K\n"	/* and away with what was there before */
+
+struct disk_rates {
+	double requests[2];	/* a second */
+	double mib[2];
+	double latency;		/* ms; less than 0: nothing was completed */
+};
+
+static double mib(double bytes)
+{
+	return bytes / (1 << 20);
+}
+
+static void rate_disk(const struct watch *watch,
+		      const struct watched_disk *disk, struct disk_rates *rates)
+{
+	const struct disk_stat *now = &disk->disk.stat, *before = &disk->before;
+	double requests = 0, ms = 0;
+	int i;
+
+	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
+		rates->requests[i] = watch_rate(watch, now->requests[i],
+						before->requests[i]);
+		rates->mib[i] = mib(512 * watch_rate(watch, now->sectors[i],
+						     before->sectors[i]));
+		requests += now->requests[i] - before->requests[i];
+		ms += now->ms[i] - before->ms[i];
+	}
+	rates->latency = requests > 0 ? ms / requests : -1;
+}
+
+static double rate_field(const struct watch *watch,
+			 const struct watched_reserve *reserve,
+			 enum reserve_field field)
+{
+	return watch_rate(watch, reserve->reserve.value[field],
+			  reserve->before[field]);
+}
+
+/*
+ * Free memory up to four times the high watermark, and the watermarks:
+ * [####|##|..|............]
+ */
+static void draw_bar(const struct memory *memory, int width)
+{
+	const long long marks[] = { memory->min, memory->low, memory->high };
+	long long scale = memory->high > 0 ? 4 * memory->high : 1;
+	char bar[BAR_MAX + 1];
+	size_t i;
+	int at;
+
+	if (width > BAR_MAX)
+		width = BAR_MAX;
+	for (at = 0; at < width; at++)
+		bar[at] = memory->free * width > at * scale ? '#' : '.';
+	for (i = 0; i < ARRAY_SIZE(marks); i++)
+		if (marks[i] >= 0 && marks[i] < scale)
+			bar[marks[i] * width / scale] = '|';
+	if (memory->free > scale)
+		bar[width - 1] = '>';
+	bar[width] = '\0';
+	out("[%s]", bar);
+}
+
+static void draw_memory(const struct watch *watch, int width)
+{
+	const struct memory *memory = &watch->memory;
+	double page = memory_page_size();
+
+	out("memory free %.1f MiB; watermarks: min %.1f, low %.1f, high %.1f MiB" END,
+	    mib(memory->free * page), mib(memory->min * page),
+	    mib(memory->low * page), mib(memory->high * page));
+	draw_bar(memory, width - 3);	/* the last column would wrap */
+	out(END END);
+}
+
+static void draw_disk(const struct watch *watch,
+		      const struct watched_disk *disk)
+{
+	struct disk_rates rates;
+	char latency[16] = "-";
+
+	rate_disk(watch, disk, &rates);
+	if (rates.latency >= 0)
+		snprintf(latency, sizeof(latency), "%.1f", rates.latency);
+	out("%-12s %-12s %8.0f %7.2f %8.0f %7.2f %8s %8lld" END,
+	    disk->disk.name, disk->disk.state, rates.requests[DISK_READ],
+	    rates.mib[DISK_READ], rates.requests[DISK_WRITTEN],
+	    rates.mib[DISK_WRITTEN], latency, disk->disk.inflight);
+}
+
+static void draw_reserve(const struct watch *watch,
+			 const struct watched_reserve *reserve)
+{
+	const long long *value = reserve->reserve.value;
+	int i;
+
+	out("%-13s %-6s %5lld %5lld %7.0f %7.0f", reserve->reserve.name,
+	    value[RESERVE_IN_USE] ? "IN USE" : "idle", value[RESERVE_SIZE],
+	    value[RESERVE_LENT], rate_field(watch, reserve, RESERVE_KEPT),
+	    rate_field(watch, reserve, RESERVE_DROPPED));
+	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
+		out(" %5.0f", rate_field(watch, reserve, i));
+	out(END);
+}
+
+/* Lines left for what there may be many of, after @used and one for each table. */
+static int at_most(int nr, int room)
+{
+	if (room < 1)
+		room = 1;
+	return nr < room ? nr : room;
+}
+
+void view_screen(const struct watch *watch, const char *time, int width,
+		 int height)
+{
+	int disks = at_most(watch->nr_disks, height - 9);
+	int reserves = at_most(watch->nr_reserves, height - 8 - disks);
+	int i;
+
+	out("\033[Hballastctl top - %s%s, q ends" END END, time,
+	    watch->incomplete ? " - too many disks or reserves for it" : "");
+	draw_memory(watch, width);
+	out("%-12s %-12s %8s %7s %8s %7s %8s %8s" END, "DISK", "STATE",
+	    "READ/s", "MiB/s", "WRITE/s", "MiB/s", "LAT/ms", "INFLIGHT");
+	for (i = 0; i < disks; i++)
+		draw_disk(watch, &watch->disks[i]);
+	/* The last five are drops by reason. */
+	out(END "%-13s %-6s %5s %5s %7s %7s %5s %5s %5s %5s %5s" END,
+	    "RESERVE", "", "PAGES", "LENT", "KEPT/s", "DROP/s", "SOCK",
+	    "PROTO", "FRAG", "BUDG", "MALF");
+	for (i = 0; i < reserves; i++)
+		draw_reserve(watch, &watch->reserves[i]);
+	out("\033[J");
+}
+
+static void line_of_disk(const struct watch *watch, const char *time,
+			 const struct watched_disk *disk)
+{
+	struct disk_rates rates;
+
+	rate_disk(watch, disk, &rates);
+	out("%s disk %s %s read %.0f/s %.2f MiB/s write %.0f/s %.2f MiB/s ",
+	    time, disk->disk.name, disk->disk.state,
+	    rates.requests[DISK_READ], rates.mib[DISK_READ],
+	    rates.requests[DISK_WRITTEN], rates.mib[DISK_WRITTEN]);
+	if (rates.latency >= 0)
+		out("latency %.1f ms ", rates.latency);
+	else
+		out("latency - ms ");
+	out("inflight %lld\n", disk->disk.inflight);
+}
+
+static void line_of_reserve(const struct watch *watch, const char *time,
+			    const struct watched_reserve *reserve)
+{
+	const long long *value = reserve->reserve.value;
+	int i;
+
+	out("%s reserve %s %s size %lld lent %lld kept %.0f/s dropped %.0f/s",
+	    time, reserve->reserve.name,
+	    value[RESERVE_IN_USE] ? "in-use" : "idle", value[RESERVE_SIZE],
+	    value[RESERVE_LENT], rate_field(watch, reserve, RESERVE_KEPT),
+	    rate_field(watch, reserve, RESERVE_DROPPED));
+	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
+		out(" %s %.0f/s", reserve_files[i] + sizeof("rx_dropped"),
+		    rate_field(watch, reserve, i));
+	out("\n");
+}
+
+void view_lines(const struct watch *watch, const char *time)
+{
+	const struct memory *memory = &watch->memory;
+	double page = memory_page_size();
+	int i;
+
+	out("%s memory free %.1f min %.1f low %.1f high %.1f MiB ", time,
+	    mib(memory->free * page), mib(memory->min * page),
+	    mib(memory->low * page), mib(memory->high * page));
+	draw_bar(memory, LINE_BAR);
+	out("\n");
+	for (i = 0; i < watch->nr_disks; i++)
+		line_of_disk(watch, time, &watch->disks[i]);
+	for (i = 0; i < watch->nr_reserves; i++)
+		line_of_reserve(watch, time, &watch->reserves[i]);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looking at the disks, the reserves and memory again and again, and most of
+ * all when there is none: the files stay open.
+ */
+#include "watch.h"
+
+#include <string.h>
+#include <time.h>
+
+double watch_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+double watch_rate(const struct watch *watch, double now, double before)
+{
+	/* A counter that begins anew is no rate below nothing. */
+	if (watch->seconds <= 0 || now < before)
+		return 0;
+	return (now - before) / watch->seconds;
+}
+
+static bool meet_disk(const char *name, void *data)
+{
+	struct watch *watch = data;
+	struct watched_disk *next = &watch->disks[watch->nr_disks];
+	int i;
+
+	for (i = 0; i < watch->nr_disks; i++)
+		if (!strcmp(watch->disks[i].disk.name, name))
+			return true;
+	if (watch->nr_disks == WATCH_MAX) {
+		watch->incomplete = true;
+		return false;
+	}
+	if (!disk_open(&next->disk, name)) {
+		next->fresh = true;
+		watch->nr_disks++;
+	}
+	return true;
+}
+
+static bool meet_reserve(const char *name, void *data)
+{
+	struct watch *watch = data;
+	struct watched_reserve *next = &watch->reserves[watch->nr_reserves];
+	int i;
+
+	for (i = 0; i < watch->nr_reserves; i++)
+		if (!strcmp(watch->reserves[i].reserve.name, name))
+			return true;
+	if (watch->nr_reserves == WATCH_MAX) {
+		watch->incomplete = true;
+		return false;
+	}
+	if (!reserve_open(&next->reserve, name)) {
+		next->fresh = true;
+		watch->nr_reserves++;
+	}
+	return true;
+}
+
+/* To open a file takes memory; without any, nobody attaches a disk either. */
+static void meet(struct watch *watch)
+{
+	watch->incomplete = false;
+	disk_each(meet_disk, watch);
+	reserve_each(meet_reserve, watch);
+}
+
+static void look_at_disks(struct watch *watch)
+{
+	struct watched_disk *at;
+	int i, kept = 0;
+
+	for (i = 0; i < watch->nr_disks; i++) {
+		at = &watch->disks[i];
+		at->before = at->disk.stat;
+		if (disk_read(&at->disk)) {
+			disk_close(&at->disk);
+			continue;	/* it is gone */
+		}
+		if (at->fresh)
+			at->before = at->disk.stat;
+		at->fresh = false;
+		if (kept != i)
+			watch->disks[kept] = *at;
+		kept++;
+	}
+	watch->nr_disks = kept;
+}
+
+static void look_at_reserves(struct watch *watch)
+{
+	struct watched_reserve *at;
+	int i, kept = 0;
+
+	for (i = 0; i < watch->nr_reserves; i++) {
+		at = &watch->reserves[i];
+		memcpy(at->before, at->reserve.value, sizeof(at->before));
+		if (reserve_read(&at->reserve)) {
+			reserve_close(&at->reserve);
+			continue;
+		}
+		if (at->fresh)
+			memcpy(at->before, at->reserve.value,
+			       sizeof(at->before));
+		at->fresh = false;
+		if (kept != i)
+			watch->reserves[kept] = *at;
+		kept++;
+	}
+	watch->nr_reserves = kept;
+}
+
+void watch_look(struct watch *watch)
+{
+	double now = watch_clock();
+	bool first = !watch->looked_at;
+
+	watch->seconds = now - watch->looked_at;
+	watch->looked_at = now;
+	if (memory_read(&watch->memory))
+		memset(&watch->memory, 0, sizeof(watch->memory));
+	if (first || watch->memory.free > watch->memory.high)
+		meet(watch);
+	look_at_disks(watch);
+	look_at_reserves(watch);
+}
