@@ -9,6 +9,7 @@
 #include <linux/net.h>
 #include <linux/skbuff.h>
 
+#include "compat.h"
 #include "link.h"
 
 static void cmd_enter_bio(struct ballast_cmd *cmd, struct bio *bio)

@@ -15,8 +15,9 @@
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
-#include <linux/device/class.h>
+#include <linux/device.h>
 #include <linux/mmzone.h>
+#include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/socket.h>
 #include <linux/timer.h>
@@ -97,15 +98,20 @@ static inline bool sk_has_memcg(const struct sock *sk)
 #endif
 }
 
-/* Memory that a socket keeps charged came with SO_RESERVE_MEM. */
+/*
+ * Memory that a socket keeps charged came with SO_RESERVE_MEM. Before that a
+ * charge is given back by and by, and at once from TCP's timers; so it is
+ * made up again whenever half of what such a socket may keep is gone.
+ */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
 static inline bool sk_is_reserved(const struct sock *sk)
 {
-	return true;
+	return READ_ONCE(sk->sk_forward_alloc) >= 1 << 20;
 }
 
 static inline void sk_reserve(struct sock *sk, int size)
 {
+	sk->sk_forward_alloc += size;
 }
 #else
 static inline bool sk_is_reserved(const struct sock *sk)
@@ -118,6 +124,45 @@ static inline void sk_reserve(struct sock *sk, int size)
 	WRITE_ONCE(sk->sk_forward_alloc, sk->sk_forward_alloc + size);
 	WRITE_ONCE(sk->sk_reserved_mem, sk->sk_reserved_mem + size);
 }
+#endif
+
+/* Its own page for what is copied, and not the task's, which may be in use. */
+static inline void sk_keep_task_frag(struct sock *sk)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+	sk->sk_use_task_frag = false;
+#endif
+}
+
+#ifndef ITER_SOURCE
+#define ITER_SOURCE	WRITE
+#define ITER_DEST	READ
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define kobject_init_and_add(kobj, type, ...) \
+	kobject_init_and_add(kobj, (struct kobj_type *)(type), __VA_ARGS__)
+#endif
+
+/* What is asked of requests was once told whether a tag was reserved. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#define COMPAT_TIMEOUT(_timeout)                                             \
+	static enum blk_eh_timer_return _timeout##_compat(struct request *rq, \
+							  bool reserved)     \
+	{                                                                    \
+		return _timeout(rq);                                         \
+	}
+#define COMPAT_BUSY_ITER(_iter)                                           \
+	static bool _iter##_compat(struct request *rq, void *data,        \
+				   bool reserved)                         \
+	{                                                                 \
+		return _iter(rq, data);                                   \
+	}
+#define COMPAT_REQUEST_FN(_fn) _fn##_compat
+#else
+#define COMPAT_TIMEOUT(_timeout)
+#define COMPAT_BUSY_ITER(_iter)
+#define COMPAT_REQUEST_FN(_fn) _fn
 #endif
 
 /* Class attributes became const. */
@@ -140,9 +185,33 @@ static inline void sk_reserve(struct sock *sk, int size)
 		__ATTR(_name, 0644, _name##_show_compat, _name##_store_compat)
 #endif
 
-/* Opening and closing take the disk. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-typedef fmode_t blk_mode_t;
+/* Opening and closing take the disk, and a disk that is gone isn't opened. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#define COMPAT_DISK_OPEN_RELEASE(_open, _release)                         \
+	/* Process context: whoever puts a disk waits for who opens it. */ \
+	static DEFINE_MUTEX(compat_open_mutex);                           \
+									  \
+	static int _open##_compat(struct block_device *bdev, fmode_t mode) \
+	{                                                                 \
+		struct gendisk *gd = bdev->bd_disk;                       \
+		int err = -ENXIO;                                         \
+									  \
+		mutex_lock(&compat_open_mutex);                           \
+		if (gd->flags & GENHD_FL_UP)                              \
+			err = _open(gd, mode);                            \
+		mutex_unlock(&compat_open_mutex);                         \
+		return err;                                               \
+	}                                                                 \
+	static void _release##_compat(struct gendisk *gd, fmode_t mode)   \
+	{                                                                 \
+		_release(gd);                                             \
+	}
+#define COMPAT_WAIT_OPEN()                        \
+	do {                                      \
+		mutex_lock(&compat_open_mutex);   \
+		mutex_unlock(&compat_open_mutex); \
+	} while (0)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define COMPAT_DISK_OPEN_RELEASE(_open, _release)                         \
 	static int _open##_compat(struct block_device *bdev, fmode_t mode) \
 	{                                                                 \
@@ -152,12 +221,69 @@ typedef fmode_t blk_mode_t;
 	{                                                                 \
 		_release(gd);                                             \
 	}
+#define COMPAT_WAIT_OPEN()
+#else
+#define COMPAT_DISK_OPEN_RELEASE(_open, _release)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+typedef fmode_t blk_mode_t;
 #define COMPAT_DISK_OPEN(_open) _open##_compat
 #define COMPAT_DISK_RELEASE(_release) _release##_compat
 #else
-#define COMPAT_DISK_OPEN_RELEASE(_open, _release)
 #define COMPAT_DISK_OPEN(_open) _open
 #define COMPAT_DISK_RELEASE(_release) _release
+#endif
+
+/* A disk without a scheduler of its own accord. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#define BLK_MQ_F_NO_SCHED_BY_DEFAULT BLK_MQ_F_NO_SCHED
+#endif
+
+/* The queue had a life of its own, and adding a disk could not fail. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#define put_disk(gd)                                \
+	({                                          \
+		COMPAT_WAIT_OPEN();                 \
+		blk_cleanup_queue((gd)->queue);     \
+		put_disk(gd);                       \
+	})
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#undef blk_mq_alloc_disk
+#define __blk_mq_alloc_disk(set, data, key) \
+	((void)(key), compat_alloc_disk(set, data))
+static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
+						void *data)
+{
+	struct request_queue *q = blk_mq_init_queue_data(set, data);
+	struct gendisk *gd;
+
+	if (IS_ERR(q))
+		return ERR_CAST(q);
+	gd = alloc_disk_node(0, set->numa_node);
+	/* put_disk() gives back what only adding the disk would take. */
+	if (!gd || !blk_get_queue(q)) {
+		if (gd)
+			(put_disk)(gd);
+		blk_cleanup_queue(q);
+		return ERR_PTR(-ENOMEM);
+	}
+	gd->queue = q;
+	gd->flags |= GENHD_FL_EXT_DEVT;
+	return gd;
+}
+
+#define device_add_disk(parent, gd, groups)              \
+	({                                               \
+		device_add_disk(parent, gd, groups);     \
+		blk_put_queue((gd)->queue);              \
+		0;                                       \
+	})
+#define set_capacity_and_notify(gd, size) \
+	set_capacity_revalidate_and_notify(gd, size, true)
+#define blk_mark_disk_dead(gd) blk_set_queue_dying((gd)->queue)
 #endif
 
 /* The limits are handed over as a whole. */

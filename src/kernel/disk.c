@@ -122,10 +122,12 @@ static enum blk_eh_timer_return disk_timeout(struct request *rq)
 	return BLK_EH_RESET_TIMER;
 }
 
+COMPAT_TIMEOUT(disk_timeout)
+
 static const struct blk_mq_ops disk_mq_ops = {
 	.queue_rq = disk_queue_rq,
 	.commit_rqs = disk_commit_rqs,
-	.timeout = disk_timeout,
+	.timeout = COMPAT_REQUEST_FN(disk_timeout),
 };
 
 static void disk_free(struct kref *ref)

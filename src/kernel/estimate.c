@@ -7,7 +7,6 @@
 
 #include <linux/kernel.h>
 #include <linux/log2.h>
-#include <linux/math.h>
 #include <linux/minmax.h>
 
 /* The slab's sizes: powers of two from 8 on, and two between. */

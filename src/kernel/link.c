@@ -285,6 +285,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 	link->sending = true;
 	noreclaim = memalloc_noreclaim_save();
 	local_bh_disable();
+	ballast_tcpmem_charge(sk);
 	link_limit_packets(link, sk, ballast_path_check(link->path));
 	for (;;) {
 		if (!llist_empty(&link->submitted))
@@ -488,7 +489,7 @@ struct socket *ballast_link_connect(struct net *net,
 	sk = sock->sk;
 	/* Nothing on this socket may wait for reclaim, which waits for us. */
 	sk->sk_allocation = GFP_ATOMIC;
-	sk->sk_use_task_frag = false;
+	sk_keep_task_frag(sk);
 	sk_set_memalloc(sk);
 	sk->sk_rcvtimeo = LINK_TIMEOUT;
 	sk->sk_sndtimeo = timeout;
@@ -533,7 +534,6 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	struct sock *sk = sock->sk;
 
 	lock_sock(sk);
-	ballast_tcpmem_charge(sk);
 	link->sock = sock;
 	link->structured = structured;
 	link->failed = false;

@@ -62,12 +62,15 @@ static bool count_request(struct request *rq, void *data)
 	return true;
 }
 
+COMPAT_BUSY_ITER(count_request)
+
 static ssize_t inflight_show(struct kobject *kobj, struct kobj_attribute *attr,
 			     char *buf)
 {
 	unsigned int inflight = 0;
 
-	blk_mq_tagset_busy_iter(&to_disk(kobj)->set, count_request, &inflight);
+	blk_mq_tagset_busy_iter(&to_disk(kobj)->set,
+				COMPAT_REQUEST_FN(count_request), &inflight);
 	return sysfs_emit(buf, "%u\n", inflight);
 }
 

@@ -36,14 +36,15 @@ bool ballast_tcpmem_short(const struct sock *sk)
 }
 
 /**
- * ballast_tcpmem_charge - charge a socket in advance
+ * ballast_tcpmem_charge - charge a socket in advance, if it isn't
  * @sk: TCP, under its lock
  */
 void ballast_tcpmem_charge(struct sock *sk)
 {
+	if (likely(sk_is_reserved(sk)))
+		return;
 	/* A cgroup's charge would be given back without having been made. */
-	if (!READ_ONCE(protect_tcp_mem) || sk_has_memcg(sk) ||
-	    sk_is_reserved(sk))
+	if (!READ_ONCE(protect_tcp_mem) || sk_has_memcg(sk))
 		return;
 	atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
 			sk->sk_prot->memory_allocated);

@@ -12,6 +12,8 @@
 #include <linux/types.h>
 #include <linux/unaligned.h>
 
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
 /* @multiple is a power of 2. */
