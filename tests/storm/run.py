@@ -47,6 +47,8 @@ WORRIED = 5             # seconds without an answer: ask the kernel by sysrq
 
 @dataclass(frozen=True)
 class Conditions:
+    suite: str = "bookworm"
+    flavour: str = None     # of the kernel; None: what the NIC needs
     nic: str = "virtio-net-pci"
     memory: int = 256       # MiB
     min_free: int = 0       # vm.min_free_kbytes; 0: the default
@@ -60,8 +62,8 @@ class Conditions:
 def run(subject, storm, conditions, ko, directory, show=None, act=None):
     """One run; returns its result as a dict, also kept in directory with the console's log.
 
-    subject is a name, or a Subject of one's own. act(guest) is called ACT seconds
-    into the storm.
+    subject is a name, or a Subject of one's own. act(run) is called ACT seconds
+    into the storm; run has the guest, the server and the samples so far.
 
     show(phase, at, sample) is called once a second; at counts from the storm's
     beginning, before the calm from the run's; sample is None when there is no
@@ -84,10 +86,10 @@ class Run:
         self._taken = 0
         net.set_mtu(conditions.mtu)
         self.address = subjects.server_address(storm in IPV6)
-        with VM(memory=conditions.memory, nic=conditions.nic, mtu=conditions.mtu,
-                logs=directory) as self.guest:
+        with VM(conditions.suite, flavour=conditions.flavour, memory=conditions.memory,
+                nic=conditions.nic, mtu=conditions.mtu, logs=directory) as self.guest:
             self._prepare(ko)
-            with subject.attach(self.guest, self.address):
+            with subject.attach(self.guest, self.address) as self.server:
                 self.guest.run(f"mkswap -q /dev/{subject.disk} && swapon /dev/{subject.disk}")
                 self._weather()
                 self.unloaded = self._unload()
@@ -144,7 +146,7 @@ class Run:
             self._take()
             if self.act and phase == "storm" and time.monotonic() > begin + ACT:
                 act, self.act = self.act, None
-                act(self.guest)
+                act(self)
             time.sleep(0.1)
 
     def _take(self):

@@ -25,19 +25,20 @@ from rig.vm import CLOUD_NICS  # noqa: E402
 
 def main():
     options = arguments()
-    flavour = "cloud-amd64" if options.nic in CLOUD_NICS else "amd64"
+    flavour = ("cloud-amd64" if options.nic in CLOUD_NICS and options.suite != "debug"
+               else "amd64")
     if "BALLAST_STORM_INSIDE" not in os.environ:
-        host.say(f"guest image: {image.get(flavour=flavour).release}")
+        host.say(f"guest image: {image.get(options.suite, flavour).release}")
         if "nvme" in options.subjects:
             image.get()  # the target's
-        enter(module.build(flavour=flavour).path)
+        enter(module.build(options.suite, flavour).path)
     ko = Path(os.environ["BALLAST_STORM_INSIDE"])
-    conditions = run.Conditions(nic=options.nic, memory=options.mem, min_free=options.min_free,
+    conditions = run.Conditions(suite=options.suite, nic=options.nic, memory=options.mem, min_free=options.min_free,
                                 mtu=options.mtu, sg=options.sg == "on", calm=options.calm,
                                 length=options.length, after=options.after)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    about = describe(options, image.get(flavour=flavour).release)
+    about = describe(options, image.get(options.suite, flavour).release)
     results, dead = [], []
     total = options.runs * len(options.storms) * len(options.subjects)
     count = 0
@@ -80,6 +81,7 @@ def arguments():
     parser.add_argument("--subjects", type=words(subjects.SUBJECTS), default="ballast nbd")
     parser.add_argument("--storms", type=words(run.STORMS), default="c")
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--suite", choices=image.SUITES, default="bookworm")
     parser.add_argument("--nic", default="virtio-net-pci")
     parser.add_argument("--mem", type=int, default=256, help="MiB")
     parser.add_argument("--min-free", type=int, default=0, help="vm.min_free_kbytes")

@@ -39,24 +39,26 @@ def storm(ko, request):
 
 
 def test_another_mtu(storm):
-    storm(lambda guest: guest.run("ip link set eth0 mtu 1400"))
+    storm(lambda run: run.guest.run("ip link set eth0 mtu 1400"))
 
 
 def test_down_and_up(storm):
     # One process: a second one might wait for the swap that the first has taken away.
-    storm(lambda guest: guest.run("printf 'link set eth0 down\\nlink set eth0 up\\n' | ip -batch -"))
+    storm(lambda run: run.guest.run("printf 'link set eth0 down\\nlink set eth0 up\\n' "
+                                    "| ip -batch -"))
 
 
 def test_other_sizes(storm):
-    storm(lambda guest: guest.run("cd /sys/class/net/eth0/ballast && echo 0 > size_pages && "
-                                  "echo 50 > packet_limit && echo 1024 > lend_below"))
+    storm(lambda run: run.guest.run("cd /sys/class/net/eth0/ballast && echo 0 > size_pages && "
+                                    "echo 50 > packet_limit && echo 1024 > lend_below"))
 
 
 def test_allowed_port_answers(storm):
     """A TCP connection to an allowed port is accepted and answers within 3 s, each second."""
     took = []
 
-    def connect(guest):
+    def connect(run):
+        guest = run.guest
         # In use as long as requests are in flight, which is always.
         guest.run("awk '/MemTotal/ {print int($2 / 4)}' /proc/meminfo "
                   "> /sys/class/net/eth0/ballast/lend_below")

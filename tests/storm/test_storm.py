@@ -1,5 +1,6 @@
 """The storm in short: ballast does not lock up in (c), and what in-tree nbd does beside it."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -57,14 +58,18 @@ def test_a_run_without_swapping_says_nothing():
 
 
 @pytest.fixture(scope="module")
-def storm():
+def storm(suite, flavour):
     """storm(subject): one run of storm (c), a line a second."""
-    image.get()
-    ko = module.build().path
+    conditions = dataclasses.replace(CONDITIONS, suite=suite, flavour=flavour)
+    try:
+        kernel = image.get(suite, flavour or "cloud-amd64")
+    except image.Unavailable as reason:
+        pytest.skip(str(reason))
+    ko = module.build(suite, kernel.flavour).path
 
     def start(subject):
         print(f"\n{subject}\n{run.HEADING}")
-        result = run.run(subject, "c", CONDITIONS, ko, host.logs() / f"storm-quick-{subject}",
+        result = run.run(subject, "c", conditions, ko, host.logs() / f"storm-quick-{subject}",
                          lambda *second: print(run.line(*second), flush=True))
         print(run.outcome(result), flush=True)
         return result

@@ -12,6 +12,8 @@ from rig.vm import VM
 def pytest_addoption(parser):
     parser.addoption("--suite", default="bookworm", choices=images.SUITES,
                      help="the Debian release that guests run")
+    parser.addoption("--flavour", choices=images.FLAVOURS,
+                     help="of its kernel; default: the one that a guest's NIC needs")
 
 
 def pytest_configure(config):
@@ -31,6 +33,7 @@ def _vm_factory(request):
 
     def start(suite=None, name=None, **options):
         try:
+            options.setdefault("flavour", request.config.getoption("--flavour"))
             vm = VM(suite or request.config.getoption("--suite"),
                     name=name or f"guest{len(started)}", logs=logs, **options)
         except images.Unavailable as reason:
@@ -55,10 +58,15 @@ def suite(request):
 
 
 @pytest.fixture(scope="session")
-def image(suite):
+def flavour(request):
+    return request.config.getoption("--flavour")
+
+
+@pytest.fixture(scope="session")
+def image(suite, flavour):
     """The image of --suite, in its default flavour."""
     try:
-        return images.get(suite)
+        return images.get(suite, flavour or "cloud-amd64")
     except images.Unavailable as reason:
         pytest.skip(str(reason))
 
