@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl doctor: what is wrong with this machine, and the cure. Reads,
+ * changes nothing. The checks are in doctor_*.c, by what they look at.
+ */
+#include "doctor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "netdisk.h"
+#include "out.h"
+
+#define MAX_SECONDS 3600
+
+const char help_doctor[] =
+	"Usage: ballastctl doctor [--seconds N] [--json]\n"
+	"What is wrong with this machine, why it matters, and the command that cures it.\n"
+	"Changes nothing.\n"
+	"\n"
+	"  --seconds N   judge reclaim over the next N seconds, 1 to 3600, and not since\n"
+	"                boot\n"
+	"  --json        for programs\n"
+	"\n"
+	"Looks at: vm.min_free_kbytes and each zone's watermarks; direct reclaim; failed\n"
+	"page allocations in the kernel log; memory of TCP and UDP sockets; disks on the\n"
+	"network that are swapped on, and whether ballast guards them; their interfaces'\n"
+	"offloads, rings, drivers and drops. As root; others do not see all of it.\n"
+	"\n"
+	"Exit status: 0 healthy, 1 advice, 2 serious (or an argument is wrong).\n"
+	"See ballastctl-doctor(8).\n";
+
+struct arguments {
+	int seconds;
+	bool json;
+};
+
+static int read_seconds(const char *text, int *seconds)
+{
+	char *end;
+	long n = 0;
+
+	if (text && *text >= '0' && *text <= '9') {
+		n = strtol(text, &end, 10);
+		if (!*end && n >= 1 && n <= MAX_SECONDS) {
+			*seconds = n;
+			return FINE;
+		}
+	}
+	if (!text)
+		return usage_error("--seconds: a number is missing");
+	return usage_error("--seconds %s: is not a number from 1 to %d", text,
+			   MAX_SECONDS);
+}
+
+static int read_arguments(struct arguments *arguments, int argc, char **argv)
+{
+	int i, err = FINE;
+
+	for (i = 1; i < argc && !err; i++) {
+		if (!strcmp(argv[i], "--json"))
+			arguments->json = true;
+		else if (!strcmp(argv[i], "--seconds"))
+			err = read_seconds(argv[++i], &arguments->seconds);
+		else if (!strncmp(argv[i], "--seconds=", 10))
+			err = read_seconds(argv[i] + 10, &arguments->seconds);
+		else
+			err = usage_error("%s: no such option; see ballastctl doctor --help",
+					  argv[i]);
+	}
+	return err;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	static struct zoneinfo zones;
+	static struct netdisks disks;
+	struct arguments arguments = { 0 };
+	bool have_zones;
+	int err;
+
+	err = read_arguments(&arguments, argc, argv);
+	if (err)
+		return err;
+
+	netdisks_find(&disks);
+	check_reclaim(arguments.seconds);
+	have_zones = !zoneinfo_read(&zones);
+	check_min_free();
+	if (have_zones)
+		check_zones(&zones);
+	else
+		not_looked_at("zones: /proc/zoneinfo can't be read");
+	check_kernel_log(&disks);
+	check_sockets();
+	check_netdisks(&disks);
+	check_interfaces(&disks);
+
+	if (arguments.json)
+		report_json(have_zones ? &zones : NULL);
+	else
+		report_text(have_zones ? &zones : NULL);
+	err = out_flush();
+	return err ? SERIOUS : (int)report_severity();
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl doctor: page allocation failures in the kernel log, by order and
+ * caller, with the driver named.
+ *
+ * One is a line, "kswapd0: page allocation failure: order:0, mode:0xa20(...)",
+ * and behind it the stack: the allocator's own functions, then who called it,
+ * then who called that. A module's function has its name in brackets.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "files.h"
+#include "netdisk.h"
+
+#define MAX_PLACES	16
+#define RECORD_LEN	8192	/* of /dev/kmsg, which gives one at a time */
+
+struct place {
+	int order;
+	char mode[96];
+	char caller[64];
+	char driver[32];
+	unsigned long times;
+	double last;		/* seconds after boot */
+};
+
+/* A stack that is being read. */
+struct log {
+	struct place places[MAX_PLACES];
+	int nr;
+	struct place current;
+	bool in_trace;
+	double time;		/* of the record */
+};
+
+/* The allocator, and helpers that allocate for somebody else. */
+static bool is_allocator(const char *function)
+{
+	static const char *const prefixes[] = {
+		"dump_stack", "show_stack", "warn_alloc", "__alloc_pages",
+		"alloc_pages", "__alloc_frozen", "alloc_frozen", "__get_free",
+		"get_free", "get_zeroed", "new_slab", "___slab_alloc",
+		"__slab_alloc", "alloc_slab", "allocate_slab", "refill_objects",
+		"kmem_cache_alloc", "__kmem_cache_alloc", "__kmalloc",
+		"kmalloc", "krealloc", "kvmalloc", "__vmalloc", "page_frag",
+		"__page_frag", "netdev_alloc", "__netdev_alloc", "napi_alloc",
+		"__napi_alloc", "napi_build_skb", "__build_skb", "build_skb",
+		"__alloc_skb", "alloc_skb", "skb_page_frag_refill",
+		"page_pool", "__page_pool", "skb_copy", "pskb_expand_head",
+		"__pskb_pull_tail", "__folio_alloc", "folio_alloc",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (!strncmp(function, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
+static void end_of_trace(struct log *log)
+{
+	struct place *place;
+	int i;
+
+	if (!log->in_trace)
+		return;
+	log->in_trace = false;
+	for (i = 0; i < log->nr; i++) {
+		place = &log->places[i];
+		if (place->order == log->current.order &&
+		    !strcmp(place->caller, log->current.caller) &&
+		    !strcmp(place->driver, log->current.driver))
+			break;
+	}
+	if (i == MAX_PLACES)
+		return;
+	place = &log->places[i];
+	if (i == log->nr) {
+		*place = log->current;
+		log->nr++;
+	}
+	place->times++;
+	place->last = log->current.last;
+}
+
+/* " try_fill_recv+0x3f2/0x610 [virtio_net]"; one with "? " is a guess. */
+static void read_frame(struct place *place, const char *line)
+{
+	char function[64], module[32] = "";
+	int fields;
+
+	fields = sscanf(line, " %63[^+ ]+0x%*x/0x%*x [%31[^] ]", function,
+			module);
+	if (fields < 1 || !strchr(line, '+') || function[0] == '?')
+		return;
+	if (!*place->caller && !is_allocator(function))
+		snprintf(place->caller, sizeof(place->caller), "%s", function);
+	/* The first module is the driver, and names the place better. */
+	if (fields == 2 && !*place->driver) {
+		snprintf(place->driver, sizeof(place->driver), "%s", module);
+		snprintf(place->caller, sizeof(place->caller), "%s", function);
+	}
+}
+
+static void read_text(struct log *log, const char *text)
+{
+	const char *failure = strstr(text, "page allocation failure: order:");
+	struct place *place = &log->current;
+
+	if (failure) {
+		end_of_trace(log);
+		memset(place, 0, sizeof(*place));
+		place->last = log->time;
+		log->in_trace = sscanf(failure,
+				       "page allocation failure: order:%d, mode:%95[^, ]",
+				       &place->order, place->mode) >= 1;
+	} else if (log->in_trace &&
+		   (strstr(text, "Mem-Info:") || strstr(text, "</TASK>") ||
+		    (strstr(text, "</IRQ>") && *place->caller))) {
+		/* Below an interrupt is whoever was interrupted. */
+		end_of_trace(log);
+	} else if (log->in_trace) {
+		read_frame(place, text);
+	}
+}
+
+/* "4,1234,5678901,-;text" of /dev/kmsg, its time in microseconds. */
+static void read_line(struct log *log, const char *line)
+{
+	const char *text = strchr(line, ';');
+	unsigned long long microseconds;
+
+	/* " SUBSYSTEM=..." and the like, which follow some records */
+	if (!text || *line == ' ')
+		return;
+	if (sscanf(line, "%*u,%*u,%llu", &microseconds) == 1)
+		log->time = microseconds / 1e6;
+	read_text(log, text + 1);
+}
+
+static int read_log(struct log *log)
+{
+	static char record[RECORD_LEN + 1];
+	char *line, *end;
+	size_t len = 0;
+	ssize_t n;
+	int fd = file_open("/dev/kmsg");
+
+	if (fd < 0)
+		return fd;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	/* Begins with the oldest record that is left. */
+	for (;;) {
+		n = read(fd, record + len, RECORD_LEN - len);
+		if (n < 0 && (errno == EPIPE || errno == EINTR))
+			continue;	/* some were overwritten: the next */
+		if (n <= 0)
+			break;
+		len += n;
+		record[len] = '\0';
+		for (line = record; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			read_line(log, line);
+		}
+		len = record + len - line;
+		memmove(record, line, len);
+		/* A whole record has to fit; half a line as long is no record. */
+		if (len > RECORD_LEN / 2)
+			len = 0;
+	}
+	close(fd);
+	end_of_trace(log);
+	return 0;
+}
+
+static void place_found(const struct place *place, bool network_swap)
+{
+	struct finding *f;
+
+	f = found("allocation-failure", network_swap ? SERIOUS : ADVICE,
+		  "page allocations of order %d failed in %s%s%s", place->order,
+		  *place->caller ? place->caller : "an unknown function",
+		  *place->driver ? " of the driver " : "", place->driver);
+	figures(f, "%lu in the kernel log, mode %s; the last %.0f s after boot.",
+		place->times, place->mode, place->last);
+	if (place->order)
+		why(f, "It needs %d pages in a row, which soon are not to be had, however much is free. A driver that does not get them drops the packet without a word.",
+		    1 << place->order);
+	else
+		why(f, "There was not a single page left for what can't wait. A card whose ring is not refilled receives nothing, the swap disk's answers neither.");
+	command(f, "ballastctl tune min-free-kbytes auto --persist");
+}
+
+void check_kernel_log(const struct netdisks *disks)
+{
+	static struct log log;
+	int i, err;
+
+	err = read_log(&log);
+	if (err) {
+		not_looked_at("the kernel log: /dev/kmsg: %s", strerror(-err));
+		return;
+	}
+	for (i = 0; i < log.nr; i++)
+		place_found(&log.places[i], netdisks_swap(disks));
+}

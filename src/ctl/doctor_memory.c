@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl doctor: vm.min_free_kbytes, watermarks, reclaim.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "doctor.h"
+#include "files.h"
+#include "memory_rules.h"
+
+#define TUNE "ballastctl tune min-free-kbytes auto --persist"
+
+static void judge_min_free(unsigned long value, unsigned long memory)
+{
+	struct finding *f;
+
+	switch (min_free_judge(value, memory)) {
+	case MIN_FREE_FINE:
+		return;
+	case MIN_FREE_BROKEN:
+		f = found("min-free-broken", SERIOUS,
+			  "vm.min_free_kbytes is %lu, under %d", value,
+			  MIN_FREE_FLOOR);
+		why(f, "With less the kernel is subtly broken and deadlocks under load: this memory is what writing pages out, and packets in, are made of when there is no other.");
+		break;
+	case MIN_FREE_LOW:
+		f = found("min-free-low", ADVICE,
+			  "vm.min_free_kbytes is %lu, little for %lu MiB of memory",
+			  value, memory / 1024);
+		why(f, "A burst of packets takes this much before kswapd, which has to free memory in proportion, is under way.");
+		break;
+	default:
+		f = found("min-free-waste", ADVICE,
+			  "vm.min_free_kbytes is %lu, too much for %lu MiB of memory",
+			  value, memory / 1024);
+		why(f, "The kernel keeps this and half as much again free at all times: memory that programs and the page cache never get, so that it swaps earlier.");
+	}
+	figures(f, "%.1f %% of %lu KiB of memory; recommended are %lu KiB, and not over %lu.",
+		100.0 * value / memory, memory, min_free_recommended(memory),
+		min_free_ceiling(memory));
+	command(f, TUNE);
+}
+
+void check_min_free(void)
+{
+	char meminfo[4096];
+	long long value, memory;
+
+	file_read(meminfo, sizeof(meminfo), "/proc/meminfo");
+	memory = file_field(meminfo, "MemTotal:");
+	if (memory <= 0 ||
+	    file_number(&value, "/proc/sys/vm/min_free_kbytes") || value < 0) {
+		not_looked_at("vm.min_free_kbytes: it or /proc/meminfo can't be read");
+		return;
+	}
+	judge_min_free(value, memory);
+}
+
+/* Free memory under min is had by nobody but who frees memory. */
+void check_zones(const struct zoneinfo *zones)
+{
+	struct finding *f;
+
+	if (zoneinfo_over_min(zones))
+		return;
+	f = found("memory-exhausted", ADVICE,
+		  "free memory is under the min watermark just now");
+	figures(f, "%lu pages are free, of %lu (min), %lu (low) and %lu (high) in all zones.",
+		zones->sum.free, zones->sum.min, zones->sum.low,
+		zones->sum.high);
+	why(f, "Whoever wants memory has to free some first, and interrupt handlers get none.");
+	command(f, "ps -eo pid,rss,comm --sort=-rss | head");
+}
+
+int reclaim_read(struct reclaim *reclaim)
+{
+	static const char *const stalls[] = {
+		"allocstall", "allocstall_dma", "allocstall_dma32",
+		"allocstall_normal", "allocstall_high", "allocstall_movable",
+		"allocstall_device",
+	};
+	static char vmstat[32 << 10];
+	ssize_t len;
+	size_t i;
+
+	len = file_read(vmstat, sizeof(vmstat), "/proc/vmstat");
+	if (len < 0)
+		return len;
+	reclaim->kswapd = file_field(vmstat, "pgscan_kswapd");
+	reclaim->direct = file_field(vmstat, "pgscan_direct");
+	if (reclaim->kswapd < 0 || reclaim->direct < 0)
+		return -EINVAL;
+	reclaim->stolen = file_field(vmstat, "pgsteal_kswapd") +
+			  file_field(vmstat, "pgsteal_direct");
+	reclaim->stalls = 0;
+	for (i = 0; i < ARRAY_SIZE(stalls); i++) {
+		long long n = file_field(vmstat, stalls[i]);
+
+		if (n > 0)
+			reclaim->stalls += n;
+	}
+	return 0;
+}
+
+static void reclaim_found(const struct reclaim *reclaim, const char *when)
+{
+	long long scanned = reclaim->kswapd + reclaim->direct;
+	struct finding *f;
+
+	f = found("direct-reclaim", ADVICE,
+		  "direct reclaim %s: allocations waited until they had freed memory themselves",
+		  when);
+	figures(f, "allocstall %lld; pages scanned: %lld direct (%.0f %%), %lld by kswapd; freed of them: %.0f %%",
+		reclaim->stalls, reclaim->direct,
+		scanned ? 100.0 * reclaim->direct / scanned : 0,
+		reclaim->kswapd,
+		scanned ? 100.0 * reclaim->stolen / scanned : 0);
+	why(f, "kswapd began too late or was too slow. Programs stall meanwhile, and what can't wait, a network card's refill for one, gets nothing.");
+	command(f, "ballastctl tune min-free-kbytes");
+	command(f, "sar -B 1");
+}
+
+/*
+ * Since boot, a little of it is in order: a start-up, a large file. Counted is
+ * what was frequent, and a share that says that kswapd did not keep up.
+ */
+static void check_since_boot(void)
+{
+	struct reclaim now;
+
+	if (reclaim_read(&now)) {
+		not_looked_at("reclaim: /proc/vmstat can't be read");
+		return;
+	}
+	if (now.stalls < 100 || now.direct * 20 < now.kswapd + now.direct)
+		return;
+	reclaim_found(&now, "since boot");
+}
+
+static void check_over(int seconds)
+{
+	struct timespec time = { .tv_sec = seconds };
+	struct reclaim before, after;
+	char when[48];
+
+	if (reclaim_read(&before))
+		goto unseen;
+	while (nanosleep(&time, &time) && errno == EINTR)
+		;
+	if (reclaim_read(&after))
+		goto unseen;
+	after.kswapd -= before.kswapd;
+	after.direct -= before.direct;
+	after.stolen -= before.stolen;
+	after.stalls -= before.stalls;
+	if (!after.stalls && !after.direct)
+		return;
+	snprintf(when, sizeof(when), "in the last %d s", seconds);
+	reclaim_found(&after, when);
+	return;
+unseen:
+	not_looked_at("reclaim: /proc/vmstat can't be read");
+}
+
+void check_reclaim(int seconds)
+{
+	if (seconds)
+		check_over(seconds);
+	else
+		check_since_boot();
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl doctor: the interfaces that carry disks: offloads, receive ring,
+ * what its refill may use, and packets that the driver dropped.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "drivers.h"
+#include "ethtool.h"
+#include "files.h"
+#include "interface.h"
+#include "netdisk.h"
+
+static const char *on_off(bool on)
+{
+	return on ? "on" : "off";
+}
+
+static void offload_figures(struct finding *f, const struct interface *nic,
+			    const struct offloads *o)
+{
+	figures(f, "%s: scatter-gather %s, TSO %s, GSO %s, GRO %s.",
+		*nic->driver ? nic->driver : "its driver", on_off(o->sg),
+		on_off(o->tso), on_off(o->gso), on_off(o->gro));
+}
+
+/*
+ * Without scatter-gather TSO and GSO are off as well, and not worth a word of
+ * their own. TSO alone is not: GSO does the same a little later.
+ */
+static void check_offloads(const struct interface *nic)
+{
+	struct offloads o;
+	struct finding *f;
+	int err = ethtool_offloads(nic->name, &o);
+
+	if (err) {
+		not_looked_at("%s: offloads: %s", nic->name, strerror(-err));
+		return;
+	}
+	if (!o.sg) {
+		f = found("scatter-gather-off", ADVICE,
+			  "%s: scatter-gather is off", nic->name);
+		offload_figures(f, nic, &o);
+		why(f, "Each packet is copied into one piece before it is sent, which takes memory just when pages are to be written out to free some.");
+		command(f, "ethtool -K %s sg on tso on gso on", nic->name);
+	} else if (!o.gso && !o.tso) {
+		f = found("segmentation-off", ADVICE,
+			  "%s: GSO and TSO are off", nic->name);
+		offload_figures(f, nic, &o);
+		why(f, "Each page that is written out takes three packets on its way through the kernel instead of one for several pages, and their memory.");
+		command(f, "ethtool -K %s tso on gso on", nic->name);
+	}
+	if (!o.gro) {
+		f = found("gro-off", ADVICE, "%s: GRO is off", nic->name);
+		offload_figures(f, nic, &o);
+		why(f, "Each packet that comes in goes through the kernel, and through ballast's filter, by itself, and takes processor time that a storm has none of.");
+		command(f, "ethtool -K %s gro on", nic->name);
+	}
+}
+
+/* What the buffer of a packet takes, its headers and the kernel's included. */
+static long buffer_bytes(const struct interface *nic)
+{
+	long bytes = nic->mtu + 18 + 64 + 320;
+	long size = 2048;
+
+	while (size < bytes)
+		size *= 2;
+	return size;
+}
+
+static void check_ring(const struct interface *nic)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	unsigned int ring, most;
+	struct finding *f;
+	long pages;
+
+	if (!nic->reserve || !nic->size_pages || ethtool_rx_ring(nic->name, &ring, &most))
+		return;
+	pages = buffer_bytes(nic) * ring / page * nic->rx_queues;
+	if (pages <= nic->size_pages)
+		return;
+	f = found("ring-over-reserve", ADVICE,
+		  "%s: the receive rings hold more than the reserve", nic->name);
+	figures(f, "%d rings of %u packets, %ld KiB each: %ld pages; the reserve has %lld.",
+		nic->rx_queues, ring, buffer_bytes(nic) / 1024, pages,
+		nic->size_pages);
+	why(f, "What ballast lends the driver for a refill may be used up before the rings are full, and before an answer is in them.");
+	command(f, "echo %ld > /sys/class/net/%s/ballast/size_pages", pages,
+		nic->name);
+	command(f, "ethtool -G %s rx %u   # or smaller rings", nic->name,
+		ring > 256 ? 256 : ring / 2);
+}
+
+/* With a reserve lending makes up for it. */
+static void check_refill(const struct interface *nic)
+{
+	enum refill refill = driver_refill(nic->driver);
+	struct finding *f;
+
+	if (nic->reserve && nic->size_pages)
+		return;
+	if (refill != REFILL_PLAIN)
+		return;
+	f = found("refill-without-reserves", SERIOUS,
+		  "%s: the driver's refill can't use the emergency reserves, and there is no reserve of ballast's",
+		  nic->name);
+	figures(f, "Driver %s: GFP_ATOMIC without __GFP_MEMALLOC.", nic->driver);
+	why(f, "Under 3/8 of the min watermark it gets nothing, however much the kernel has set aside. Its ring runs empty, and with it the swap disk.");
+	if (nic->reserve)
+		command(f, "echo auto > /sys/class/net/%s/ballast/size_pages",
+			nic->name);
+	else
+		command(f, "modprobe ballast && echo %s > /sys/class/ballast/guard",
+			nic->name);
+}
+
+struct statistics {
+	char worst[33];		/* the statistic's name */
+	unsigned long long value;
+};
+
+static bool is_linearize_failure(const char *name)
+{
+	return strcasestr(name, "lineari") &&
+	       (strcasestr(name, "fail") || strcasestr(name, "err") ||
+		strcasestr(name, "drop"));
+}
+
+/* Names differ from driver to driver, and are all that there is. */
+static void each_statistic(const char *name, unsigned long long value,
+			   void *data)
+{
+	struct statistics *failures = data;
+
+	if (!is_linearize_failure(name) || value <= failures->value)
+		return;
+	snprintf(failures->worst, sizeof(failures->worst), "%s", name);
+	failures->value = value;
+}
+
+static void check_linearize(const struct interface *nic)
+{
+	struct statistics failures = { .value = 0 };
+	struct finding *f;
+	int err = ethtool_statistics(nic->name, each_statistic, &failures);
+
+	/* -EOPNOTSUPP: the driver has none. */
+	if (err && err != -EOPNOTSUPP)
+		not_looked_at("%s: the driver's statistics: %s", nic->name,
+			      strerror(-err));
+	if (!failures.value)
+		return;
+	f = found("linearize-failures", ADVICE,
+		  "%s: packets that the card can't take in pieces could not be put together",
+		  nic->name);
+	figures(f, "%s: %llu (driver %s).", failures.worst, failures.value,
+		nic->driver);
+	why(f, "It takes up to 64 KiB in one piece, which soon is not to be had. The packet is dropped without a word, and sent again much later.");
+	command(f, "ip link set %s gso_max_segs 8", nic->name);
+}
+
+/* A few are in order: when a cable was pulled, when the interface came up. */
+static void check_drops(const struct interface *nic)
+{
+	long long dropped, sent;
+	struct finding *f;
+
+	if (file_number(&dropped, "/sys/class/net/%s/statistics/tx_dropped",
+			nic->name) ||
+	    file_number(&sent, "/sys/class/net/%s/statistics/tx_packets",
+			nic->name))
+		return;
+	if (dropped < 10 || dropped < sent / 10000)
+		return;
+	f = found("transmit-drops", ADVICE,
+		  "%s: the driver drops packets that are to be sent", nic->name);
+	figures(f, "%lld dropped, %lld sent (driver %s).", dropped, sent,
+		*nic->driver ? nic->driver : "not known");
+	why(f, "Nobody is told of it, so TCP sends them again only after 200 ms or more: each is a pause of all swapping. As a rule there was no memory to map or to copy them.");
+	command(f, "ethtool -S %s | grep -i tx", nic->name);
+}
+
+static void check_interface(const struct interface *nic)
+{
+	/* In a tree that stands for a machine there is no card to ask. */
+	if (!getenv("BALLAST_ROOT")) {
+		check_offloads(nic);
+		check_ring(nic);
+		check_linearize(nic);
+	}
+	check_refill(nic);
+	check_drops(nic);
+}
+
+/*
+ * Those with a reserve, or all physical ones if there is swap on the network
+ * that none of them guards: which one it takes is the route's business.
+ */
+void check_interfaces(const struct netdisks *disks)
+{
+	struct interface interfaces[INTERFACE_MAX];
+	bool all = netdisks_foreign(disks) && netdisks_swap(disks) &&
+		   !interfaces_guarded();
+	int i, nr;
+
+	nr = interfaces_find(interfaces, INTERFACE_MAX);
+	if (nr < 0)
+		not_looked_at("interfaces: /sys/class/net: %s", strerror(-nr));
+	for (i = 0; i < nr; i++)
+		if (interfaces[i].reserve || all)
+			check_interface(&interfaces[i]);
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl doctor: disks on the network, and what becomes of them when
+ * memory is gone.
+ */
+#include "addresses.h"
+#include "doctor.h"
+#include "files.h"
+#include "interface.h"
+#include "netdisk.h"
+
+/* Its server has to be fed by the memory that it is to free. */
+static void check_server(const struct netdisk *disk)
+{
+	struct finding *f;
+
+	if (!address_is_local(disk->server))
+		return;
+	f = found("server-is-this-machine", disk->swap ? SERIOUS : ADVICE,
+		  "the server of %s (%s) is this machine", disk->name,
+		  netdisk_kind_name(disk->kind));
+	figures(f, "Its address is %s.", disk->server);
+	why(f, "To free memory the kernel writes to a server that needs memory to take it: the machine locks up. No reserve of packets helps.");
+	if (disk->swap)
+		command(f, "swapoff %s%s",
+			disk->kind == NETDISK_NFS ? "" : "/dev/", disk->name);
+}
+
+static void check_guard(const struct netdisk *disk)
+{
+	struct interface interfaces[INTERFACE_MAX];
+	struct finding *f;
+	int i, nr;
+
+	if (disk->kind == NETDISK_BALLAST || interfaces_guarded())
+		return;
+	f = found(disk->kind == NETDISK_NBD ? "nbd-without-guard" :
+					      "network-swap-without-guard",
+		  disk->swap ? SERIOUS : ADVICE,
+		  "%s (%s) is in use%s, and no interface is guarded",
+		  disk->name, netdisk_kind_name(disk->kind),
+		  disk->swap ? " as swap" : "");
+	figures(f, "Server: %s.", *disk->server ? disk->server : "not known");
+	why(f, "When memory is gone, packets that have nothing to do with the disk take what its answers need, and the machine locks up or starves. A guard keeps a reserve for the answers and drops the others while it is in use.");
+	command(f, "modprobe ballast");
+	nr = interfaces_find(interfaces, INTERFACE_MAX);
+	for (i = 0; i < nr; i++)
+		command(f, "echo %s > /sys/class/ballast/guard%s",
+			interfaces[i].name,
+			nr > 1 ? "   # if the server is behind it" : "");
+}
+
+/* zswap: N, or not there. */
+static void check_zswap(const struct netdisks *disks)
+{
+	struct finding *f;
+	char text[8];
+
+	if (!netdisks_swap(disks) ||
+	    file_value(text, sizeof(text),
+		       "/sys/module/zswap/parameters/enabled") <= 0 ||
+	    text[0] != 'Y')
+		return;
+	f = found("zswap-on-top", ADVICE,
+		  "zswap is on, in front of a swap on the network");
+	file_value(text, sizeof(text),
+		   "/sys/module/zswap/parameters/max_pool_percent");
+	figures(f, "It may hold %s %% of memory.", *text ? text : "20");
+	why(f, "What it has compressed is still in memory. When it is full and pages have to be written out, each is unpacked into a new page first: it takes memory just when there is none.");
+	command(f, "echo N > /sys/module/zswap/parameters/enabled");
+}
+
+void check_netdisks(const struct netdisks *disks)
+{
+	int i;
+
+	for (i = 0; i < disks->nr; i++) {
+		check_server(&disks->disks[i]);
+		check_guard(&disks->disks[i]);
+	}
+	check_zswap(disks);
+}

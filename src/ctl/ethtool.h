@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What "ethtool" shows of an interface, by its ioctl. */
+#ifndef BALLASTCTL_ETHTOOL_H
+#define BALLASTCTL_ETHTOOL_H
+
+#include <stdbool.h>
+
+struct offloads {
+	bool sg;
+	bool tso;
+	bool gso;
+	bool gro;
+};
+
+/*
+ * All are 0 or -errno; -EOPNOTSUPP where the driver can't say. Below
+ * $BALLAST_ROOT there is no card to ask: -ENODEV.
+ */
+int ethtool_offloads(const char *name, struct offloads *offloads);
+int ethtool_rx_ring(const char *name, unsigned int *now, unsigned int *max);
+
+/* Calls @fn for each of the driver's own statistics. */
+int ethtool_statistics(const char *name,
+		       void (*fn)(const char *statistic,
+				  unsigned long long value, void *data),
+		       void *data);
+
+#endif

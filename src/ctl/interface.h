@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Physical network interfaces that are up. */
+#ifndef BALLASTCTL_INTERFACE_H
+#define BALLASTCTL_INTERFACE_H
+
+#include <stdbool.h>
+
+#define INTERFACE_MAX 32
+
+struct interface {
+	char name[16];
+	char driver[32];	/* empty: not known */
+	bool reserve;		/* it has one of ballast's */
+	long long size_pages;	/* of the reserve */
+	long long mtu;
+	int rx_queues;
+};
+
+/* Fills in @max of them at most; returns how many there are, or -errno. */
+int interfaces_find(struct interface *interfaces, int max);
+
+/* Whether ballast guards any. */
+bool interfaces_guarded(void);
+
+#endif
