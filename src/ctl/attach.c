@@ -27,7 +27,7 @@ const char help_attach[] =
 	"Make a disk of a server's export: 192.0.2.1, [2001:db8::1] or a name. Loads the\n"
 	"module if need be.\n"
 	"\n"
-	"  --swap             swap to it; one that is blank is made a swap first, one that\n"
+	"  --swap             swap to it; a blank one is made a swap first, and one that\n"
 	"                     holds anything else is refused\n"
 	"  --priority N       of the swap, 0 to 32767\n"
 	"  index=N            attach as /dev/ballastN (default: the lowest free)\n"
@@ -61,7 +61,7 @@ static int parse_priority(struct attach *attach, const char *value)
 		return usage_error("--priority: the number is missing");
 	number = strtol(value, &end, 10);
 	if (*value < '0' || *value > '9' || *end || number > 32767)
-		return usage_error("--priority: %s is not a number from 0 to 32767",
+		return usage_error("--priority: %.200s is not a number from 0 to 32767",
 				   value);
 	attach->priority = number;
 	return FINE;
@@ -93,14 +93,14 @@ static int parse(struct attach *attach, int argc, char **argv)
 		} else if (!strncmp(argv[i], "--priority=", 11)) {
 			err = parse_priority(attach, argv[i] + 11);
 		} else if (argv[i][0] == '-') {
-			err = usage_error("%s: no such option", argv[i]);
+			err = usage_error("%.200s: no such option", argv[i]);
 		} else if (uri) {
 			err = options_add(&attach->options, argv[i]);
 		} else {
 			uri = argv[i];
 			why = uri_parse(uri, &attach->uri);
 			if (why)
-				err = usage_error("%s: %s", uri, why);
+				err = usage_error("%.200s: %s", uri, why);
 		}
 	}
 	return err ? err : check_together(attach, uri);

@@ -147,6 +147,6 @@ int main(int argc, char **argv)
 		running = commands[i].name;
 		return commands[i].run(argc - 1, argv + 1);
 	}
-	return usage_error("%s: no such command; see ballastctl --help",
+	return usage_error("%.200s: no such command; see ballastctl --help",
 			   argv[1]);
 }

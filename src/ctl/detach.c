@@ -142,9 +142,9 @@ int cmd_detach(int argc, char **argv)
 		else if (!strcmp(argv[i], "--swapoff"))
 			off = true;
 		else if (argv[i][0] == '-')
-			return usage_error("%s: no such option", argv[i]);
+			return usage_error("%.200s: no such option", argv[i]);
 		else if (disk)
-			return usage_error("%s: takes one disk only", argv[i]);
+			return usage_error("%.200s: takes one disk only", argv[i]);
 		else
 			disk = argv[i];
 	}
@@ -152,7 +152,7 @@ int cmd_detach(int argc, char **argv)
 		return usage_error("DISK is missing");
 	i = strncmp(disk, "/dev/", 5) ? 0 : 5;
 	if (!disk_exists(disk + i))
-		return usage_error("%s: is no disk of ballast's", disk);
+		return usage_error("%.200s: is no disk of ballast's", disk);
 	disk += i;
 	if (off && swap_off(disk))
 		return FAILED;

@@ -52,7 +52,7 @@ int cmd_list(int argc, char **argv)
 	bool heading = true;
 
 	if (argc > 1)
-		return usage_error("%s: list takes no argument", argv[1]);
+		return usage_error("%.200s: list takes no argument", argv[1]);
 	disk_each(list, &heading);
 	return out_flush();
 }

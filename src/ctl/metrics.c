@@ -16,11 +16,11 @@
 
 const char help_metrics[] =
 	"Usage: ballastctl metrics\n"
-	"The disks' and the reserves' counters as Prometheus takes them; for node_exporter's\n"
-	"textfile collector, from a timer:\n"
+	"The disks' and the reserves' counters as Prometheus takes them; for the textfile\n"
+	"collector of node_exporter, from a timer:\n"
 	"\n"
-	"  d=/var/lib/prometheus/node-exporter\n"
-	"  ballastctl metrics > $d/ballast.prom.new && mv $d/ballast.prom.new $d/ballast.prom\n"
+	"  cd /var/lib/prometheus/node-exporter\n"
+	"  ballastctl metrics > ballast.prom.new && mv ballast.prom.new ballast.prom\n"
 	"\n"
 	"ballast_up is 0 where the module is not loaded.\n";
 
@@ -350,7 +350,7 @@ static void memory_numbers(void)
 int cmd_metrics(int argc, char **argv)
 {
 	if (argc > 1)
-		return usage_error("%s: metrics takes no argument", argv[1]);
+		return usage_error("%.200s: metrics takes no argument", argv[1]);
 	disk_each(add_disk, NULL);
 	reserve_each(add_reserve, NULL);
 	head("up", "gauge", "1 where the module is loaded.");

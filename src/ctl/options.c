@@ -109,8 +109,8 @@ static int refuse_unknown(const char *word, size_t len)
 {
 	if ((len == 6 && !memcmp(word, "server", len)) ||
 	    (len == 6 && !memcmp(word, "export", len)))
-		return usage_error("%s: is part of the URI", word);
-	return usage_error("%s: no such option; see ballastctl attach --help",
+		return usage_error("%.200s: is part of the URI", word);
+	return usage_error("%.200s: no such option; see ballastctl attach --help",
 			   word);
 }
 
@@ -125,16 +125,16 @@ int options_add(struct options *options, const char *word)
 	if (!kind)
 		return refuse_unknown(word, value - word);
 	if (options->seen & 1UL << (kind - kinds))
-		return usage_error("%s: the option is given twice", word);
+		return usage_error("%.200s: the option is given twice", word);
 	options->seen |= 1UL << (kind - kinds);
 	if (!kind->check && *value)
-		return usage_error("%s: the option takes no value", word);
+		return usage_error("%.200s: the option takes no value", word);
 	if (kind->check && !*value)
-		return usage_error("%s: the option needs a value", word);
+		return usage_error("%.200s: the option needs a value", word);
 	if (kind->check) {
 		problem = kind->check(kind, ++value, why, sizeof(why));
 		if (problem)
-			return usage_error("%s: %s", word, problem);
+			return usage_error("%.200s: %s", word, problem);
 	} else {
 		options->readonly = true;
 	}
@@ -146,6 +146,6 @@ int options_add(struct options *options, const char *word)
 	len = snprintf(options->words + used, sizeof(options->words) - used,
 		       " %s", word);
 	if (len < 0 || (size_t)len >= sizeof(options->words) - used)
-		return usage_error("%s: is too long", word);
+		return usage_error("%.200s: is too long", word);
 	return FINE;
 }

@@ -265,9 +265,9 @@ int cmd_status(int argc, char **argv)
 		if (!strcmp(argv[i], "--json"))
 			as_json = true;
 		else if (argv[i][0] == '-')
-			return usage_error("%s: no such option", argv[i]);
+			return usage_error("%.200s: no such option", argv[i]);
 		else if (which)
-			return usage_error("%s: takes one disk or interface only",
+			return usage_error("%.200s: takes one disk or interface only",
 					   argv[i]);
 		else
 			which = argv[i];
@@ -280,7 +280,7 @@ int cmd_status(int argc, char **argv)
 	disk = disk_exists(name);
 	reserve = name == which && reserve_exists(name);
 	if (!disk && !reserve)
-		return usage_error("%s: neither a disk of ballast's nor an interface with a reserve",
+		return usage_error("%.200s: neither a disk of ballast's nor an interface with a reserve",
 				   which);
 	show(disk ? name : NULL, reserve ? name : NULL);
 	return out_flush();

@@ -198,21 +198,21 @@ int cmd_top(int argc, char **argv)
 
 	for (i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "-d", 2) && strncmp(argv[i], "-n", 2))
-			return usage_error("%s: no such argument", argv[i]);
+			return usage_error("%.200s: no such argument", argv[i]);
 		value = argv[i][2] ? argv[i] + 2 : argv[i + 1];
 		if (!value)
-			return usage_error("%s: the number is missing", argv[i]);
+			return usage_error("%.200s: the number is missing", argv[i]);
 		if (argv[i][1] == 'd') {
 			interval = strtod(value, &end);
 			if (end == value || *end || !(interval >= 0.1) ||
 			    interval > 3600)
-				return usage_error("-d: %s is not a number from 0.1 to 3600",
+				return usage_error("-d: %.200s is not a number from 0.1 to 3600",
 						   value);
 		} else {
 			count = strtol(value, &end, 10);
 			if (end == value || *end || count < 1 ||
 			    count > 1000000000)
-				return usage_error("-n: %s is not a number from 1 to 1000000000",
+				return usage_error("-n: %.200s is not a number from 1 to 1000000000",
 						   value);
 		}
 		if (!argv[i][2])

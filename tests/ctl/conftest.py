@@ -1,0 +1,131 @@
+"""ballastctl over a made-up tree of /proc and /sys; run by make -C src/ctl check."""
+
+import os
+import subprocess
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+CTL = os.environ.get("BALLASTCTL")
+
+Said = namedtuple("Said", "status out err")
+
+ZONEINFO = """\
+Node 0, zone      DMA
+  pages free     3000
+        boost    0
+        min      100
+        low      125
+        high     150
+        spanned  4095
+        present  3998
+        managed  3840
+        cma      0
+        protection: (0, 219, 219, 219, 219)
+      nr_free_pages 3000
+  pagesets
+    cpu: 0
+              count: 0
+              high:  0
+              batch: 1
+Node 0, zone    DMA32
+  pages free     2000
+        boost    0
+        min      900
+        low      1125
+        high     1350
+        spanned  61440
+        present  61404
+        managed  56000
+        cma      0
+        protection: (0, 0, 0, 0, 0)
+      nr_free_pages 2000
+Node 0, zone   Normal
+  pages free     0
+        boost    0
+        min      0
+        low      0
+        high     0
+        spanned  0
+        present  0
+        managed  0
+"""
+
+SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+
+RESERVE = {
+    "size_pages": 561, "available_pages": 500, "lent_pages": 61, "packet_limit": 768,
+    "lend_below": 256, "in_use": 1, "activations": 3, "in_use_ms": 12345, "rx_kept": 1000,
+    "rx_allowed": 7, "rx_dropped": 150, "rx_dropped_bytes": 15000,
+    "rx_dropped_other_socket": 100, "rx_dropped_protocol": 30, "rx_dropped_fragment": 10,
+    "rx_dropped_budget": 8, "rx_dropped_malformed": 2, "lends": 70, "refills": 9, "rescues": 0,
+}
+
+
+class Tree:
+    """A made-up root: ballast is loaded and has nothing."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.write("proc/zoneinfo", ZONEINFO)
+        self.write("proc/swaps", SWAPS)
+        self.write("proc/self/mounts", "/dev/vda / ext4 rw 0 0\n")
+        self.write("sys/class/ballast/attach", "")
+        self.write("sys/class/ballast/guard", "")
+        self.write("sys/block/vda/size", "2048\n")
+        self.write("sys/class/net/lo/mtu", "65536\n")
+        self.write("dev/kmsg", "")
+
+    def write(self, path, text):
+        path = self.root / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    def read(self, path):
+        return (self.root / path).read_text()
+
+    def disk(self, name="ballast0", **files):
+        values = {"server": "192.0.2.1:10809", "export": "swap", "state": "live",
+                  "connections": 2, "inflight": 3, "reconnects": 1, "interface": "eth0",
+                  "detach": "", **files}
+        for file, value in values.items():
+            if isinstance(value, bytes):
+                self.write(f"sys/block/{name}/ballast/{file}", value + b"\n")
+            else:
+                self.write(f"sys/block/{name}/ballast/{file}", f"{value}\n" if value != "" else "")
+        self.write(f"sys/block/{name}/size", "2097152\n")
+        self.write(f"sys/block/{name}/ro", "0\n")
+        self.write(f"sys/block/{name}/stat",
+                   "100 5 800 250 200 9 4000 1000 3 900 1250 0 0 0 0 4 20\n")
+
+    def swap(self, device="ballast0", used=1024):
+        self.write("proc/swaps", f"{SWAPS}/dev/{device} partition 1048572 {used} -2\n")
+
+    def reserve(self, name="eth0", **files):
+        for file, value in {**RESERVE, **files}.items():
+            self.write(f"sys/class/net/{name}/ballast/{file}", f"{value}\n")
+
+    def all(self):
+        """Every file's content, to see that nothing was changed."""
+        return {str(path.relative_to(self.root)): path.read_bytes()
+                for path in self.root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+@pytest.fixture
+def ctl(tree):
+    """ctl("status", "--json"): what it said of the tree."""
+    if not CTL:
+        pytest.skip("BALLASTCTL names no ballastctl to test")
+
+    def run(*arguments, timeout=20, **environment):
+        done = subprocess.run([os.path.abspath(CTL), *arguments], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=timeout,
+                              env={**os.environ, "BALLAST_ROOT": str(tree.root), **environment})
+        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return run

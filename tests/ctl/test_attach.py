@@ -1,0 +1,117 @@
+"""attach and detach: what they write, and what they refuse to touch."""
+
+import pytest
+
+ATTACH = "sys/class/ballast/attach"
+
+
+@pytest.mark.parametrize("uri, words", [
+    ("nbd://192.0.2.1/swap", 'server=192.0.2.1:10809 export="swap"'),
+    ("NBD://192.0.2.1:/swap", 'server=192.0.2.1:10809 export="swap"'),
+    ("nbd://192.0.2.1:1234", 'server=192.0.2.1:1234 export=""'),
+    ("nbd://192.0.2.1/", 'server=192.0.2.1:10809 export=""'),
+    ("nbd://192.0.2.1//a/b", 'server=192.0.2.1:10809 export="/a/b"'),
+    ("nbd://192.0.2.1/my%20swap%c3%A9", 'server=192.0.2.1:10809 export="my swap\u00e9"'),
+    ("nbd://192.0.2.1/a%3Fb%23c%25", 'server=192.0.2.1:10809 export="a?b#c%"'),
+    ("nbd://[2001:db8::1]/swap", 'server=[2001:db8::1]:10809 export="swap"'),
+    ("nbd://[2001:DB8:0::1]:99/swap", 'server=[2001:db8::1]:99 export="swap"'),
+    ("nbd://[fe80::1%25lo]/swap", 'server=[fe80::1%lo]:10809 export="swap"'),
+    ("nbd://[fe80::1%lo]/swap", 'server=[fe80::1%lo]:10809 export="swap"'),
+])
+def test_uri(ctl, tree, uri, words):
+    tree.disk("ballast5")
+    said = ctl("attach", uri, "index=5", "queue_depth=64", "readonly", "allow=tcp:22,udp:53")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith("/dev/ballast5: attached to ")
+    assert said.out.endswith("1024.0 MiB\n")
+    assert tree.read(ATTACH) == f"{words} index=5 queue_depth=64 readonly allow=tcp:22,udp:53"
+
+
+def test_lowest_free_index(ctl, tree):
+    tree.disk("ballast0")
+    tree.disk("ballast1")
+    tree.disk("ballast3")
+    said = ctl("attach", "nbd://192.0.2.1/swap")
+    assert "index=2" in tree.read(ATTACH)
+    # No kernel made it.
+    assert said.status == 1 and "ballast2" in said.err
+
+
+def test_name(ctl, tree):
+    tree.disk("ballast5")
+    assert ctl("attach", "nbd://localhost/swap", "index=5").status == 0
+    assert tree.read(ATTACH).startswith(("server=127.0.0.1:10809", "server=[::1]:10809"))
+
+
+def test_unknown_name(ctl, tree):
+    said = ctl("attach", "nbd://no-such-host.invalid/swap")
+    assert said.status == 1
+    assert said.err.count("\n") == 1 and "no-such-host.invalid" in said.err
+    assert tree.read(ATTACH) == ""
+
+
+@pytest.mark.parametrize("status, wrong", [(1, "status 1"), (0, "not there")])
+def test_module_that_cannot_be_loaded(ctl, tree, tmp_path_factory, status, wrong):
+    (tree.root / "sys/class/ballast/attach").unlink()
+    (tree.root / "sys/class/ballast/guard").unlink()
+    (tree.root / "sys/class/ballast").rmdir()
+    bin = tmp_path_factory.mktemp("bin")
+    (bin / "modprobe").write_text(f"#!/bin/sh\necho $* > {bin}/called\nexit {status}\n")
+    (bin / "modprobe").chmod(0o755)
+    said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(bin))
+    assert said.status == 1 and wrong in said.err
+    assert (bin / "called").read_text() == "ballast\n"
+
+
+def test_module_is_loaded(ctl, tree, tmp_path_factory):
+    (tree.root / "sys/class/ballast").rename(tree.root / "sys/ballast")
+    tree.disk("ballast0")
+    bin = tmp_path_factory.mktemp("bin")
+    (bin / "modprobe").write_text(f"#!/bin/sh\nexec /bin/mv {tree.root}/sys/ballast "
+                                  f"{tree.root}/sys/class/ballast\n")
+    (bin / "modprobe").chmod(0o755)
+    said = ctl("attach", "nbd://192.0.2.1/swap", "index=0", PATH=str(bin))
+    assert said.status == 0, said.err
+    assert said.out.splitlines()[0] == "the module ballast was loaded"
+
+
+@pytest.mark.parametrize("name", ["ballast0", "/dev/ballast0"])
+def test_detach(ctl, tree, name):
+    tree.disk()
+    assert ctl("detach", name) == (0, "ballast0: detached\n", "")
+    assert tree.read("sys/block/ballast0/ballast/detach") == "1"
+
+
+@pytest.mark.parametrize("device", ["ballast0", "ballast0p1"])
+def test_swapped_on(ctl, tree, device):
+    tree.disk()
+    tree.swap(device)
+    said = ctl("detach", "ballast0")
+    assert said.status == 1 and said.out == "" and said.err.count("\n") == 1
+    assert f"swapped on; run swapoff /dev/{device}" in said.err
+    assert tree.read("sys/block/ballast0/ballast/detach") == ""
+    assert ctl("detach", "--force", "ballast0").status == 0
+    assert tree.read("sys/block/ballast0/ballast/detach") == "force"
+
+
+def test_another_is_swapped_on(ctl, tree):
+    tree.disk()
+    tree.swap("ballast01")
+    assert ctl("detach", "ballast0").status == 0
+
+
+def test_mounted(ctl, tree):
+    tree.disk()
+    tree.write("proc/self/mounts", "/dev/vda / ext4 rw 0 0\n/dev/ballast0 /srv/x ext4 rw 0 0\n"
+               "/dev/vdb /y ext4 rw 0 0\n")
+    said = ctl("detach", "ballast0")
+    assert said.status == 1 and "mounted on /srv/x" in said.err
+    assert tree.read("sys/block/ballast0/ballast/detach") == ""
+
+
+def test_held(ctl, tree):
+    tree.disk()
+    tree.write("sys/block/ballast0/holders/md0", "")
+    said = ctl("detach", "ballast0")
+    assert said.status == 1 and "part of md0" in said.err
+    assert tree.read("sys/block/ballast0/ballast/detach") == ""

@@ -1,0 +1,182 @@
+"""list, status, top and metrics: all that is there, in forms that can be read."""
+
+import json
+import re
+
+import pytest
+
+# An export may be called anything.
+NASTY = b'a"b\\c\n\x1b[2J \xc3\xa9 \xff }'
+
+
+def test_nothing(ctl):
+    assert ctl("list") == (0, "", "")
+    said = ctl("status")
+    assert said.status == 0 and said.out.startswith("memory: 19.5 MiB free; watermarks: min 3.9")
+    whole = json.loads(ctl("status", "--json").out)
+    assert whole == {"loaded": True, "disks": [], "reserves": [], "guarded": [],
+                     "memory": {"page_size": 4096, "free_pages": 5000, "min_pages": 1000,
+                                "low_pages": 1250, "high_pages": 1500}}
+
+
+def test_list(ctl, tree):
+    tree.disk()
+    tree.disk("ballast12", state="reconnecting", server="[2001:db8::1]:10809", export=NASTY)
+    tree.swap()
+    heading, *lines = ctl("list").out.splitlines()
+    assert heading.split() == ["DISK", "STATE", "SIZE/MiB", "INFLIGHT", "SWAP/MiB", "SERVER",
+                               "EXPORT"]
+    rows = {line.split()[0]: line.split(maxsplit=6)[1:] for line in lines}
+    assert rows["ballast0"] == ["live", "1024.0", "3", "1.0", "192.0.2.1:10809", "swap"]
+    assert rows["ballast12"] == ["reconnecting", "1024.0", "3", "-", "[2001:db8::1]:10809",
+                                 'a"b\\c\\x0a\\x1b[2J \u00e9 \\xff }']
+    assert len(lines) == 2
+
+
+def test_status(ctl, tree):
+    tree.disk()
+    tree.disk("ballast1")
+    tree.swap()
+    tree.reserve()
+    out = ctl("status").out
+    for part in ("ballast0: live, 1024.0 MiB, server 192.0.2.1:10809, export \"swap\"",
+                 "connections: 2 by eth0, 1 made anew", "swap: 1.0 MiB of 1024.0 MiB used",
+                 "in flight: 3", "read: 100 requests, 0.4 MiB, 2.5 ms each",
+                 "written: 200 requests, 2.0 MiB, 5.0 ms each", "flushed: 4 times, 5.0 ms each",
+                 "eth0: reserve of 561 pages (2.2 MiB) for 768 packets, IN USE",
+                 "500 available, 61 lent", "other socket 100, protocol 30, fragment 10, budget 8",
+                 "memory:", "ballast1: live"):
+        assert part in out
+    one = ctl("status", "/dev/ballast0").out
+    assert "ballast0" in one and "ballast1" not in one and "eth0:" not in one
+    one = ctl("status", "eth0").out
+    assert one.startswith("eth0: reserve") and "ballast" not in one and "memory" not in one
+
+
+def test_status_json(ctl, tree):
+    tree.disk(export=NASTY)
+    tree.swap()
+    tree.reserve(in_use=0)
+    tree.write("sys/class/ballast/guard", "eth1\nbond0\n")
+    whole = json.loads(ctl("status", "--json").out)
+    assert whole["guarded"] == ["eth1", "bond0"]
+    disk, = whole["disks"]
+    assert disk["export"] == 'a"b\\c\n\x1b[2J \u00e9 \ufffd }'
+    assert disk["size_bytes"] == 1 << 30 and disk["readonly"] is False
+    assert (disk["read_requests"], disk["read_bytes"], disk["read_ms"]) == (100, 409600, 250)
+    assert (disk["written_requests"], disk["written_bytes"]) == (200, 2048000)
+    assert disk["swap"] == {"path": "/dev/ballast0", "size_bytes": 1048572 << 10,
+                            "used_bytes": 1 << 20, "priority": -2}
+    reserve, = whole["reserves"]
+    assert reserve["in_use"] is False and reserve["rx_dropped_other_socket"] == 100
+    assert json.loads(ctl("status", "eth0", "--json").out) == {
+        "loaded": True, "disks": [], "reserves": [reserve]}
+    assert json.loads(ctl("status", "--json", "ballast0").out)["disks"] == [disk]
+
+
+def test_not_loaded(ctl, tree):
+    (tree.root / "sys/class/ballast").rename(tree.root / "sys/elsewhere")
+    assert ctl("list") == (0, "", "")
+    assert ctl("status").out.startswith("the module is not loaded")
+    assert json.loads(ctl("status", "--json").out)["loaded"] is False
+    assert "\nballast_up 0\n" in ctl("metrics").out
+
+
+def test_disk_that_goes(ctl, tree):
+    """A file that is not there any more is a disk that is not there any more."""
+    tree.disk("ballast0")
+    tree.disk("ballast1")
+    (tree.root / "sys/block/ballast0/ballast/state").unlink()
+    assert [line.split()[0] for line in ctl("list").out.splitlines()] == ["DISK", "ballast1"]
+    assert len(json.loads(ctl("status", "--json").out)["disks"]) == 1
+
+
+def test_many_disks(ctl, tree):
+    for number in range(40):
+        tree.disk(f"ballast{number}", export="x" * 4000)
+    disks = json.loads(ctl("status", "--json").out)["disks"]
+    assert len(disks) == 40 and all(len(disk["export"]) == 4000 for disk in disks)
+    assert len(ctl("top", "-n1", "-d0.1").out.splitlines()) == 33
+
+
+def test_top_lines(ctl, tree):
+    tree.disk()
+    tree.reserve()
+    out = ctl("top", "-n", "2", "-d", "0.1").out
+    lines = out.splitlines()
+    assert len(lines) == 6
+    assert all(re.match(r"\d\d:\d\d:\d\d (memory|disk|reserve) ", line) for line in lines)
+    assert lines[0].endswith(" memory free 19.5 min 3.9 low 4.9 high 5.9 MiB "
+                             "[######|#|#|#######################......]")
+    assert lines[1].endswith(" disk ballast0 live read 0/s 0.00 MiB/s write 0/s 0.00 MiB/s "
+                             "latency - ms inflight 3")
+    assert lines[2].endswith(" reserve eth0 in-use size 561 lent 61 kept 0/s dropped 0/s "
+                             "other_socket 0/s protocol 0/s fragment 0/s budget 0/s malformed 0/s")
+    assert "\x1b" not in out
+
+
+LABEL = r'[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"'
+SAMPLE = re.compile(rf"(ballast_[a-z_]+)(?:\{{({LABEL}(?:,{LABEL})*)\}})? (-?\d+(?:\.\d+)?)")
+
+
+def samples(text):
+    """Prometheus' text format, and what promtool checks of it: {name{labels}: value}."""
+    values, typed, name = {}, set(), None
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            name = line.split()[2]
+            assert name not in typed, "all of a metric stands together"
+            typed.add(name)
+        elif line.startswith("# TYPE "):
+            assert line.split()[2] == name
+            assert line.split()[3] == ("counter" if name.endswith("_total") else "gauge")
+        else:
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            assert match[1] == name
+            key = f"{match[1]}{{{match[2] or ''}}}"
+            assert key not in values
+            values[key] = float(match[3])
+    assert text.endswith("\n")
+    return values
+
+
+def test_metrics(ctl, tree):
+    tree.disk(export=NASTY)
+    tree.disk("ballast1", state="failed")
+    tree.swap()
+    tree.reserve()
+    values = samples(ctl("metrics").out)
+    assert values["ballast_up{}"] == 1
+    assert values['ballast_disk_info{disk="ballast0",server="192.0.2.1:10809",'
+                  'export="a\\"b\\\\c\\n\x1b[2J \u00e9 \ufffd }",interface="eth0"}'] == 1
+    assert values['ballast_disk_state{disk="ballast1",state="failed"}'] == 1
+    assert values['ballast_disk_state{disk="ballast1",state="live"}'] == 0
+    assert values['ballast_disk_bytes_total{disk="ballast0",direction="write"}'] == 2048000
+    assert values['ballast_disk_request_seconds_total{disk="ballast0",direction="read"}'] == 0.25
+    assert values['ballast_disk_swap_used_bytes{disk="ballast0"}'] == 1 << 20
+    assert values['ballast_disk_swap_size_bytes{disk="ballast1"}'] == 0
+    assert values['ballast_reserve_size_bytes{interface="eth0"}'] == 561 * 4096
+    assert values['ballast_reserve_in_use_seconds_total{interface="eth0"}'] == 12.345
+    assert values['ballast_reserve_dropped_packets_total{interface="eth0",'
+                  'reason="other_socket"}'] == 100
+    assert values['ballast_memory_watermark_bytes{watermark="low"}'] == 1250 * 4096
+
+
+def test_metrics_of_nothing(ctl):
+    assert samples(ctl("metrics").out)["ballast_up{}"] == 1
+
+
+@pytest.mark.parametrize("command", [["list"], ["status"], ["metrics"], ["top", "-n1", "-d.1"],
+                                     ["--help"]], ids=" ".join)
+def test_full_disk(ctl, tree, command):
+    """What can't be written is told."""
+    import os
+    import subprocess
+    tree.disk()
+    ctl("list")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([os.environ["BALLASTCTL"], *command], stdout=full,
+                              stderr=subprocess.PIPE, timeout=20,
+                              env={**os.environ, "BALLAST_ROOT": str(tree.root)})
+    assert done.returncode == 1 and b"No space left" in done.stderr
