@@ -18,7 +18,6 @@
 #include "compat.h"
 #include "wire.h"
 
-#define HANDSHAKE_TIMEOUT	(10 * HZ)
 /* Replies to one option; a server that sends more keeps us for nothing. */
 #define HANDSHAKE_MAX_REPLIES	32
 
@@ -252,17 +251,19 @@ static int handshake_export_name(struct handshake *hs, const char *name,
  * @sock: just connected
  * @name: of the export, @name_len bytes
  * @name_len: NBD_MAX_STRING at most
+ * @timeout: jiffies, for all of it
  * @export: filled in and checked
  * @why: set to what is wrong, on error
  *
  * Return: 0; -EINTR or -ERESTARTSYS: a signal came; another errno
  */
 int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
-		      struct wire_export *export, const char **why)
+		      long timeout, struct wire_export *export,
+		      const char **why)
 {
 	struct handshake hs = {
 		.sock = sock,
-		.deadline = jiffies + HANDSHAKE_TIMEOUT,
+		.deadline = jiffies + timeout,
 	};
 	bool ask_by_name = true;
 	u16 flags;

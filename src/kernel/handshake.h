@@ -11,6 +11,7 @@ struct socket;
 struct wire_export;
 
 int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
-		      struct wire_export *export, const char **why);
+		      long timeout, struct wire_export *export,
+		      const char **why);
 
 #endif /* BALLAST_HANDSHAKE_H */

@@ -30,6 +30,7 @@
  */
 #define RECONNECT_FIRST_TIMEOUT	(10 * HZ)
 #define RECONNECT_TIMEOUT	(5 * HZ)
+#define RECONNECT_NEGOTIATION	(10 * HZ)
 /* How long the attach then waits for the partition table. */
 #define RECONNECT_ATTACH	(10 * HZ)
 /* To look again for the reserves of a route that has moved. */
@@ -197,6 +198,26 @@ static int reconnect_event(struct notifier_block *nb, unsigned long event,
 	return NOTIFY_DONE;
 }
 
+static struct ballast_link *find_live(const struct ballast_disk *disk)
+{
+	unsigned int i;
+
+	for (i = 0; i < disk->opts.connections; i++)
+		if (ballast_link_live(&disk->links[i]))
+			return &disk->links[i];
+	return NULL;
+}
+
+/* How much of @timeout there is before deadline= is over. */
+static long before_deadline(const struct ballast_disk *disk, long timeout)
+{
+	long left = disk->live_at + disk->opts.deadline * HZ - jiffies;
+
+	if (!disk->opts.deadline || disk->expired || find_live(disk))
+		return timeout;
+	return clamp(left, 1L, timeout);
+}
+
 static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 			bool first, bool quiet)
 {
@@ -207,13 +228,15 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 
 	sock = ballast_link_connect(disk->net, &disk->addr,
 				    first ? RECONNECT_FIRST_TIMEOUT :
-					    RECONNECT_TIMEOUT);
+					    before_deadline(disk, RECONNECT_TIMEOUT));
 	if (IS_ERR(sock)) {
 		err = PTR_ERR(sock);
 		report(disk, quiet, "connect", err, connect_why(err));
 		return err;
 	}
 	err = ballast_handshake(sock, disk->opts.export, disk->opts.export_len,
+				first ? RECONNECT_NEGOTIATION :
+					before_deadline(disk, RECONNECT_NEGOTIATION),
 				&export, &why);
 	if (!err && first) {
 		disk->export = export;
@@ -238,16 +261,6 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 		ballast_disk_grow(disk, export.size);
 	ballast_link_start(link, sock, export.structured);
 	return 0;
-}
-
-static struct ballast_link *find_live(struct ballast_disk *disk)
-{
-	unsigned int i;
-
-	for (i = 0; i < disk->opts.connections; i++)
-		if (ballast_link_live(&disk->links[i]))
-			return &disk->links[i];
-	return NULL;
 }
 
 /* What a link without a connection holds goes to one that has one. */
@@ -346,9 +359,9 @@ static long check_attach(struct ballast_disk *disk)
  * Nothing is connected. Return: how long to wait until deadline= is over, and
  * then I/O fails until something is
  */
-static long check_deadline(struct ballast_disk *disk, unsigned long since)
+static long check_deadline(struct ballast_disk *disk)
 {
-	unsigned long deadline = since + disk->opts.deadline * HZ;
+	unsigned long deadline = disk->live_at + disk->opts.deadline * HZ;
 
 	if (!disk->opts.deadline)
 		return MAX_SCHEDULE_TIMEOUT;
@@ -393,12 +406,13 @@ static int reconnect_thread(void *data)
 {
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	struct ballast_disk *disk = data;
-	unsigned long next = jiffies, pause = 0, live_at = jiffies;
+	unsigned long next = jiffies, pause = 0;
 	bool quiet = false;
 
 	/* Only to interrupt a wait within a connect or a negotiation. */
 	allow_signal(SIGKILL);
 
+	disk->live_at = jiffies;
 	disk->error = connect_down(disk, true, false);
 	disk->attach_by = (jiffies + RECONNECT_ATTACH) | 1;
 	complete(&disk->ready);
@@ -416,10 +430,10 @@ static int reconnect_thread(void *data)
 			pause = 0;
 		}
 		if (find_live(disk)) {
-			live_at = jiffies;
+			disk->live_at = jiffies;
 			end_outage(disk);
 		} else {
-			left = min(left, check_deadline(disk, live_at));
+			left = min(left, check_deadline(disk));
 		}
 		if (!down) {
 			quiet = false;

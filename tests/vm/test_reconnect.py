@@ -152,6 +152,30 @@ def test_deadline_fails_io_and_ends(shared_vm):
         assert "I/O works again" in shared_vm.run("dmesg").output
 
 
+def test_deadline_in_the_middle_of_a_negotiation(shared_vm):
+    """A server that accepts and says nothing does not put the deadline off."""
+    count = []
+
+    def serve(connection):
+        count.append(1)
+        if len(count) > 1:
+            connection.recv(1)
+            return
+        memory = nbd.Memory()
+        nbd.negotiate(connection, memory.size)
+        while (request := nbd.take_request(connection)).offset != 512 << 10:
+            connection.sendall(memory.answer(request))
+
+    with servers.ScriptedServer(serve) as server, Disk(shared_vm, server, deadline=2) as disk:
+        began = time.monotonic()
+        said = shared_vm.run(f"dd if={disk.path} of=/dev/null bs=4k count=1 skip=128 iflag=direct "
+                             "2>&1", check=False)
+        print(f"failed after {time.monotonic() - began:.1f} s")
+        assert said.status and "Input/output error" in said.output
+        # A negotiation may take 10 s.
+        assert len(count) > 1 and time.monotonic() - began < 8
+
+
 def changing(*exports):
     """A server whose connections see one export after the other; the last one from then on."""
     memories = [nbd.Memory(size, flags=flags) for size, flags in exports]
