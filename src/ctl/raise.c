@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Raising vm.min_free_kbytes, see raise.h.
+ *
+ * The watermarks rise with it at once, and the free memory does not. Where it
+ * is under the new min, every allocation has to reclaim, all at the same time,
+ * until as much is free: with gigabytes to go that is a hang. So it goes in
+ * steps that leave free memory over min; kswapd, whose business it is, makes
+ * up for each before the next; and when somebody has to reclaim all the same,
+ * it goes back.
+ */
+#include "raise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "doctor.h"
+#include "files.h"
+#include "memory_rules.h"
+
+#define POLL_MS		20
+#define DWELL_MS	60	/* a step is looked at for at least this long */
+#define IDLE_MS		1000	/* kswapd has scanned nothing: it sleeps */
+#define STEP_MS		10000	/* it gets this long for a step */
+#define BEFORE_MS	1000	/* without direct reclaim, before the first */
+#define AFTER_MS	1000	/* and after the last */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+	interrupted = signal;
+}
+
+/* So that a signal finds a value that we know, and not a command half done. */
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = interrupt };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void pause_a_little(void)
+{
+	struct timespec time = { .tv_nsec = POLL_MS * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
+int set_min_free(unsigned long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lu\n", value);
+	return file_write(text, "/proc/sys/vm/min_free_kbytes");
+}
+
+/* What is watched; @begin as it was before the first step. */
+struct watch {
+	struct reclaim begin;
+	struct reclaim now;
+};
+
+static enum raise_end look(struct watch *watch)
+{
+	int err = reclaim_read(&watch->now);
+
+	if (err) {
+		errno = -err;
+		return RAISE_FAILED;
+	}
+	if (interrupted)
+		return RAISE_INTERRUPTED;
+	if (watch->now.stalls != watch->begin.stalls ||
+	    watch->now.direct != watch->begin.direct)
+		return RAISE_RECLAIM;
+	return RAISE_DONE;
+}
+
+static enum raise_end look_for(struct watch *watch, long ms)
+{
+	long end = now_ms() + ms;
+	enum raise_end how;
+
+	do {
+		how = look(watch);
+		if (how != RAISE_DONE)
+			return how;
+		pause_a_little();
+	} while (now_ms() < end);
+	return look(watch);
+}
+
+/*
+ * Until free memory is over the high watermarks. Between low and high nobody
+ * wakes kswapd: where it sleeps, that is as good.
+ */
+static enum raise_end settle(struct watch *watch)
+{
+	static struct zoneinfo zones;
+	long begin = now_ms(), scanned_at = begin, now;
+	long long scanned = watch->now.kswapd;
+	enum raise_end how;
+	int err;
+
+	for (;;) {
+		pause_a_little();
+		how = look(watch);
+		if (how != RAISE_DONE)
+			return how;
+		err = zoneinfo_read(&zones);
+		if (err) {
+			errno = -err;
+			return RAISE_FAILED;
+		}
+		now = now_ms();
+		if (watch->now.kswapd != scanned) {
+			scanned = watch->now.kswapd;
+			scanned_at = now;
+		}
+		if (now - begin < DWELL_MS)
+			continue;
+		if (zoneinfo_over_high(&zones))
+			return RAISE_DONE;
+		if (zoneinfo_over_low(&zones) && now - scanned_at > IDLE_MS)
+			return RAISE_DONE;
+		if (now - begin > STEP_MS)
+			return RAISE_SLOW;
+	}
+}
+
+static enum raise_end step_up(unsigned long from, unsigned long target,
+			      struct watch *watch, struct raise_report *report)
+{
+	unsigned long value = from;
+	enum raise_end how;
+	int err;
+
+	while (value < target) {
+		value = min_free_step(value, target);
+		err = set_min_free(value);
+		if (err) {
+			errno = -err;
+			return RAISE_FAILED;
+		}
+		report->reached = value;
+		report->steps++;
+		how = settle(watch);
+		if (how != RAISE_DONE)
+			return how;
+	}
+	return look_for(watch, AFTER_MS);
+}
+
+enum raise_end raise_min_free(unsigned long from, unsigned long target,
+			      struct raise_report *report)
+{
+	struct watch watch;
+	enum raise_end how;
+	int err;
+
+	memset(report, 0, sizeof(*report));
+	report->reached = from;
+	catch_signals();
+	/* To go back must not take memory; without the right to it, it may. */
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+	err = reclaim_read(&watch.begin);
+	if (err) {
+		errno = -err;
+		return RAISE_FAILED;
+	}
+	how = look_for(&watch, BEFORE_MS);
+	if (how == RAISE_DONE)
+		how = step_up(from, target, &watch, report);
+	report->stalls = watch.now.stalls - watch.begin.stalls;
+	report->direct = watch.now.direct - watch.begin.direct;
+	if (how == RAISE_DONE)
+		return how;
+	/* errno is that of what went wrong first, if this goes well. */
+	if (report->steps) {
+		int before = errno;
+
+		err = set_min_free(from);
+		errno = before;
+		if (err) {
+			errno = -err;
+			return RAISE_FAILED;
+		}
+		report->reached = from;
+	}
+	return how;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Writing a file of /etc/sysctl.d.
+ */
+#include "sysctl_conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+
+static int write_all(int fd, const char *text)
+{
+	size_t len = strlen(text);
+	ssize_t n = write(fd, text, len);
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < len)
+		return -ENOSPC;
+	return fchmod(fd, 0644) || fsync(fd) ? -errno : 0;
+}
+
+/* So that the name is on disk as well. */
+static int sync_directory(const char *path)
+{
+	char directory[FILE_PATH_LEN];
+	int fd, err = 0;
+
+	snprintf(directory, sizeof(directory), "%s", path);
+	*strrchr(directory, '/') = '\0';
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int sysctl_conf_write(unsigned long min_free)
+{
+	char path[FILE_PATH_LEN], tmp[FILE_PATH_LEN], text[256];
+	int fd, err;
+
+	/* sysctl reads names that end in .conf: not this one. */
+	if (!file_path(path, sizeof(path), SYSCTL_CONF) ||
+	    !file_path(tmp, sizeof(tmp), SYSCTL_CONF ".XXXXXX"))
+		return -ENAMETOOLONG;
+	snprintf(text, sizeof(text),
+		 "# Written by ballastctl tune min-free-kbytes --persist.\n"
+		 "vm.min_free_kbytes = %lu\n", min_free);
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, text);
+	close(fd);
+	if (!err && rename(tmp, path))
+		err = -errno;
+	if (err)
+		unlink(tmp);
+	else
+		err = sync_directory(path);
+	return err;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BALLASTCTL_SYSCTL_CONF_H
+#define BALLASTCTL_SYSCTL_CONF_H
+
+/* What sets vm.min_free_kbytes at boot. */
+#define SYSCTL_CONF "/etc/sysctl.d/60-ballast.conf"
+
+/*
+ * Write that file anew, whole or not at all, and on disk on return: 0 or
+ * -errno.
+ */
+int sysctl_conf_write(unsigned long min_free);
+
+#endif
