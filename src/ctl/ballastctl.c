@@ -62,7 +62,7 @@ static const char help[] =
 	"  ballastctl --version\n"
 	"\n"
 	"Exit status: 0 fine, 1 it did not work, 2 an argument is wrong and nothing was\n"
-	"done (doctor: 0 healthy, 1 warnings, 2 errors).\n"
+	"done (doctor: 0 healthy, 1 advice, 2 serious).\n"
 	"\n"
 	"See ballastctl(8).\n";
 

@@ -6,7 +6,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What ballastctl exits with; doctor's warnings and failures are 1 and 2 too. */
+/* What ballastctl exits with; doctor's advice and worse are 1 and 2 too. */
 enum {
 	FINE = 0,
 	FAILED = 1,	/* it was tried, and did not work */

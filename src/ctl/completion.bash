@@ -1,0 +1,64 @@
+# bash completion for ballastctl(8)            -*- shell-script -*-
+# SPDX-License-Identifier: GPL-2.0
+
+# Names below /sys that have a ballast directory.
+_ballastctl_names() {
+	local path
+	for path in "$@"; do
+		[[ -e $path/ballast ]] && printf '%s\n' "${path##*/}"
+	done
+}
+
+_ballastctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+	local words='' command=${COMP_WORDS[1]-}
+	local IFS=$' \t\n'
+
+	COMPREPLY=()
+	# "=" is a word break: the option stands before it.
+	[[ $cur == = ]] && prev='=' cur=''
+	if [[ $prev == = ]]; then
+		case ${COMP_WORDS[COMP_CWORD-1]}${COMP_WORDS[COMP_CWORD-2]-} in
+		*filter*) words='on off' ;;
+		*reserve*) words='auto' ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+	fi
+	if ((COMP_CWORD == 1)); then
+		words='attach detach list status top metrics doctor tune --help --version'
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+	fi
+	case $command in
+	attach)
+		if ((COMP_CWORD == 2)); then
+			words='nbd:// --help'
+		elif [[ $prev != --priority ]]; then
+			words='--swap --priority index= connections= queue_depth=
+				timeout= deadline= readonly reserve= filter= allow='
+		fi ;;
+	detach)
+		words="--force --swapoff --help $(_ballastctl_names /sys/block/ballast*)" ;;
+	status)
+		words="--json --help $(_ballastctl_names /sys/block/ballast* /sys/class/net/*)" ;;
+	top)
+		[[ $prev == -[dn] ]] || words='-d -n --help' ;;
+	doctor)
+		[[ $prev == --seconds ]] || words='--seconds --json --help' ;;
+	tune)
+		if ((COMP_CWORD == 2)); then
+			words='min-free-kbytes --help'
+		else
+			words='auto --persist'
+		fi ;;
+	list | metrics)
+		words='--help' ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	if ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} == *[=/] ]]; then
+		compopt -o nospace 2>/dev/null
+	fi
+}
+
+complete -F _ballastctl ballastctl
