@@ -92,16 +92,16 @@ static void end_of_trace(struct log *log)
 static void read_frame(struct place *place, const char *line)
 {
 	char function[64], module[32] = "";
-	int fields;
+	int end = 0;
 
-	fields = sscanf(line, " %63[^+ ]+0x%*x/0x%*x [%31[^] ]", function,
-			module);
-	if (fields < 1 || !strchr(line, '+') || function[0] == '?')
+	sscanf(line, " %63[^+ ]+0x%*x/0x%*x%n", function, &end);
+	if (!end || function[0] == '?')
 		return;
+	sscanf(line + end, " [%31[^] ]", module);
 	if (!*place->caller && !is_allocator(function))
 		snprintf(place->caller, sizeof(place->caller), "%s", function);
 	/* The first module is the driver, and names the place better. */
-	if (fields == 2 && !*place->driver) {
+	if (*module && !*place->driver) {
 		snprintf(place->driver, sizeof(place->driver), "%s", module);
 		snprintf(place->caller, sizeof(place->caller), "%s", function);
 	}
