@@ -12,24 +12,6 @@
 
 #define NAME "ballastctl"
 
-/* Not all written yet. */
-#pragma weak cmd_attach
-#pragma weak cmd_detach
-#pragma weak cmd_list
-#pragma weak cmd_status
-#pragma weak cmd_top
-#pragma weak cmd_metrics
-#pragma weak cmd_doctor
-#pragma weak cmd_tune
-#pragma weak help_attach
-#pragma weak help_detach
-#pragma weak help_list
-#pragma weak help_status
-#pragma weak help_top
-#pragma weak help_metrics
-#pragma weak help_doctor
-#pragma weak help_tune
-
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -140,8 +122,6 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(argv[1], commands[i].name))
 			continue;
-		if (!commands[i].run)
-			return failure("%s is not built in", argv[1]);
 		if (wants_help(argc - 1, argv + 1))
 			return print(commands[i].help);
 		running = commands[i].name;
