@@ -16,9 +16,11 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/device.h>
+#include <linux/ethtool.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
+#include <linux/netdevice.h>
 #include <linux/socket.h>
 #include <linux/timer.h>
 #include <linux/uio.h>
@@ -26,6 +28,10 @@
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/tcp.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#include <net/netdev_lock.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #include <asm/unaligned.h>
@@ -87,6 +93,31 @@ static inline long zone_free_highatomic(struct zone *zone)
 	return pages;
 }
 #endif
+
+/* The driver's receive ring, in packets, of each queue; 0: unknown. Under the rtnl. */
+static inline unsigned int dev_rx_ring(struct net_device *dev)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+
+	if (!dev->ethtool_ops || !dev->ethtool_ops->get_ringparam)
+		return 0;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+	dev->ethtool_ops->get_ringparam(dev, &ring);
+#else
+	{
+		struct kernel_ethtool_ringparam kernel_ring = {};
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+		netdev_lock_ops(dev);
+#endif
+		dev->ethtool_ops->get_ringparam(dev, &ring, &kernel_ring, NULL);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+		netdev_unlock_ops(dev);
+#endif
+	}
+#endif
+	return ring.rx_pending;
+}
 
 /* Is the socket's memory charged to a cgroup as well? */
 static inline bool sk_has_memcg(const struct sock *sk)

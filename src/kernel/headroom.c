@@ -99,6 +99,24 @@ long ballast_headroom(unsigned int order)
 	return headroom;
 }
 
+/* What the headroom is when kswapd wakes: at the low watermarks, in pages. */
+long ballast_headroom_at_low(void)
+{
+	long headroom = 0;
+	int node, i;
+
+	for_each_online_node(node) {
+		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
+			struct zone *zone = &NODE_DATA(node)->node_zones[i];
+
+			if (populated_zone(zone))
+				headroom += (long)low_wmark_pages(zone) -
+					    (long)min_wmark_pages(zone) * 3 / 8;
+		}
+	}
+	return headroom;
+}
+
 /**
  * ballast_surplus - free pages over the high watermarks
  *

@@ -6,6 +6,7 @@
 #define BALLAST_HEADROOM_H
 
 long ballast_headroom(unsigned int order);
+long ballast_headroom_at_low(void);
 long ballast_surplus(void);
 void ballast_headroom_sample(void);
 

@@ -25,9 +25,9 @@
 #include "reserve.h"
 
 /*
- * What a receive ring asks for between two looks at the headroom. With 256
- * pages in-tree nbd lived through 100 Mbit/s on virtio_net, whose ring has
- * 256 entries; the filter begins half as much above that.
+ * What a receive ring asks for between two looks at the headroom, at least.
+ * With 256 pages in-tree nbd lived through 100 Mbit/s on virtio_net, whose
+ * ring has 256 entries; the filter begins half as much above that.
  */
 #define RESERVE_LEND_BELOW	256
 #define RESERVE_FLOOR		32
@@ -221,6 +221,29 @@ static unsigned int reserve_pages(const struct ballast_reserve *res)
 					res->frame));
 }
 
+/* As it is when the reserve is made; the notifiers have the rtnl already. */
+static void reserve_set_ring(struct ballast_reserve *res)
+{
+	if (!rtnl_trylock())
+		return;
+	res->ring = dev_rx_ring(res->dev);
+	rtnl_unlock();
+}
+
+/*
+ * The ring; but a machine that swaps has its free memory between the low and
+ * the high watermarks, and there other traffic must not be dropped for ever.
+ */
+static long reserve_lend_below(const struct ballast_reserve *res)
+{
+	long ring = max_t(long, res->ring, RESERVE_LEND_BELOW) << res->order;
+
+	if (res->fixed_lend_below != BALLAST_RESERVE_AUTO)
+		return res->fixed_lend_below;
+	return min(ring, max((long)RESERVE_LEND_BELOW << res->order,
+			     ballast_headroom_at_low() * 2 / 3));
+}
+
 /* Make the pool as large as is asked for. Return: 0 or -ENOMEM */
 static int reserve_resize(struct ballast_reserve *res)
 {
@@ -231,9 +254,8 @@ static int reserve_resize(struct ballast_reserve *res)
 	res->packets = reserve_packets(res);
 	res->frame = res->dev->mtu + res->dev->hard_header_len;
 	res->order = estimate_skb_order(&reserve_layout, res->frame);
-	res->lend_below = RESERVE_LEND_BELOW << res->order;
-	if (res->fixed_lend_below != BALLAST_RESERVE_AUTO)
-		res->lend_below = res->fixed_lend_below;
+	reserve_set_ring(res);
+	res->lend_below = reserve_lend_below(res);
 	res->filter_below = res->lend_below * 3 / 2;
 	res->floor = RESERVE_FLOOR;
 

@@ -92,6 +92,7 @@ struct ballast_blocks {
  * @order: of a block
  * @blocks: the pool; NULL: the size is 0, or @dev is gone. As many blocks
  *	    are lent as it lacks.
+ * @ring: the driver's receive ring, packets; 0: unknown
  * @lend_below: headroom, in pages, under which blocks are lent
  * @filter_below: headroom under which it is in use while I/O is in flight
  * @floor: headroom under which it is in use with nothing in flight, once all
@@ -138,6 +139,7 @@ struct ballast_reserve {
 	unsigned int frame;
 	unsigned int order;
 	struct ballast_blocks *blocks;
+	unsigned int ring;
 	long lend_below;
 	long filter_below;
 	long floor;

@@ -11,25 +11,27 @@ import sys
 from pathlib import Path
 
 # What the conditions are where nobody said otherwise; only others are shown.
-USUAL = {"nic": "virtio-net-pci", "memory": 256, "min_free": 0, "mtu": 1500, "sg": True}
-WORDS = {"nic": "{}", "memory": "{} MiB", "min_free": "min_free {}", "mtu": "MTU {}",
+USUAL = {"suite": "bookworm", "nic": "virtio-net-pci", "memory": 256, "min_free": 0, "mtu": 1500, "sg": True}
+WORDS = {"suite": "{}", "nic": "{}", "memory": "{} MiB", "min_free": "min_free {}", "mtu": "MTU {}",
          "sg": "no scatter-gather"}
 COLUMNS = (("subject", 11), ("storm", 5), ("conditions", 18), ("runs", 4), ("lived", 5),
            ("starved", 7), ("deadlocked", 10), ("corrupt", 7), ("gap", 5), ("calm/s", 6),
            ("during", 6), ("least", 5), ("after", 5), ("least ", 6), ("dropped", 8), ("lent", 5),
-           ("unloaded", 8))
+           ("failed", 6), ("unloaded", 8))
 LEGEND = """\
 lived, starved, deadlocked, corrupt: runs; corrupt: stress-ng found a wrong page. gap: longest time,
 in seconds, without a completed request while some were in flight, of all runs. calm/s: pages
 swapped in a second before the storm, median; during, after: median of the runs' ratios to that,
-and the least of them. dropped, lent: median packets, most pages. unloaded: runs after which swap
+and the least of them. dropped, lent: median packets, most pages. failed: a driver's
+allocations that failed ("page allocation failure" on the console). unloaded: runs after which swap
 was ended, the disk detached and the module unloaded at once; the others ended otherwise.
 """
 
 
 def conditions(result):
-    return ", ".join(WORDS[name].format(result["conditions"][name]) for name, usual in USUAL.items()
-                     if result["conditions"][name] != usual) or "-"
+    said = {**USUAL, **result["conditions"]}
+    return ", ".join(WORDS[name].format(said[name]) for name, usual in USUAL.items()
+                     if said[name] != usual) or "-"
 
 
 def middle(values, digits=2):
@@ -57,6 +59,7 @@ def row(key, results):
         "after": middle(ratios["after"]), "least ": least(ratios["after"]),
         "dropped": middle([result["dropped"] for result in results], 0),
         "lent": max((result["lent"] or 0 for result in results), default=None),
+        "failed": sum(result["allocation_failures"] for result in results),
         "unloaded": sum(bool(result.get("unloaded")) for result in results),
     }
 

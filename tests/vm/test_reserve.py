@@ -52,6 +52,22 @@ def write(guest, path, text, prefix=""):
     return int(status), log
 
 
+def test_lending_begins_at_the_size_of_the_ring(vm, server):
+    """A ring of 1,024 places, on a machine with the memory for some of it; 256 is the least."""
+    guest = vm(nic="e1000", memory=1024)
+    module.load(guest)
+    zones = guest.run("awk '/^ +min /{min += $2} /^ +low /{low += $2} END {print min, low}' "
+                      "/proc/zoneinfo").output
+    least, low = map(int, zones.split())
+    room = (low - least * 3 / 8) * 2 / 3
+    for ring in (256, 1024):
+        guest.run(f"ethtool -G eth0 rx {ring}")
+        with Disk(guest, server):
+            lends = int(value(guest, "lend_below"))
+            assert abs(lends - min(ring, max(256, room))) <= 2, (ring, room)
+    assert lends > 256
+
+
 def test_every_file_is_there_and_described(guest, server):
     described = set(re.findall(r"IFACE/ballast/(\w+)\n",
                                (host.REPO / "docs" / "sysfs.md").read_text()))
