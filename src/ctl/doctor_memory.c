@@ -105,7 +105,8 @@ int reclaim_read(struct reclaim *reclaim)
 	return 0;
 }
 
-static void reclaim_found(const struct reclaim *reclaim, const char *when)
+static struct finding *reclaim_found(const struct reclaim *reclaim,
+				     const char *when)
 {
 	long long scanned = reclaim->kswapd + reclaim->direct;
 	struct finding *f;
@@ -113,7 +114,7 @@ static void reclaim_found(const struct reclaim *reclaim, const char *when)
 	f = found("direct-reclaim", ADVICE,
 		  "direct reclaim %s: allocations waited until they had freed memory themselves",
 		  when);
-	figures(f, "allocstall %lld; pages scanned: %lld direct (%.0f %%), %lld by kswapd; freed of them: %.0f %%",
+	figures(f, "allocstall %lld; pages scanned: %lld direct (%.0f %%), %lld by kswapd; freed of them: %.0f %%.",
 		reclaim->stalls, reclaim->direct,
 		scanned ? 100.0 * reclaim->direct / scanned : 0,
 		reclaim->kswapd,
@@ -121,6 +122,7 @@ static void reclaim_found(const struct reclaim *reclaim, const char *when)
 	why(f, "kswapd began too late or was too slow. Programs stall meanwhile, and what can't wait, a network card's refill for one, gets nothing.");
 	command(f, "ballastctl tune min-free-kbytes");
 	command(f, "sar -B 1");
+	return f;
 }
 
 /*
@@ -144,6 +146,7 @@ static void check_over(int seconds)
 {
 	struct timespec time = { .tv_sec = seconds };
 	struct reclaim before, after;
+	struct finding *f;
 	char when[48];
 
 	if (reclaim_read(&before))
@@ -159,7 +162,11 @@ static void check_over(int seconds)
 	if (!after.stalls && !after.direct)
 		return;
 	snprintf(when, sizeof(when), "in the last %d s", seconds);
-	reclaim_found(&after, when);
+	f = reclaim_found(&after, when);
+	/* As sar -B calls them. */
+	figures(f, " pgscank/s %.1f, pgscand/s %.1f, pgsteal/s %.1f.",
+		(double)after.kswapd / seconds, (double)after.direct / seconds,
+		(double)after.stolen / seconds);
 	return;
 unseen:
 	not_looked_at("reclaim: /proc/vmstat can't be read");

@@ -89,7 +89,7 @@ static void check_ring(const struct interface *nic)
 		return;
 	f = found("ring-over-reserve", ADVICE,
 		  "%s: the receive rings hold more than the reserve", nic->name);
-	figures(f, "%d rings of %u packets, %ld KiB each: %ld pages; the reserve has %lld.",
+	figures(f, "Queues: %d, of %u packets of %ld KiB each: %ld pages; the reserve has %lld.",
 		nic->rx_queues, ring, buffer_bytes(nic) / 1024, pages,
 		nic->size_pages);
 	why(f, "What ballast lends the driver for a refill may be used up before the rings are full, and before an answer is in them.");

@@ -23,8 +23,8 @@ static void judge(const char *protocol, long long used, const long long *limit)
 		  serious ? SERIOUS : ADVICE,
 		  "%s sockets hold %lld %% of net.ipv4.%s_mem", protocol,
 		  used * 100 / (limit[2] ? limit[2] : 1), protocol);
-	figures(f, "%lld pages (%lld MiB) of %lld; from %lld on the kernel shrinks windows.",
-		used, used * page / 1024, limit[2], limit[1]);
+	figures(f, "%lld pages (%lld KiB) of %lld; the kernel calls it pressure from %lld on.",
+		used, used * page, limit[2], limit[1]);
 	if (tcp)
 		why(f, "All TCP sockets share this limit. Once it is used up, by sockets that nobody reads for one, segments for any other are dropped and sent again 200 ms later, the swap disk's among them. (A ballast disk's socket is charged in advance.)");
 	else

@@ -58,6 +58,13 @@ static bool is_up(const char *name)
 	       strtoul(text, NULL, 16) & IFF_UP;
 }
 
+/* Or as good as: one that has a reserve carries a disk, whatever it is. */
+static bool is_physical(const char *name)
+{
+	return file_exists("/sys/class/net/%s/device", name) ||
+	       file_exists("/sys/class/net/%s/ballast", name);
+}
+
 static void read_interface(struct interface *interface, const char *name)
 {
 	memset(interface, 0, sizeof(*interface));
@@ -85,7 +92,7 @@ int interfaces_find(struct interface *interfaces, int max)
 		return -errno;
 	while (nr < max && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' || !is_up(entry->d_name) ||
-		    !file_exists("/sys/class/net/%s/device", entry->d_name))
+		    !is_physical(entry->d_name))
 			continue;
 		read_interface(&interfaces[nr++], entry->d_name);
 	}
