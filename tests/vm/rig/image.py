@@ -4,7 +4,7 @@ The directory is also where modules for that kernel are built: it has the
 kernel's own headers and compiler. Everything is cached under a name that says
 what it was made from, and appears under that name only once it is whole.
 
-As a program: image.py SUITE [FLAVOUR] makes the image if it is not there.
+As a program: image.py SUITE FLAVOUR [VARIANT] makes the image if it is not there.
 """
 
 import fcntl
@@ -33,6 +33,12 @@ USERLAND = """
 """.split()
 TOOLCHAIN = "gcc make sparse".split()
 
+# What else an image may have: "systemd" is a machine as an administrator has it.
+VARIANTS = {
+    "": [],
+    "systemd": "dbus dkms initramfs-tools systemd-sysv".split(),
+}
+
 # Nobody reads manuals in a guest, and Debian's initramfs is slow to make and unused.
 EXCLUDE = """
     /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /usr/share/info/*
@@ -54,6 +60,12 @@ class Image:
     suite: str
     flavour: str
     path: Path
+    variant: str = ""
+
+    @property
+    def name(self):
+        """What images of the same kind have in common."""
+        return "-".join(filter(None, (self.variant, self.suite, self.flavour)))
 
     @property
     def root(self):
@@ -78,23 +90,25 @@ class Image:
         return self.packed_kernel.name.removeprefix("vmlinuz-")
 
 
-def get(suite="bookworm", flavour="cloud-amd64"):
+def get(suite="bookworm", flavour="cloud-amd64", variant=""):
     """The image, made first if need be."""
-    image = describe(suite, flavour)
+    image = describe(suite, flavour, variant)
     if not image.path.exists():
-        host.outside(["/usr/bin/python3", "-B", __file__, suite, flavour])
+        host.outside(["/usr/bin/python3", "-B", __file__, suite, flavour, variant])
     return image
 
 
-def describe(suite, flavour):
+def describe(suite, flavour, variant=""):
     """Where the image is or would be."""
-    if suite not in SUITES or flavour not in FLAVOURS:
-        raise ValueError(f"no such image: {suite} {flavour}")
+    if suite not in SUITES or flavour not in FLAVOURS or variant not in VARIANTS:
+        raise ValueError(f"no such image: {suite} {flavour} {variant}")
     if suite == "debug":
         flavour = "amd64"
-    made_from = repr((VERSION, _packages(suite, flavour), _debs(suite), EXCLUDE, SLACK_MIB))
-    name = f"{suite}-{flavour}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}"
-    return Image(suite, flavour, host.cache() / "images" / name)
+    made_from = repr((VERSION, _packages(suite, flavour, variant), _debs(suite), EXCLUDE,
+                      SLACK_MIB))
+    digest = hashlib.sha256(made_from.encode()).hexdigest()[:12]
+    kind = Image(suite, flavour, None, variant).name
+    return Image(suite, flavour, host.cache() / "images" / f"{kind}-{digest}", variant)
 
 
 def _debs(suite):
@@ -106,8 +120,8 @@ def _debs(suite):
     return debs
 
 
-def _packages(suite, flavour):
-    packages = USERLAND + TOOLCHAIN
+def _packages(suite, flavour, variant):
+    packages = USERLAND + TOOLCHAIN + VARIANTS[variant]
     if suite == "debug":
         return packages + ["libelf1"]  # its objtool wants it
     release = f"/{suite}" if suite.endswith("-backports") else ""
@@ -118,7 +132,7 @@ def _bootstrap(image, root):
     """Fill root with Debian; packages come from mmdebstrap's default mirror."""
     base = "bookworm" if image.suite == "debug" else image.suite.removesuffix("-backports")
     argv = ["mmdebstrap", "--verbose", "--mode=root", "--variant=minbase", "--format=directory",
-            f"--include={','.join(_packages(image.suite, image.flavour))}",
+            f"--include={','.join(_packages(image.suite, image.flavour, image.variant))}",
             # A mirror may be a snapshot of some time ago; its signatures still count.
             '--aptopt=Acquire::Check-Valid-Until "false"',
             *(f"--dpkgopt=path-exclude={glob}" for glob in EXCLUDE)]
@@ -150,7 +164,7 @@ def _bootstrap(image, root):
         shutil.rmtree(unpacked)
 
 
-def _make_disk(root, disk):
+def make_disk(root, disk):
     usage = subprocess.run(host.in_namespace(["du", "-sm", str(root)]), check=True,
                            stdout=subprocess.PIPE, text=True).stdout
     size = int(usage.split()[0]) * 5 // 4 + SLACK_MIB
@@ -161,8 +175,8 @@ def _make_disk(root, disk):
 
 
 def _remove_older(image):
-    """Images of this suite and flavour that were made from another list."""
-    for path in image.path.parent.glob(f"{image.suite}-{image.flavour}-*"):
+    """Images of this kind that were made from another list."""
+    for path in image.path.parent.glob(f"{image.name}-*"):
         if path.is_dir() and path != image.path:
             _run(host.in_namespace(["rm", "-rf", str(path)]))
 
@@ -189,7 +203,7 @@ def make(image):
     """Make the image, or wait for whoever is making it."""
     image.path.parent.mkdir(parents=True, exist_ok=True)
     work = image.path.with_suffix(".part")
-    with open(image.path.with_name(f"{image.suite}-{image.flavour}.lock"), "w") as lock:
+    with open(image.path.with_name(f"{image.name}.lock"), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -200,11 +214,11 @@ def make(image):
         _run(host.in_namespace(["rm", "-rf", str(work)]))
         work.mkdir()
         began = time.monotonic()
-        part = Image(image.suite, image.flavour, work)
-        host.say(f"making the {image.suite} {image.flavour} image (some minutes, only once): packages")
+        part = Image(image.suite, image.flavour, work, image.variant)
+        host.say(f"making the {image.name} image (some minutes, only once): packages")
         _bootstrap(image, part.root)
         host.say("... the guest's disk")
-        _make_disk(part.root, part.disk)
+        make_disk(part.root, part.disk)
         _unpack_kernel(part.packed_kernel, part.path / "vmlinux")
         work.rename(image.path)
         _remove_older(image)

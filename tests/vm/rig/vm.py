@@ -9,7 +9,7 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-from rig import agent, console, host, initrd, net, qmp
+from rig import agent, console, host, initrd as initramfs, net, qmp
 from rig import image as images
 from rig.wait import until
 
@@ -39,14 +39,16 @@ class VM:
     More nics than one are of the same model; only the first is configured.
     disks are raw files, /dev/vdb and on; what the guest writes there stays. What
     it writes to its root is thrown away. append goes to the kernel's command
-    line, files (path: bytes) into the root, qemu to QEMU's own. Start it from a
+    line, files (path: bytes) into the root, qemu to QEMU's own. root is a disk
+    made by rig/install.py, where systemd is the first process and what is
+    written stays; initrd is used instead of the rig's own. Start it from a
     thread that lives on: QEMU ends with that thread.
     """
 
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
                  nic="virtio-net-pci", nic_props=None, nics=1, mtu=1500, disks=(),
                  append="", files=None, qemu=(), udev=False, name="guest", logs=None,
-                 boot_timeout=None):
+                 boot_timeout=None, root=None, initrd=None):
         debug = suite == "debug"
         if flavour is None:
             flavour = "cloud-amd64" if nic in CLOUD_NICS and not debug else "amd64"
@@ -56,7 +58,8 @@ class VM:
         self.cpus = cpus
         self.nic = nic
         self.udev = udev
-        self.image = images.get(suite, flavour)
+        self.root = root
+        self.image = images.get(suite, flavour, "systemd" if root else "")
         self.process = self.channel = self.qmp = self.network = None
         logs = Path(logs or host.logs())
         logs.mkdir(parents=True, exist_ok=True)
@@ -65,10 +68,13 @@ class VM:
         _running.add(self)
         try:
             self.network = net.Guest(nics, mtu)
-            initrd.make(self.image, self._dir / "initrd", files or {})
+            if initrd:
+                shutil.copy(initrd, self._dir / "initrd")
+            else:
+                initramfs.make(self.image, self._dir / "initrd", files or {})
             began = time.monotonic()
             self._start_qemu(nic_props or {}, disks, append, qemu)
-            self._wait_boot(boot_timeout or (240 if debug else 90))
+            self._wait_boot(boot_timeout or (240 if debug or root else 90))
             self.boot_seconds = time.monotonic() - began
         except BaseException:
             self.close()
@@ -178,7 +184,9 @@ class VM:
         for name, log in (("console", f",logfile={self.console.path}"), ("agent", "")):
             argv += ["-chardev", f"socket,id={name},path={self._dir}/{name},server=on,wait=off{log}",
                      "-serial", f"chardev:{name}"]
-        argv += ["-drive", f"file={self.image.disk},format=raw,if=virtio,snapshot=on,cache=unsafe"]
+        kept = f"file={self.root},format=qcow2" if self.root else \
+            f"file={self.image.disk},format=raw,snapshot=on"
+        argv += ["-drive", f"{kept},if=virtio,cache=unsafe"]
         for disk in disks:
             argv += ["-drive", f"file={disk},format=raw,if=virtio"]
         # Nobody boots from the network: no boot ROM.
@@ -197,11 +205,14 @@ class VM:
     def _command_line(self):
         words = {"name": self.name, "driver": NICS[self.nic], "mtu": self.network.mtu,
                  "ip4": f"{self.address4}/24", "ip6": f"{self.address6}/64",
-                 "udev": int(self.udev)}
+                 "udev": int(self.udev), "systemd": int(bool(self.root))}
         # The time stamp counters of TCG's processors agree, but Linux can't know; without
         # tsc=reliable each look at the clock leaves the guest.
         return ("console=ttyS0 panic=-1 oops=panic mitigations=off net.ifnames=0 loglevel=5 "
                 "random.trust_cpu=on cryptomgr.notests no_timer_check tsc=reliable "
+                # systemd and initramfs-tools take it; the rig's own init does not.
+                + (f"ip={self.address4}::{net.HOST4}:255.255.255.0:{self.name}:eth0:none "
+                   if self.root else "")
                 + " ".join(f"rig.{key}={value}" for key, value in words.items()))
 
     def _connect(self, name, connect):

@@ -1,0 +1,103 @@
+"""A machine as an administrator has it: systemd, and packages installed by apt.
+
+They are installed into the root of a "systemd" image, by chroot and not in a
+guest, where DKMS would take minutes to build; on an overlay, so that the image
+stays as it is. As a program: install.py WORK SUITE FLAVOUR DISK.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from rig import host, image as images, initrd  # noqa: E402
+
+# The first process is systemd, and the agent one of its services. The network
+# comes from ip= on the kernel's command line.
+SET_UP = """
+install -m 755 /mnt/agent /usr/local/sbin/rig-agent
+cat > /etc/systemd/system/rig-agent.service <<'UNIT'
+[Unit]
+DefaultDependencies=no
+After=systemd-remount-fs.service
+Conflicts=shutdown.target
+Before=shutdown.target
+[Service]
+Environment=LC_ALL=C.UTF-8
+ExecStart=/usr/local/sbin/rig-agent
+OOMScoreAdjust=-1000
+[Install]
+WantedBy=sysinit.target
+UNIT
+systemctl -q enable rig-agent systemd-networkd systemd-network-generator
+"""
+
+IN_ROOT = """
+work=$1 lower=$2 disk=$3
+cd "$work" && mkdir upper overlay root &&
+mount -t overlay overlay -o "userxattr,lowerdir=$lower,upperdir=upper,workdir=overlay" root &&
+mount --rbind /dev root/dev && mount --make-rslave root/dev &&
+mount --rbind /proc root/proc && mount --make-rslave root/proc &&
+mount -t tmpfs tmp root/tmp && mount -t tmpfs run root/run && mount --bind files root/mnt || exit
+chroot root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root \
+    DEBIAN_FRONTEND=noninteractive sh -e /mnt/script || exit
+for place in mnt run tmp proc dev; do umount -l root/$place; done
+[ -z "$disk" ] || exec /usr/bin/python3 -B "$0" disk root "$disk"
+"""
+
+
+@contextlib.contextmanager
+def installed(suite, flavour, script, files=(), disk=True):
+    """Run script in the root of a systemd image; yields what it said and left.
+
+    That is (output, directory, disk): the directory is its /mnt, where files
+    (paths, directories too) are; disk is what to start VM(root=...) with.
+    RuntimeError has the output when it fails.
+    """
+    images.get(suite, flavour, "systemd")
+    base = host.cache() / "install"
+    base.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"{suite}-", dir=base))
+    try:
+        given = work / "files"
+        given.mkdir()
+        for path in map(Path, files):
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, given / path.name)
+        (given / "agent").write_bytes(initrd.agent())
+        (given / "script").write_text((SET_UP if disk else "") + script)
+        raw, qcow2 = work / "disk.ext4", work / "disk.qcow2"
+        try:
+            host.outside(["/usr/bin/python3", "-B", __file__, work, suite, flavour,
+                          raw if disk else ""])
+        except RuntimeError as error:
+            raise RuntimeError(f"in a {suite} root:\n{_log(work)}") from error
+        if disk:
+            # A guest's writes, apart: they are dropped and made again in no time.
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b",
+                            str(raw), str(qcow2)], check=True)
+        yield _log(work), given, qcow2 if disk else None
+    finally:
+        subprocess.run(host.in_namespace(["rm", "-rf", str(work)]), check=True)
+
+
+def _log(work):
+    return (work / "log").read_text(errors="replace")
+
+
+def _run(work, suite, flavour, disk):
+    root = images.get(suite, flavour, "systemd").root
+    argv = host.in_namespace(["unshare", "--mount", "sh", "-c", IN_ROOT, __file__, work,
+                              str(root), disk])
+    with open(Path(work, "log"), "w") as output:
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=output,
+                              stderr=subprocess.STDOUT).returncode
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "disk":
+        images.make_disk(*map(Path, sys.argv[2:]))
+    else:
+        sys.exit(_run(*sys.argv[1:]))

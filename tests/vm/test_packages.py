@@ -1,0 +1,205 @@
+"""The Debian packages, as an administrator meets them: install, boot, outage, upgrade, purge."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from rig import host, install, net, servers
+from rig.wait import until
+
+VERSIONS = ("0.1.0", "0.1.1")
+
+# A second kernel, as an upgrade brings it: only its name differs, and so does not
+# matter what is in it. Then the hook that dpkg calls for it.
+LIFE = """
+list() { find / -xdev \\( -path /mnt -o -path /proc -o -path /dev \\) -prune -o -print | sort; }
+installed() { for k in $kernel $kernel-new; do
+    echo "$1: $(modinfo -k $k -F version ballast 2>&1)"; done; }
+kernel=$(ls /lib/modules)
+list > /tmp/before
+
+apt-get install -y /mnt/0.1.0/*.deb
+echo "signed: $(modinfo -k $kernel -F signer ballast)"
+
+cp -a /lib/modules/$kernel /lib/modules/$kernel-new
+rm -r /lib/modules/$kernel-new/updates
+/etc/kernel/postinst.d/dkms $kernel-new
+installed kernel-upgrade
+
+echo 'URI=nbd://192.0.2.1/swap' > /etc/ballast/kept.conf
+apt-get install -y /mnt/0.1.1/*.deb
+installed upgrade
+ls -d /usr/src/ballast-* | sed 's/^/source: /'
+
+apt-get remove -y ballast-dkms ballast-utils
+installed remove
+ls -d /usr/src/ballast-* /var/lib/dkms/ballast 2>&1 | sed 's/^/left: /'
+ls /etc/ballast | sed 's/^/config: /'
+
+apt-get purge -y ballast-dkms ballast-utils
+rm -r /lib/modules/$kernel-new
+list > /tmp/after
+# What dpkg and DKMS note down for themselves; modules.* are made anew.
+diff /tmp/before /tmp/after | grep '^[<>]' |
+    grep -vE '^. (/var/(log|cache)/|/var/lib/(dpkg|apt|systemd/deb)|/var/lib/dkms/mok\\.|/tmp|/run)' |
+    sed 's/^/difference: /'
+"""
+
+# No network: the machine must find all it needs in the packages and the image.
+INSTALL = "apt-get install -y /mnt/0.1.0/*.deb\n"
+
+
+def said(output, what):
+    """The values of the lines "what: value"."""
+    return re.findall(rf"^{what}: (.*)$", output, re.M)
+
+
+@pytest.fixture(scope="module")
+def debs(tmp_path_factory):
+    """A directory of .deb files for each of VERSIONS."""
+    if not shutil.which("dh_dkms"):
+        pytest.skip("needs scripts/deps debhelper dh-dkms libblkid-dev")
+    base = tmp_path_factory.mktemp("debs")
+    for version in VERSIONS:
+        subprocess.run([host.REPO / "scripts" / "deb", base / version, version], check=True)
+    return [base / version for version in VERSIONS]
+
+
+def test_install_upgrade_remove_purge(debs, suite):
+    with install.installed(suite, "cloud-amd64", LIFE, debs, disk=False) as (output, _, _):
+        print(output)
+    assert said(output, "signed"), "DKMS does not sign it"
+    assert said(output, "kernel-upgrade") == ["0.1.0"] * 2
+    assert said(output, "upgrade") == ["0.1.1"] * 2
+    assert said(output, "source") == ["/usr/src/ballast-0.1.1"]
+    assert all("not found" in line for line in said(output, "remove"))
+    assert all("No such file" in line for line in said(output, "left"))
+    assert "kept.conf" in said(output, "config")
+    assert not said(output, "difference")
+
+
+class Machine:
+    """A guest that is started, ended and started again with the same disk."""
+
+    def __init__(self, vm, suite, root, **options):
+        self._vm = vm
+        self._start = {"suite": suite, "flavour": "cloud-amd64", "root": root, "memory": 512,
+                       **options}
+        self._boots = 0
+        self.guest = None
+
+    def boot(self, **options):
+        self._boots += 1
+        self.guest = self._vm(name=f"boot{self._boots}", **{**self._start, **options})
+        return self.guest
+
+    def reboot(self, timeout=240):
+        """As an administrator would; returns what the console said of the way down."""
+        before = len(self.guest.console.text)
+        self.guest.spawn("systemctl reboot")
+        self.guest.wait_exit(timeout)
+        way_down = self.guest.console.text[before:]
+        self.guest.close()
+        self.boot()
+        return way_down
+
+    def booted(self):
+        """Wait for the end of the boot, and return what systemd thinks of it."""
+        until(lambda: self.guest.run("systemctl is-active multi-user.target",
+                                     check=False).output.strip() == "active",
+              240, "multi-user.target", 1)
+        return self.guest.run("systemctl is-system-running --wait", check=False,
+                              timeout=120).output.strip()
+
+    def swaps(self):
+        return self.guest.run("cat /proc/swaps").output.splitlines()[1:]
+
+    def wait_swap(self, timeout=120):
+        until(self.swaps, timeout, "the swap", 0.5)
+        assert self.swaps()[0].startswith("/dev/ballast0 "), self.swaps()
+
+
+def export():
+    """A server of one export, on the port that an administrator would not have to name."""
+    return servers.NbdServer({"swap": 256 << 20}, port=10809)
+
+
+def test_boot(debs, suite, vm):
+    with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), \
+            export() as server:
+        machine = Machine(vm, suite, root)
+        guest = machine.boot()
+        assert machine.booted() == "running"
+        uri = f"nbd://{net.HOST4}/swap"
+
+        # By hand: one command, and nothing loaded before.
+        print(guest.run(f"ballastctl attach {uri} --swap").output)
+        machine.wait_swap(0)
+        assert int(guest.run("cat /sys/module/ballast/refcnt").output) > 0
+        assert guest.run("rmmod ballast", check=False).status
+        guest.run("swapoff -a && ballastctl detach ballast0 && rmmod ballast")
+
+        # By file.
+        guest.run(f"printf 'URI={uri}\\nSWAP=yes\\nPRIORITY=7\\n' > /etc/ballast/swap.conf && "
+                  "systemctl daemon-reload && systemctl start ballast@swap")
+        machine.wait_swap()
+        assert machine.swaps()[0].split()[-1] == "7"
+        order = guest.run("systemctl show -p Before -p After -p Conflicts dev-ballast0.swap").output
+        assert "network.target" in order and "umount.target" in order, order
+
+        # With something in the swap, a shutdown has to read it back first.
+        guest.run("head -c 100M /dev/urandom > /dev/shm/data && sha256sum /dev/shm/data && "
+                  "stress-ng --vm 1 --vm-bytes 450M --vm-keep -t 20 -q", timeout=120)
+        assert int(machine.swaps()[0].split()[3]) > 1024, machine.swaps()
+        way_down = machine.reboot()
+        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+
+        # The swap is back by itself.
+        assert machine.booted() == "running"
+        machine.wait_swap()
+
+        # The server goes: the machine goes down, and comes up without it.
+        server.stop()
+        machine.reboot()
+        assert machine.booted() == "running"
+        assert not machine.swaps()
+        assert machine.guest.run("systemctl is-failed ballast@swap", check=False).status
+        server.start()
+        machine.wait_swap()
+
+        # A file that makes no sense is told once, and not tried for ever.
+        guest = machine.guest
+        guest.run("echo SWAP=yes > /etc/ballast/wrong.conf && systemctl daemon-reload && "
+                  "systemctl start ballast@wrong")
+        until(lambda: not guest.run("systemctl is-failed ballast@wrong", check=False).status,
+              30, "ballast@wrong to fail")
+        assert "URI= is missing" in guest.run("journalctl -u ballast@wrong").output
+
+        # Purged while it swaps.
+        print(guest.run("apt-get purge -y ballast-dkms ballast-utils 2>&1", timeout=300).output)
+        assert not machine.swaps()
+        guest.run("! lsmod | grep ballast && ! modinfo ballast && ! which ballastctl && "
+                  "! ls -d /etc/ballast /usr/src/ballast* /var/lib/dkms/ballast")
+        assert "ballast" not in guest.run("systemctl list-units --all --plain").output
+        machine.reboot()
+        assert machine.booted() == "running"
+
+
+def test_initramfs(debs, suite, vm):
+    """A machine that swaps before it has a root."""
+    script = INSTALL + """
+        touch /etc/ballast/initramfs
+        update-initramfs -c -k $(ls /lib/modules)
+        cp /boot/initrd.img-* /mnt/initrd
+    """
+    with install.installed(suite, "cloud-amd64", script, debs) as (_, left, root), \
+            export() as server:
+        subprocess.run(["truncate", "-s", "256M", server.files["swap"]], check=True)
+        machine = Machine(vm, suite, root, initrd=left / "initrd")
+        guest = machine.boot(append=f"root=/dev/vda rw ballast.attach=nbd://{net.HOST4}/swap,"
+                                    "swap,priority=3,allow=tcp:22,udp:123")
+        assert machine.swaps()[0].split()[::4] == ["/dev/ballast0", "3"], machine.swaps()
+        assert machine.booted() == "running"
+        print(guest.run("dmesg | grep -i ballast").output)
