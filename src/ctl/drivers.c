@@ -19,7 +19,7 @@ static const struct {
 	const char *driver;	/* as in /sys/class/net/IFACE/device/driver */
 	enum refill refill;
 } drivers[] = {
-	/* pages of its own, by skb_page_frag_refill(GFP_ATOMIC) */
+	/* skb_page_frag_refill(GFP_ATOMIC) */
 	{ "virtio_net", REFILL_PLAIN },
 	/* page_pool */
 	{ "mlx5_core", REFILL_PLAIN },
@@ -29,14 +29,12 @@ static const struct {
 	{ "hns3", REFILL_PLAIN },
 	{ "netsec", REFILL_PLAIN },
 	{ "stmmaceth", REFILL_PLAIN },
-	{ "rk_gmac-dwmac", REFILL_PLAIN },
-	{ "meson8b-dwmac", REFILL_PLAIN },
-	{ "dwmac-sun8i", REFILL_PLAIN },
 	{ "vif", REFILL_PLAIN },	/* xen-netfront */
 	/* alloc_page() or kmalloc() with GFP_ATOMIC */
 	{ "gve", REFILL_PLAIN },
 	{ "bnx2", REFILL_PLAIN },
 	{ "bnx2x", REFILL_PLAIN },
+	{ "r8152", REFILL_PLAIN },
 	/* netdev_alloc_frag(), napi_alloc_frag() */
 	{ "e1000", REFILL_PLAIN },
 	{ "tg3", REFILL_PLAIN },
@@ -65,6 +63,7 @@ static const struct {
 	{ "bcmgenet", REFILL_RESERVES },
 	{ "e1000e", REFILL_RESERVES },
 	{ "hv_netvsc", REFILL_RESERVES },
+	{ "lan78xx", REFILL_RESERVES },
 	{ "macb", REFILL_RESERVES },
 	{ "r8169", REFILL_RESERVES },
 	{ "vmxnet3", REFILL_RESERVES },
@@ -74,6 +73,9 @@ enum refill driver_refill(const char *driver)
 {
 	size_t i;
 
+	/* stmmac again: rk_gmac-dwmac, dwmac-sun8i and many more */
+	if (strstr(driver, "dwmac"))
+		return REFILL_PLAIN;
 	for (i = 0; i < ARRAY_SIZE(drivers); i++)
 		if (!strcmp(driver, drivers[i].driver))
 			return drivers[i].refill;

@@ -385,7 +385,8 @@ def test_refill(ctl, machine):
     found = only(ctl, "refill-without-reserves")
     assert found["commands"] == ["echo auto > /sys/class/net/eth0/ballast/size_pages"]
     driver = machine.root / "sys/class/net/eth0/device/driver"
-    for name, plain in (("e1000e", False), ("mlx5_core", True), ("igb", False), ("unheard", False)):
+    for name, plain in (("e1000e", False), ("mlx5_core", True), ("igb", False), ("unheard", False),
+                        ("rk_gmac-dwmac", True)):
         driver.unlink()
         driver.symlink_to(f"../drivers/{name}")
         assert bool(findings(ctl)) is plain, name
