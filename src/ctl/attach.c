@@ -117,7 +117,7 @@ static int load_module(void)
 	if (!file_exists("/sys/class/ballast"))
 		return failure("the module was loaded, but /sys/class/ballast is not there");
 	out("the module ballast was loaded\n");
-	return FINE;
+	return out_flush();
 }
 
 /* Write the attach string for one index: 0 or -errno. */
@@ -190,11 +190,10 @@ static int tell_failure(const struct attach *attach, int err, int klog)
 {
 	char why[512];
 
-	errno = -err;
 	if (klog_complaint(klog, attach->disk, why, sizeof(why)))
-		return failure("%s: %m; the kernel says: %s", attach->address,
-			       why);
-	return failure("%s: %m", attach->address);
+		return failure("%s: %s; the kernel says: %s", attach->address,
+			       strerror(-err), why);
+	return failure("%s: %s", attach->address, strerror(-err));
 }
 
 static int resolve(struct attach *attach, struct addrinfo **list)
@@ -209,6 +208,42 @@ static int resolve(struct attach *attach, struct addrinfo **list)
 	return failure("%s: %s", attach->uri.host, gai_strerror(err));
 }
 
+static bool is_same_swap(const char *name, void *data)
+{
+	struct attach *attach = data;
+	static struct disk disk;
+	struct swap swap;
+	bool same;
+
+	if (disk_open(&disk, name))
+		return true;
+	same = !disk_read(&disk) && !strcmp(disk.server, attach->address) &&
+	       !strcmp(disk.export, attach->uri.export) &&
+	       swap_find(name, &swap);
+	disk_close(&disk);
+	if (same)
+		strcpy(attach->disk, name);
+	return !same;
+}
+
+/*
+ * The same export swapped on twice would give each of its pages to two owners,
+ * and nothing else notices.
+ */
+static int refuse_same_swap(struct attach *attach, const struct addrinfo *info)
+{
+	for (; info; info = info->ai_next) {
+		attach->disk[0] = '\0';
+		if (format_address(attach, info))
+			disk_each(is_same_swap, attach);
+		if (attach->disk[0])
+			return failure("%s: export \"%.200s\" is swapped to already, as %s",
+				       attach->address, attach->uri.export,
+				       attach->disk);
+	}
+	return FINE;
+}
+
 /* Each address in order, until one answers or the fault is not the address's. */
 static int connect_to(struct attach *attach)
 {
@@ -217,6 +252,10 @@ static int connect_to(struct attach *attach)
 
 	if (resolve(attach, &list))
 		return FAILED;
+	if (attach->swap && refuse_same_swap(attach, list)) {
+		freeaddrinfo(list);
+		return FAILED;
+	}
 	for (info = list; info; info = info->ai_next) {
 		if (!format_address(attach, info))
 			continue;
@@ -320,9 +359,8 @@ int cmd_attach(int argc, char **argv)
 
 	if (err)
 		return err;
-	if (load_module() || connect_to(&attach))
-		return out_flush(), FAILED;
-	if (tell_attached(&attach, &readonly))
+	if (load_module() || connect_to(&attach) ||
+	    tell_attached(&attach, &readonly))
 		return FAILED;
 	if (attach.swap && swap_to(&attach, readonly)) {
 		out_flush();

@@ -43,6 +43,21 @@ def test_name(ctl, tree):
     assert tree.read(ATTACH).startswith(("server=127.0.0.1:10809", "server=[::1]:10809"))
 
 
+@pytest.mark.parametrize("server, uri", [("127.0.0.1:10809", "nbd://127.0.0.1/swap"),
+                                         ("127.0.0.1:10809", "nbd://localhost:10809/swap"),
+                                         ("[::1]:10809", "nbd://[0:0::1]/swap")])
+def test_two_swaps_in_one_place(ctl, tree, server, uri):
+    """Each would overwrite the other's pages."""
+    tree.disk(server=server)
+    tree.swap()
+    said = ctl("attach", uri, "--swap")
+    assert said.status == 1 and said.err.count("\n") == 1
+    assert 'export "swap" is swapped to already, as ballast0' in said.err
+    assert tree.read(ATTACH) == ""
+    tree.disk("ballast5")
+    assert ctl("attach", uri, "index=5").status == 0, "but another disk may be had"
+
+
 def test_unknown_name(ctl, tree):
     said = ctl("attach", "nbd://no-such-host.invalid/swap")
     assert said.status == 1
