@@ -42,7 +42,8 @@ def test_answers_in_a_storm(ko, request):
     def ask(storm):
         top, = tops
         guest = storm.guest
-        for _ in range(6):
+        end = time.monotonic() + CONDITIONS.length - run.ACT - 1
+        while time.monotonic() < end:
             seen, began = top.output.count("memory free"), time.monotonic()
             until(lambda: top.output.count("memory free") > seen, 10, "top to go on")
             gaps.append(round(time.monotonic() - began, 2))
@@ -56,11 +57,12 @@ def test_answers_in_a_storm(ko, request):
     print(f"\n{run.HEADING}")
     result = run.run(watched, "c", CONDITIONS, ko, host.logs() / request.node.name,
                      lambda *second: print(run.line(*second), flush=True), ask)
-    print(f"{run.outcome(result)}\nstatus answered in {took} s, top after {gaps} s", flush=True)
+    print(f"{run.outcome(result)}\nasked {len(took)} times: status answered after {max(took)} s "
+          f"at most, top after {max(gaps)} s", flush=True)
     assert result["verdict"] == "lived"
     # top had its files open all the while, and was in nobody's way.
     assert result["unloaded"]
     assert not result["alarms"], "\n".join(result["alarms"])
-    assert len(took) == 6 and max(took) < ANSWER and max(gaps) < ANSWER
+    assert len(took) > 2 and max(took) < ANSWER and max(gaps) < ANSWER
     said = tops[0].output
     assert " in-use " in said and " disk ballast0 live " in said
