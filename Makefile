@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
 
 all: modules
 
@@ -9,7 +10,28 @@ modules modules_install:
 clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-.PHONY: all modules modules_install clean
+# For distributions without packages: the module for the running kernel, the
+# tools, and what attaches disks at boot.
+install: modules
+	$(MAKE) modules_install INSTALL_MOD_PATH=$(DESTDIR)
+	$(MAKE) -C src/ctl install
+	$(MAKE) -C boot install
+	[ -n "$(DESTDIR)" ] || { depmod; systemctl daemon-reload 2>/dev/null || :; }
+
+uninstall:
+	rm -f $(DESTDIR)/lib/modules/*/updates/ballast.ko* $(DESTDIR)/lib/modules/*/extra/ballast.ko*
+	rm -f $(DESTDIR)$(PREFIX)/sbin/ballastctl \
+		$(DESTDIR)$(PREFIX)/share/man/man8/ballastctl*.8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ballastctl
+	$(MAKE) -C boot uninstall
+	[ -n "$(DESTDIR)" ] || { depmod; systemctl daemon-reload 2>/dev/null || :; }
+
+# Debian packages, in build/deb.
+deb:
+	scripts/deps debhelper dh-dkms libblkid-dev
+	scripts/deb build/deb
+
+.PHONY: all modules modules_install clean install uninstall deb
 
 # The tests. Unit tests run here, the others in guests; scripts/deps installs
 # what they need.
