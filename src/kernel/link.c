@@ -37,10 +37,13 @@
  */
 #define LINK_SILENT		(5 * HZ)
 #define LINK_WATCH		HZ
-/* Seconds: the same for a connection on which nothing is under way. */
-#define LINK_KEEPIDLE		10
-#define LINK_KEEPINTVL		2
-#define LINK_KEEPCNT		4
+/*
+ * Seconds: the same where nothing of ours is under way, for the answer may be
+ * what was lost; then only the server's TCP sends again, ever more rarely.
+ */
+#define LINK_KEEPIDLE		3
+#define LINK_KEEPINTVL		1
+#define LINK_KEEPCNT		3
 
 /*
  * What a packet may hold while the reserve is in use. A card that has about

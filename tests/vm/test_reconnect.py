@@ -91,6 +91,22 @@ def test_outage(shared_vm, kind, seconds):
               f"{disk.file('ballast/reconnects')} reconnects")
 
 
+def test_lost_answer_is_missed(shared_vm):
+    """The request has arrived and the answer is lost: there is nothing that TCP would send again."""
+    with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk:
+        os.kill(server.process.pid, signal.SIGSTOP)
+        reader = shared_vm.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct")
+        until(lambda: "unacked" not in shared_vm.run(
+            f"ss -tin dport = {server.port}").output and disk.file("ballast/inflight") == "1", 10,
+            "the request to arrive")
+        with dropped(shared_vm):
+            os.kill(server.process.pid, signal.SIGCONT)
+            began = time.monotonic()
+            until(lambda: disk.file("ballast/state") == "reconnecting", 20, "it to be missed")
+            print(f"missed after {time.monotonic() - began:.1f} s")
+        assert reader.wait(30) == 0, reader.output
+
+
 def test_stopped_server_is_left_alone(shared_vm):
     """One that is slow but alive: its machine answers, and it goes on where it was."""
     with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk, \

@@ -27,10 +27,15 @@ def loss(guest, percent):
     """On the guest's tap, both ways: the sender can't know."""
     tap = guest.network.taps[0]
     nft(f"""table netdev weather {{
-        chain in {{ type filter hook ingress device "{tap}" priority 0;
-                    numgen random mod 100 < {percent} counter drop; }}
-        chain out {{ type filter hook egress device "{tap}" priority 0;
-                     numgen random mod 100 < {percent} counter drop; }} }}""")
+        chain in {{
+            type filter hook ingress device "{tap}" priority 0
+            numgen random mod 100 < {percent} counter drop
+        }}
+        chain out {{
+            type filter hook egress device "{tap}" priority 0
+            numgen random mod 100 < {percent} counter drop
+        }}
+    }}""")
     try:
         yield
     finally:
