@@ -37,6 +37,7 @@ deb:
 # what they need.
 unit:
 	$(MAKE) -C tests/unit check
+	$(MAKE) -C src/ctl check
 
 # One run of pytest, so that its closing line counts them all.
 check: unit
@@ -73,7 +74,7 @@ bench-filter:
 storm:
 	scripts/deps python3-matplotlib
 	tests/storm/storm.py --subjects="$(SUBJECTS)" --storms="$(STORMS)" \
-		--runs=$(RUNS) --nic=$(NIC) --mem=$(MEM) --mtu=$(MTU) --sg=$(SG) \
+		--runs=$(RUNS) --suite=$(SUITE) --nic=$(NIC) --mem=$(MEM) --mtu=$(MTU) --sg=$(SG) \
 		--min-free=$(MIN_FREE) --calm=$(CALM) --length=$(LENGTH) \
 		--after=$(AFTER) --out=$(OUT)
 
@@ -81,6 +82,16 @@ storm:
 storm-processor:
 	scripts/deps
 	tests/storm/processor.py
+
+# Every kernel that we say: builds, tests, storm (c), and a table of it.
+matrix:
+	scripts/deps
+	tests/matrix.py --kernels="$(KERNELS)" --tests="$(TESTS)"
+
+# blktests' block group, beside in-tree nbd; BLKTESTS is a checkout of it.
+blktests:
+	scripts/deps
+	tests/blktests.py $(BLKTESTS)
 
 # -s: a line a second while it goes.
 storm-quick:
@@ -91,4 +102,4 @@ demo:
 	scripts/deps
 	tests/storm/demo.py
 
-.PHONY: unit check check-debug fuzz demo-calm bench bench-filter storm storm-processor storm-quick demo
+.PHONY: unit check check-debug fuzz demo-calm bench bench-filter storm storm-processor storm-quick matrix blktests demo
