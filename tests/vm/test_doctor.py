@@ -328,7 +328,7 @@ def tune(guest, arguments):
 def test_tune_raises(guest, default):
     said = tune(guest, "8192 --persist")
     assert said.status == 0, said.output
-    assert f"is 8192 now, and was {default}: 13 steps" in said.output
+    assert f"is 8192 now, and was {default}: " in said.output
     assert min_free(guest) == 8192
     # As the boot does it.
     guest.run(f"echo 2048 > {MIN_FREE} && sysctl -q -p {CONF}")
@@ -382,7 +382,7 @@ def test_tune_refuses_what_would_hang(vm):
     """As from 512 MiB to 5 GiB with 1 GiB free, on a machine of 256 MiB."""
     guest = prepare(vm())
     hog(guest, 16)
-    assert "11000: refused, the machine could hang" in refused(guest, "11000 --persist")
+    assert "10000: refused, the machine could hang" in refused(guest, "10000 --persist")
 
 
 def test_tune_goes_back_when_direct_reclaim_begins(vm, server):
@@ -391,7 +391,7 @@ def test_tune_goes_back_when_direct_reclaim_begins(vm, server):
     with Disk(guest, server, export="swap") as disk:
         swap_on(guest, disk)
         job = hog(guest, 40)
-        said = refused(guest, "11000 --persist")
+        said = refused(guest, "10000 --persist")
         assert f"is {default} again: direct reclaim began at step" in said
         # The memory is gone, or going.
         refused(guest, "8192 --persist")
@@ -400,7 +400,7 @@ def test_tune_goes_back_when_direct_reclaim_begins(vm, server):
 
 
 def test_tune_interrupted(guest, default):
-    job = guest.spawn("exec ballastctl tune min-free-kbytes 11000 --persist")
+    job = guest.spawn("exec ballastctl tune min-free-kbytes 10000 --persist")
     until(lambda: min_free(guest) > default, 20, "the first step", interval=0.01)
     status = job.kill(signal.SIGINT)
     assert status == 1
