@@ -88,6 +88,11 @@ matrix:
 	scripts/deps
 	tests/matrix.py --kernels="$(KERNELS)" --tests="$(TESTS)"
 
+# A cross build for arm64, and a boot.
+arm64:
+	scripts/deps gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm
+	tests/arm64.py
+
 # blktests' block group, beside in-tree nbd; BLKTESTS is a checkout of it.
 blktests:
 	scripts/deps
@@ -102,4 +107,4 @@ demo:
 	scripts/deps
 	tests/storm/demo.py
 
-.PHONY: unit check check-debug fuzz demo-calm bench bench-filter storm storm-processor storm-quick matrix blktests demo
+.PHONY: unit check check-debug fuzz demo-calm bench bench-filter storm storm-processor storm-quick matrix arm64 blktests demo

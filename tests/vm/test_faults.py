@@ -6,7 +6,7 @@ context those of packets, and of pages without reclaim. So many in a hundred: RA
 
 import pytest
 
-from rig import servers
+from rig import module, servers
 from rig.disk import Disk
 from rig.wait import until
 
@@ -16,15 +16,19 @@ PACKETS = "skbuff_head_cache", "skbuff_fclone_cache"
 
 
 @pytest.fixture(scope="module")
-def guest(shared_vm):
+def guest(module_vm):
+    # Which caches may fail can be told at boot only (A), until 6.2.
+    shared_vm = module_vm(name="faults",
+                          append=f"slub_debug=FZPU;FZPUA,{','.join(PACKETS)}")
+    module.load(shared_vm)
     shared_vm.run(f"[ -d {DEBUG}/tracing ] || mount -t debugfs none {DEBUG}")
     if shared_vm.run(f"ls {DEBUG}/failslab {DEBUG}/fail_page_alloc", check=False).status:
         pytest.skip("this kernel can't be told to fail allocations (try --suite debug)")
     shared_vm.run(f"for what in failslab fail_page_alloc; do cd {DEBUG}/$what && "
                   "echo -1 > times && echo 0 > verbose && echo 1 > interval; done; "
                   f"echo 0 > {DEBUG}/fail_page_alloc/min-order; "
-                  f"for cache in {' '.join(PACKETS)}; do echo 1 > /sys/kernel/slab/$cache/failslab; "
-                  "done")
+                  f"for cache in {' '.join(PACKETS)}; do "
+                  "[ $(cat /sys/kernel/slab/$cache/failslab) = 1 ] || exit; done")
     return shared_vm
 
 
