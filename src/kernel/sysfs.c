@@ -179,8 +179,9 @@ int ballast_sysfs_add(struct ballast_disk *disk)
 	kref_get(&disk->ref); /* dropped in disk_kobj_release() */
 	err = kobject_init_and_add(&disk->kobj, &disk_ktype,
 				   &disk_to_dev(disk->gd)->kobj, "ballast");
+	/* Not kobject_del(), which warns of a directory that is not there. */
 	if (err)
-		ballast_sysfs_remove(disk);
+		kobject_put(&disk->kobj);
 	return err;
 }
 
