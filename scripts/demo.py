@@ -92,7 +92,7 @@ def show():
         vm.put("/run/guest", storm.tool(), 0o755)
         module.load(vm)
         disk = Disk(vm, server, export="swap")
-        vm.run(f"mkswap -q {disk.path} && swapon {disk.path}")
+        vm.run(f"mkswap {disk.path} && swapon {disk.path}")
         item("swap", f"{disk.path}, {disk.file('ballast/state')}, and no other")
         item("programs", f"stress-ng --vm {HOGS} --vm-bytes {EACH}M --vm-keep --verify -t {SECONDS}")
         try:

@@ -354,6 +354,10 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
 		blk_queue_io_opt(q, lim->io_opt);
 	blk_queue_max_discard_sectors(q, lim->max_hw_discard_sectors);
 	q->limits.discard_granularity = lim->discard_granularity;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+	if (lim->max_hw_discard_sectors)
+		blk_queue_flag_set(QUEUE_FLAG_DISCARD, q);
+#endif
 	blk_queue_max_write_zeroes_sectors(q, lim->max_write_zeroes_sectors);
 	blk_queue_write_cache(q, lim->features & BLK_FEAT_WRITE_CACHE,
 			      lim->features & BLK_FEAT_FUA);

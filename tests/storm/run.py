@@ -90,7 +90,7 @@ class Run:
                 nic=conditions.nic, mtu=conditions.mtu, logs=directory) as self.guest:
             self._prepare(ko)
             with subject.attach(self.guest, self.address) as self.server:
-                self.guest.run(f"mkswap -q /dev/{subject.disk} && swapon /dev/{subject.disk}")
+                self.guest.run(f"mkswap /dev/{subject.disk} && swapon /dev/{subject.disk}")
                 self._weather()
                 self.unloaded = self._unload()
                 self.result = self._judge()

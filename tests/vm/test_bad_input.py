@@ -769,7 +769,7 @@ def test_detach_while_open(guest, attached):
 def test_detach_while_mounted_or_swapped_on(guest, server):
     guest.attach(text(server, "index=0"))
     guest.vm.run("""
-        mkswap -q /dev/ballast0 && swapon /dev/ballast0 || exit 10
+        mkswap /dev/ballast0 && swapon /dev/ballast0 || exit 10
         echo 1 > /sys/block/ballast0/ballast/detach && exit 11
         grep -q ballast0 /proc/swaps || exit 12
         swapoff /dev/ballast0

@@ -56,7 +56,7 @@ def test_a_long_way(guest):
                 host.start()
                 assert reader.wait(120) == 0
         disk = Disk(guest, server, export="swap")
-        guest.run(f"mkswap -q {disk.path} && swapon {disk.path} && swapoff {disk.path}")
+        guest.run(f"mkswap {disk.path} && swapon {disk.path} && swapoff {disk.path}")
         server.stop()
         reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=64k iflag=direct 2>&1")
         until(lambda: disk.file("ballast/state") == "reconnecting", 20, "it to notice")

@@ -78,7 +78,7 @@ def min_free(guest):
 
 
 def swap_on(guest, disk):
-    guest.run(f"mkswap -q {disk.path} && swapon {disk.path}")
+    guest.run(f"mkswap {disk.path} && swapon {disk.path}")
 
 
 def test_a_healthy_machine(guest, server):
@@ -217,7 +217,7 @@ def test_reserve_against_driver_and_ring(guest, server):
 
 def connect_nbd(guest, host, port):
     guest.run(f"modprobe nbd && nbd-client {host} {port} /dev/nbd0 -N swap -swap && "
-              "mkswap -q /dev/nbd0 && swapon /dev/nbd0")
+              "mkswap /dev/nbd0 && swapon /dev/nbd0")
 
 
 def disconnect_nbd(guest):
@@ -251,7 +251,7 @@ def test_server_is_this_machine(guest, server, kind):
             connect_nbd(guest, guest.address4, 10809)
         else:
             guest.run(f"echo server={guest.address4} export=swap > /sys/class/ballast/attach && "
-                      "mkswap -q /dev/ballast0 && swapon /dev/ballast0")
+                      "mkswap /dev/ballast0 && swapon /dev/ballast0")
         found = only(guest, "server-is-this-machine", "serious")
         cure(guest, found)
         assert guest.run("tail -n +2 /proc/swaps").output == ""

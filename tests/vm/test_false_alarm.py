@@ -33,7 +33,7 @@ def test_a_busy_machine_loses_no_packet(vm):
         guest = vm(memory=MEMORY, disks=files)
         module.load(guest)
         with Disk(guest, server, export="swap") as disk:
-            guest.run(f"mkswap -q {disk.path} && swapon {disk.path}")
+            guest.run(f"mkswap {disk.path} && swapon {disk.path}")
             jobs = [guest.spawn("while dd if=/dev/vdb of=/dev/null bs=1M status=none; do :; done"),
                     guest.spawn("while dd if=/dev/zero of=/dev/vdc bs=1M status=none; do :; done "
                                 "2>/dev/null"),

@@ -8,7 +8,7 @@ def test_swapping_keeps_every_page(vm):
     guest = vm(name="swap", memory=256)
     module.load(guest)
     with servers.NbdServer() as server, Disk(guest, server, export="swap") as disk:
-        guest.run(f"mkswap -q {disk.path} && swapon {disk.path}")
+        guest.run(f"mkswap {disk.path} && swapon {disk.path}")
         hogs = guest.run("LC_ALL=C stress-ng --vm 2 --vm-bytes 220M --vm-keep --vm-method zero-one "
                          "--verify -t 60", timeout=300)
         assert "fail" not in hogs.output, hogs.output
