@@ -32,12 +32,9 @@ def _vm_factory(request):
     started = []
 
     def start(suite=None, name=None, **options):
-        try:
-            options.setdefault("flavour", request.config.getoption("--flavour"))
-            vm = VM(suite or request.config.getoption("--suite"),
-                    name=name or f"guest{len(started)}", logs=logs, **options)
-        except images.Unavailable as reason:
-            pytest.skip(str(reason))
+        options.setdefault("flavour", request.config.getoption("--flavour"))
+        vm = VM(suite or request.config.getoption("--suite"),
+                name=name or f"guest{len(started)}", logs=logs, **options)
         started.append(vm)
         return vm
 
@@ -65,10 +62,7 @@ def flavour(request):
 @pytest.fixture(scope="session")
 def image(suite, flavour):
     """The image of --suite, in its default flavour."""
-    try:
-        return images.get(suite, flavour or "cloud-amd64")
-    except images.Unavailable as reason:
-        pytest.skip(str(reason))
+    return images.get(suite, flavour or "cloud-amd64")
 
 
 @pytest.fixture
