@@ -24,7 +24,7 @@ from rig.disk import Disk  # noqa: E402
 from rig.servers import NbdServer  # noqa: E402
 from rig.vm import VM  # noqa: E402
 
-SIZE = 1 << 30
+SIZE = 128 << 20    # a test takes two buffers as large as the disk
 RESULT = re.compile(r"^(block/\d+) .*\[(passed|failed|not run)\]$", re.M)
 
 
@@ -78,9 +78,13 @@ def prepare(guest, source):
         names = sorted(f"block/{path.name}" for path in Path(work, "tests/block").iterdir()
                        if path.name.isdigit() and "test_device" in path.read_text())
     guest.put("/root/blktests.tar", packed.getvalue())
-    # It wants GNU awk by name; the tests that take a disk do without.
-    guest.run("mkdir /root/blktests && tar -xf /root/blktests.tar -C /root/blktests && "
-              "{ command -v gawk || ln -s $(command -v awk) /usr/bin/gawk; }")
+    # It wants GNU awk by name, and the tests that take a disk do without. column is only
+    # for how it looks.
+    guest.run("""mkdir /root/blktests && tar -xf /root/blktests.tar -C /root/blktests
+        command -v gawk || ln -s $(command -v awk) /usr/bin/gawk
+        command -v hexdump || ln -s $(command -v busybox) /usr/bin/hexdump
+        command -v column || ln -s $(command -v cat) /usr/bin/column
+        [ -e /sys/kernel/debug/block ] || mount -t debugfs none /sys/kernel/debug""")
     return names
 
 
