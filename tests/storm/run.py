@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -223,7 +224,8 @@ class Run:
                                (begun["storm"], begun["after"]), (begun["after"], self.end))
         console = self.guest.console
         text = console.text
-        corrupt = "fail" in self.hogs_said or self.hogs.status == 2
+        # Newer ones end with "failed: 0".
+        corrupt = re.search(r"fail:|failed: [1-9]", self.hogs_said) or self.hogs.status == 2
         zero = begun["storm"]
         return {
             "subject": self.subject.name, "storm": self.storm, **result,
