@@ -60,10 +60,10 @@ fuzz:
 demo-calm:
 	@scripts/demo
 
-# Beside in-tree nbd: see tests/bench/README.md for the variables.
+# Beside in-tree nbd and NVMe/TCP: see tests/bench/README.md for the variables.
 bench:
 	scripts/deps
-	tests/bench/bench.py --rounds=$(ROUNDS) --seconds=$(RUNTIME) --out=$(OUT)
+	tests/bench/bench.py --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" --out=$(OUT)
 
 # What the filter costs while the reserve is not in use.
 bench-filter:

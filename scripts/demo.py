@@ -65,8 +65,7 @@ def item(name, text):
 def enter():
     """The first half, outside; ends in starting the second."""
     say(INTRO)
-    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-    if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode:
+    if subprocess.run([*host.private_network(), "true"], stderr=subprocess.DEVNULL).returncode:
         raise Wrong("this needs root here: ordinary users may not make namespaces")
     if not image.describe("bookworm", "cloud-amd64").path.exists():
         item("guest image", "is made now, once; takes some minutes")
@@ -74,8 +73,7 @@ def enter():
     item("guest image", f"Debian {guest.suite}, kernel {guest.release}")
     ko = module.build().path
     item("module", f"ballast.ko for it, {len(module.stripped(ko)) // 1024} KiB")
-    os.environ["BALLAST_DEMO_INSIDE"] = str(ko)
-    os.execvp("unshare", [*unshare, "--", sys.executable, "-B", *sys.argv])
+    host.enter(ko)
 
 
 def show():
@@ -189,10 +187,9 @@ def greets(server):
 
 
 def main():
-    inside = "BALLAST_DEMO_INSIDE" in os.environ
     began = float(os.environ.setdefault("BALLAST_DEMO_BEGAN", str(time.time())))
     try:
-        if not inside:
+        if not host.inside():
             enter()
         worked = show()
         say(f"{time.time() - began:.0f} s in all.")

@@ -68,8 +68,7 @@ def main():
         fetch(work)
         host.say("arm64: building")
         build(work)
-        unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-        return subprocess.run([*unshare, "--", sys.executable, "-B", __file__], check=False,
+        return subprocess.run([*host.private_network(), sys.executable, "-B", __file__], check=False,
                               env={**os.environ, "BALLAST_ARM64_WORK": directory}).returncode
 
 

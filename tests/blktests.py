@@ -8,7 +8,6 @@ passes on in-tree nbd.
 
 import argparse
 import io
-import os
 import re
 import subprocess
 import sys
@@ -35,12 +34,9 @@ def main():
     options = parser.parse_args()
     if not (options.blktests / "check").exists():
         parser.error(f"{options.blktests}: there is no blktests in it (no file \"check\")")
-    if "BALLAST_BLKTESTS_INSIDE" not in os.environ:
+    if not host.inside():
         image.get(options.suite)
-        module.build(options.suite)
-        os.environ["BALLAST_BLKTESTS_INSIDE"] = "1"
-        unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-        os.execvp("unshare", [*unshare, "--", sys.executable, "-B", *sys.argv])
+        host.enter(module.build(options.suite).path)
 
     with NbdServer({"swap": SIZE}) as server, \
             VM(options.suite, memory=512, name="blktests", udev=True) as guest:

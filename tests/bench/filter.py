@@ -9,7 +9,6 @@ received without.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests" / "vm"))
 
-from bench import enter  # noqa: E402
 from rig import host, image, module  # noqa: E402
 from rig.disk import Disk  # noqa: E402
 from rig.servers import NbdServer  # noqa: E402
@@ -62,9 +60,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=4)
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
-    if "BALLAST_BENCH_INSIDE" not in os.environ:
+    if not host.inside():
         image.get()
-        enter(module.build().path)
+        host.enter(module.build().path)
 
     results = {measure: {"none": [], "disk": [], "guard": []} for measure in MEASURES}
     with NbdServer({"swap": 1 << 30}) as server, VM(memory=512, name="filter") as guest:

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """The demo: in-tree nbd and ballast through storm (c), side by side. Started by make demo."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,7 +8,6 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
 
 import run  # noqa: E402
-import storm  # noqa: E402
 from rig import host, image, module  # noqa: E402
 
 CONDITIONS = run.Conditions(calm=8, length=20, after=10)
@@ -70,10 +68,10 @@ def outcome(title, result):
 
 
 def main():
-    if "BALLAST_STORM_INSIDE" not in os.environ:
+    if not host.inside():
         image.get()
-        storm.enter(module.build().path)
-    ko = Path(os.environ["BALLAST_STORM_INSIDE"])
+        host.enter(module.build().path)
+    ko = Path(host.inside())
     print(INTRO)
     seconds = {}
     nbd = run.run("nbd", "c", CONDITIONS, ko, OUT / "nbd", first(seconds))

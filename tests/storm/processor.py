@@ -6,7 +6,6 @@ and during each storm. A swap rate that a processor limits can't keep more than 
 """
 
 import argparse
-import os
 import re
 import statistics
 import subprocess
@@ -20,7 +19,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
 import run  # noqa: E402
 from rig import host, image  # noqa: E402
 from rig.vm import VM  # noqa: E402
-from storm import enter  # noqa: E402
 
 
 def count(guest, seconds):
@@ -37,9 +35,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10)
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
-    if "BALLAST_STORM_INSIDE" not in os.environ:
+    if not host.inside():
         image.get()
-        enter("no module")
+        host.enter("no module")
     for storm in options.storms.split():
         ratios = []
         for _ in range(options.rounds):

@@ -27,12 +27,12 @@ def main():
     options = arguments()
     flavour = ("cloud-amd64" if options.nic in CLOUD_NICS and options.suite != "debug"
                else "amd64")
-    if "BALLAST_STORM_INSIDE" not in os.environ:
+    if not host.inside():
         host.say(f"guest image: {image.get(options.suite, flavour).release}")
         if "nvme" in options.subjects:
             image.get()  # the target's
-        enter(module.build(options.suite, flavour).path)
-    ko = Path(os.environ["BALLAST_STORM_INSIDE"])
+        host.enter(module.build(options.suite, flavour).path)
+    ko = Path(host.inside())
     conditions = run.Conditions(suite=options.suite, nic=options.nic, memory=options.mem, min_free=options.min_free,
                                 mtu=options.mtu, sg=options.sg == "on", calm=options.calm,
                                 length=options.length, after=options.after)
@@ -99,13 +99,6 @@ def arguments():
         if name not in ("out", "command") and text != str(parser.get_default(name)):
             options.command += f" {name.upper()}={shlex.quote(text)}"
     return options
-
-
-def enter(ko):
-    """Start again in a network namespace where nothing else is."""
-    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-    os.environ["BALLAST_STORM_INSIDE"] = str(ko)
-    os.execvp("unshare", [*unshare, "--", sys.executable, "-B", *sys.argv])
 
 
 def describe(options, release):

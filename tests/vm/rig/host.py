@@ -13,6 +13,7 @@ REPO = Path(__file__).resolve().parents[3]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
+_INSIDE = "BALLAST_INSIDE"
 
 
 def cache():
@@ -50,6 +51,22 @@ def start(argv, **options):
     """Popen of a helper that must not outlive us."""
     return subprocess.Popen(argv, preexec_fn=die_with_parent,
                             stdin=subprocess.DEVNULL, **options)
+
+
+def private_network():
+    """How a command is started in a network namespace where nothing else is, root or not."""
+    return ["unshare", "-n" if os.geteuid() == 0 else "-rn", "--"]
+
+
+def enter(what):
+    """Start this program again in such a namespace; inside() says what it was given."""
+    os.environ[_INSIDE] = str(what)
+    os.execvp("unshare", [*private_network(), sys.executable, "-B", *sys.argv])
+
+
+def inside():
+    """None outside."""
+    return os.environ.get(_INSIDE)
 
 
 def outside(argv):

@@ -1,0 +1,79 @@
+"""From figures to a table: medians, spreads, the ratios round by round, and what they must be."""
+
+import statistics
+
+from jobs import units
+
+# Ratios of ballast's figure to the others': at least, or at most where less is better.
+LEAST = {
+    ("randread 4k qd1", "nbd"): 1.33, ("randread 4k qd1", "nvme"): 1.0,
+    ("randread 4k qd1", "limit"): 0.5,
+    ("randread 4k qd32", "nbd"): 1.5, ("randread 4k qd32", "nvme"): 1.1,
+    ("randwrite 4k qd32", "nbd"): 1.5, ("randwrite 4k qd32", "nvme"): 1.1,
+    ("read 128k qd16", "nbd"): 1.2, ("read 128k qd16", "nvme"): 1.0,
+    ("read 128k qd16", "limit"): 0.9,
+    ("write 128k qd16", "nbd"): 1.2, ("write 128k qd16", "nvme"): 1.0,
+    ("write 128k qd16", "limit"): 0.9,
+    ("swap", "nbd"): 1.3, ("swap", "nvme"): 1.1,
+}
+MOST = {
+    ("time of a 4k read", "nbd"): 0.7, ("time of a 4k read", "nvme"): 0.9,
+    ("time of a 4k write", "nbd"): 0.7, ("time of a 4k write", "nvme"): 0.9,
+}
+
+
+def evaluate(figures):
+    """For each figure: medians, spreads, and the medians of the rounds' ratios to each other."""
+    results = []
+    for name, unit in units().items():
+        rounds = {subject: values for subject, values in figures[name].items() if values}
+        ratios = {other: [ours / theirs for ours, theirs in zip(rounds["ballast"], values)]
+                  for other, values in rounds.items() if other != "ballast"}
+        results.append({
+            "figure": name, "unit": unit, "rounds": rounds, "ratios": ratios,
+            "median": {subject: statistics.median(values) for subject, values in rounds.items()},
+            "spread": {subject: spread(values) for subject, values in rounds.items()},
+            "ratio": {other: statistics.median(values) for other, values in ratios.items()},
+            "verdict": {other: verdict(name, other, statistics.median(values))
+                        for other, values in ratios.items()},
+        })
+    return results
+
+
+def verdict(name, other, ratio):
+    """pass, short, or nothing where nothing is asked."""
+    if (name, other) in LEAST:
+        return "pass" if ratio >= LEAST[name, other] else "short"
+    if (name, other) in MOST:
+        return "pass" if ratio <= MOST[name, other] else "short"
+    return ""
+
+
+def spread(values):
+    """From the least to the most, as a part of the median."""
+    return (max(values) - min(values)) / statistics.median(values)
+
+
+def table(results, about, titles):
+    """titles: {subject: what it is called}, ballast's last."""
+    others = [subject for subject in titles if subject != "ballast"]
+    lines = [f"{key}: {value}" for key, value in about.items()]
+    lines += ["", " " * 27 + "".join(f"{title:>18}" for title in titles.values())
+              + "".join(f"{'/ ' + titles[other]:>22}" for other in others)]
+    for result in results:
+        line = f"{result['figure']:20}{result['unit']:>7}"
+        for subject in titles:
+            line += (f"{number(result['median'][subject]):>10}{result['spread'][subject]:8.0%}"
+                     if subject in result["median"] else f"{'-':>18}")
+        for other in others:
+            line += (f"{result['ratio'][other]:10.2f}{spread(result['ratios'][other]):6.0%}"
+                     f"{result['verdict'][other]:>6}" if other in result["ratio"] else f"{'-':>22}")
+        lines.append(line)
+    lines += ["", "Medians of the rounds, and from the least to the most as a part of that; then ballast's",
+              "figure by the other's, the median of the rounds' own, and whether that is what we ask of",
+              "ourselves. Limits: a byte's round trip over TCP for one 4k read, iperf3 for 128k."]
+    return "\n".join(lines)
+
+
+def number(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
