@@ -24,7 +24,7 @@ from rig.vm import VM, CommandFailed  # noqa: E402
 
 MEMORY = 256            # MiB, of the guest
 HOGS = 2
-EACH = 220              # MiB, that each of them fills and verifies
+EACH = 220              # MiB, that each of them fills and verifies; stress-ng is told the sum
 SECONDS = 60
 SWAP = 1 << 30
 PAGES_PER_MIB = 256
@@ -92,7 +92,7 @@ def show():
         disk = Disk(vm, server, export="swap")
         vm.run(f"mkswap {disk.path} && swapon {disk.path}")
         item("swap", f"{disk.path}, {disk.file('ballast/state')}, and no other")
-        item("programs", f"stress-ng --vm {HOGS} --vm-bytes {EACH}M --vm-keep --verify -t {SECONDS}")
+        item("programs", f"stress-ng --vm {HOGS} --vm-bytes {HOGS * EACH}M --vm-keep --verify -t {SECONDS}")
         try:
             findings = swap(vm, disk)
         except CommandFailed as error:
@@ -110,7 +110,7 @@ def show():
 def swap(vm, disk):
     """Run the programs, a line a second; returns what was found: (good, name, text)."""
     reporter = vm.spawn(f"exec chrt -f 1 /run/guest report {disk.name}")
-    hogs = vm.spawn(f"exec stress-ng --vm {HOGS} --vm-bytes {EACH}M --vm-keep --verify "
+    hogs = vm.spawn(f"exec stress-ng --vm {HOGS} --vm-bytes {HOGS * EACH}M --vm-keep --verify "
                     f"--vm-method zero-one -t {SECONDS}")
     say()
     say(bold("".join(f"{name:>{width}}" for name, _, width in COLUMNS)))

@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -139,8 +140,8 @@ def describe(options, guest, there, server):
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     scheduler = {subject: guest.run(f"cat /sys/block/{Path(path).name}/queue/scheduler").output
                  for subject, path in there.items()}
-    chosen = {subject: text[text.index("[") + 1:text.index("]")]
-              for subject, text in scheduler.items()}
+    # In brackets where there is a choice.
+    chosen = {subject: re.sub(r".*\[|\].*", "", text).strip() for subject, text in scheduler.items()}
     memory = os.statvfs(server.files["nbd"]).f_fsid == os.statvfs("/dev/shm").f_fsid
     return {
         "date": datetime.date.today().isoformat(),

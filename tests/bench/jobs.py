@@ -59,10 +59,10 @@ class Swap:
     name, unit, cost = "swap", "pages/s", ""
 
     def run(self, guest, disk, seconds):
-        each = int(guest.memory * HOGS / 2)
+        wanted = int(guest.memory * HOGS)
         guest.run(f"mkswap {disk} && swapon {disk}")
         try:
-            hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {each}M --vm-keep --vm-method "
+            hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --vm-method "
                                f"rand-set -q -t {seconds + 60}")
             until(lambda: swapped(guest) > 1000, 60, "the hogs to swap")
             before, began = swapped(guest), time.monotonic()

@@ -116,9 +116,10 @@ class Run:
         # In real time: who is late shall not be so for want of the processor.
         self.reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {self.subject.disk} "
                                     + " ".join(samples.FILES.values()))
-        each = int(conditions.memory * OVERCOMMIT / 2)
+        # stress-ng shares it out among the hogs, whatever its manual says.
+        wanted = int(conditions.memory * OVERCOMMIT)
         # One method of many, so that the rates of one time compare with another's.
-        self.hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {each}M --vm-keep --verify "
+        self.hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --verify "
                                 "--vm-method rand-set --metrics-brief -t 0")
         self._watch("fill", PATIENCE, lambda: self.samples.last and
                     self.samples.last.rate_in >= SWAPS)
