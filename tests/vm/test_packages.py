@@ -1,5 +1,6 @@
 """The Debian packages, as an administrator meets them: install, boot, outage, upgrade, purge."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from rig import host, install, net, servers
 from rig.wait import until
 
 VERSIONS = ("0.1.0", "0.1.1")
+SLOW = pytest.mark.skipif(int(os.environ.get("BALLAST_ROUNDS", "1")) < 2,
+                          reason="takes minutes: BALLAST_ROUNDS=2 runs it")
 
 # A second kernel, as an upgrade brings it: only its name differs, and so does not
 # matter what is in it. Then the hook that dpkg calls for it.
@@ -191,6 +194,7 @@ def test_boot(debs, suite, vm):
 
 
 @pytest.mark.console_ok(r"INFO: task swapoff:\d+ blocked", r"INFO: task \(?sd-\w+\)?:\d+ blocked")
+@SLOW
 def test_shutdown_without_server(debs, suite, vm):
     """What cannot be read back any more does not keep the machine from ending."""
     with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), \
@@ -209,6 +213,7 @@ def test_shutdown_without_server(debs, suite, vm):
         assert "reboot: Restarting system" in guest.console.text
 
 
+@SLOW
 def test_initramfs(debs, suite, vm):
     """A machine that swaps before it has a root."""
     script = INSTALL + """
