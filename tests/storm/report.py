@@ -28,7 +28,7 @@ COLUMNS = (
     ("load", 4, lambda r: r["load"]),
 )
 LEGEND = """\
-calm/s, storm/s, after/s: pages swapped in a second, medians of the phase's seconds;
+calm/s, storm/s, after/s: pages swapped in and out in a second, medians of the phase's seconds;
 during, after: those of storm and after as ratios to calm. gap: longest time, in seconds, without
 a completed request while some were in flight, from the storm's beginning on; late: longest time
 that the reporter, looking every 0.1 s, was kept from it. dropped, kept: packets while the reserve
@@ -107,7 +107,7 @@ def picture(results, storm, about, path):
     axes.set_xlim(seconds["calm"] - 2, seconds["end"])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds from the storm's beginning")
-    axes.set_ylabel("pages swapped in a second")
+    axes.set_ylabel("pages swapped in and out in a second")
     axes.set_title(f"{about['date']}, ballast {about['ballast']}, {about['guest']}\n{about['command']}", fontsize=8)
     axes.legend(loc="upper right", fontsize=8, ncol=1 if len(names) < 4 else 2)
     figure.tight_layout()
@@ -123,7 +123,7 @@ def _line(result):
             times += [times[-1] + 1, sample["time"] - 1]
             rates += [0, 0]
         times.append(sample["time"])
-        rates.append(sample["in"])
+        rates.append(sample["in"] + sample["out"])
     end = result["seconds"]["end"]
     if times and end - times[-1] > 3:
         times += [times[-1] + 1, end]

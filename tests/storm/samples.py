@@ -80,13 +80,13 @@ class Samples:
         return [sample for sample in self.all if begin < sample.time <= end]
 
     def rates(self, begin, end):
-        """Pages a second swapped in, of every second; 0 while there was no line.
+        """Pages a second swapped in and out, of every second; 0 while there was no line.
 
-        In, and not out: it is what the hogs get done. Out depends on whether they
-        write or verify at the time.
+        Both: hogs that verify have pages swapped in, those that write have them swapped
+        out as well, and either is only half of what the disk does.
         """
         def at(time):
-            return next((sample.rate_in for sample in self.all
+            return next((sample.rate_in + sample.rate_out for sample in self.all
                          if sample.time - sample.span < time <= sample.time), 0)
 
         return [at(begin + second + 0.5) for second in range(int(end - begin))]

@@ -21,7 +21,7 @@ COLUMNS = (("subject", 11), ("storm", 5), ("conditions", 18), ("runs", 4), ("liv
 LEGEND = """\
 lived, starved, deadlocked, corrupt: runs; corrupt: stress-ng found a wrong page. gap: longest time,
 in seconds, without a completed request while some were in flight, of all runs. calm/s: pages
-swapped in a second before the storm, median; during, after: median of the runs' ratios to that,
+swapped in and out in a second before the storm, median; during, after: median of the runs' ratios to that,
 and the least of them. dropped, lent: median packets, most pages. failed: a driver's
 allocations that failed ("page allocation failure" on the console). unloaded: runs after which swap
 was ended, the disk detached and the module unloaded at once; the others ended otherwise.
