@@ -62,8 +62,14 @@ demo-calm:
 
 # Beside in-tree nbd and NVMe/TCP: see tests/bench/README.md for the variables.
 bench:
-	scripts/deps
-	tests/bench/bench.py --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" --out=$(OUT)
+	scripts/deps python3-matplotlib
+	tests/bench/bench.py --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" \
+		--server=$(SERVER) --out=$(OUT)
+
+# Where a request's time goes; how many instructions it takes; what grows with what.
+bench-trace bench-instructions bench-scale:
+	scripts/deps python3-matplotlib
+	tests/bench/$(@:bench-%=%).py --server=$(SERVER) --out=$(OUT)
 
 # What the filter costs while the reserve is not in use.
 bench-filter:
@@ -107,4 +113,4 @@ demo:
 	scripts/deps
 	tests/storm/demo.py
 
-.PHONY: unit check check-debug fuzz demo-calm bench bench-filter storm storm-processor storm-quick matrix arm64 blktests demo
+.PHONY: unit check check-debug fuzz demo-calm bench bench-trace bench-instructions bench-scale bench-filter storm storm-processor storm-quick matrix arm64 blktests demo

@@ -94,6 +94,16 @@ static inline long zone_free_highatomic(struct zone *zone)
 }
 #endif
 
+/* The device that a request is for. */
+static inline dev_t rq_dev(const struct request *rq)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+	return disk_devt(rq->rq_disk);
+#else
+	return disk_devt(rq->q->disk);
+#endif
+}
+
 /* The driver's receive ring, in packets, of each queue; 0: unknown. Under the rtnl. */
 static inline unsigned int dev_rx_ring(struct net_device *dev)
 {

@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "reply.h"
 #include "tcpmem.h"
+#include "trace.h"
 
 /* How long one message of the negotiation may take to come. */
 #define LINK_TIMEOUT		(10 * HZ)
@@ -305,6 +306,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		list_move_tail(&cmd->entry, &link->sent);
 		link->slots[cmd->index].cmd = cmd;
 		WRITE_ONCE(link->slots[cmd->index].link, link);
+		trace_ballast_rq_sent(cmd);
 	}
 	link_check_path(link, sk);
 	if (link->inflight && !timer_pending(&link->watch))

@@ -11,6 +11,9 @@
 #include "objects.h"
 #include "reserve.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 static int __init ballast_init(void)
 {
 	int err = ballast_reserve_init();

@@ -14,6 +14,7 @@
 #include "cmd.h"
 #include "compat.h"
 #include "link.h"
+#include "trace.h"
 
 static void rx_expect_header(struct ballast_rx *rx)
 {
@@ -47,6 +48,7 @@ static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
 	list_del(&cmd->entry);
 	ballast_link_ended(link, 1);
 	link->answered = true;
+	trace_ballast_rq_answered(cmd);
 	blk_mq_end_request(blk_mq_rq_from_pdu(cmd),
 			   errno_to_blk_status(cmd->error));
 }

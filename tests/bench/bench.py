@@ -20,11 +20,12 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPO / "tests" / "vm"), str(REPO / "tests" / "storm")]
 
+import pictures  # noqa: E402
 from figures import evaluate, number, table  # noqa: E402
 from jobs import JOBS, SIZE, Limits, units  # noqa: E402
 from rig import host, image, module, net  # noqa: E402
 from rig.disk import Disk  # noqa: E402
-from rig.servers import NbdServer  # noqa: E402
+from rig.servers import Nbdkit, NbdServer, QemuNbd  # noqa: E402
 from rig.vm import VM  # noqa: E402
 from subjects import SUBJECTS as STORM_SUBJECTS  # noqa: E402
 
@@ -33,6 +34,12 @@ MEMORY = 512            # MiB, of the guest
 TITLES = {"nbd": "in-tree nbd", "nvme": "NVMe/TCP", "limit": "limit", "ballast": "ballast"}
 DISKS = {"nbd": "/dev/nbd0", "nvme": "/dev/nvme0n1", "ballast": "/dev/ballast0"}
 PEERS = ("nbd", "nvme", "limit")
+# Fastest first, see docs/performance.md; the export is called bench wherever it has a name.
+SERVERS = {
+    "nbd-server": lambda: NbdServer({"bench": SIZE}),
+    "nbdkit": lambda: Nbdkit("memory", str(SIZE)),
+    "qemu-nbd": lambda: QemuNbd("bench", SIZE),
+}
 
 
 def arguments():
@@ -41,7 +48,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     parser.add_argument("--peers", default=" ".join(PEERS), help="of: " + " ".join(PEERS))
-    parser.add_argument("--out", default="build/bench", help="where table.txt and results.json go")
+    parser.add_argument("--server", default=next(iter(SERVERS)), choices=SERVERS)
+    parser.add_argument("--out", default="build/bench", help="where tables and pictures go")
     # make gives every variable, set or not.
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
     if options.rounds < 1 or options.seconds < 1:
@@ -53,38 +61,32 @@ def arguments():
     return options
 
 
-def fill(path):
-    """Not a sparse file: a hole is read more quickly than data."""
-    block = os.urandom(MIB)
-    with open(path, "wb") as file:
-        for _ in range(SIZE // MIB):
-            file.write(block)
-
-
 @contextlib.contextmanager
-def disks(guest, peers):
-    """({subject: its disk}, all of them attached; ballast's Disk; its server)"""
+def disks(guest, peers, make_server):
+    """({subject: its disk}, all of them attached; ballast's Disk)"""
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(NbdServer({"nbd": SIZE, "ballast": SIZE}))
-        for path in server.files.values():
-            fill(path)
+        server = stack.enter_context(make_server())
         module.load(guest)
         if "nbd" in peers:
-            guest.run(f"modprobe nbd && nbd-client {server.address} {server.port} /dev/nbd0 -N nbd")
+            guest.run("modprobe nbd && nbd-client "
+                      f"{server.address} {server.port} /dev/nbd0 -N bench")
             stack.callback(guest.run, "nbd-client -d /dev/nbd0")
         if "nvme" in peers:
             stack.enter_context(STORM_SUBJECTS["nvme"].attach(guest, net.HOST4))
             stack.callback(guest.run, "nvme disconnect -n storm")
-            guest.run(f"dd if=/dev/urandom of=/dev/nvme0n1 bs=1M count={SIZE // MIB} oflag=direct",
-                      timeout=300)
-        disk = stack.enter_context(Disk(guest, server, export="ballast"))
+        disk = stack.enter_context(Disk(guest, server, export="bench"))
         there = {name: path for name, path in DISKS.items() if name in peers or name == "ballast"}
-        yield there, disk, server
+        # One export for nbd and ballast. A hole is read more quickly than data.
+        for path in {there["ballast"], there.get("nvme", there["ballast"])}:
+            guest.run(f"dd if=/dev/urandom of={path} bs=1M count={SIZE // MIB} oflag=direct",
+                      timeout=300)
+        yield there, disk
 
 
 def run(guest, there, options, show):
-    """{figure: {subject: [a value a round]}}"""
+    """{figure: {subject: [a value a round]}}, and {subject: [latencies a round]}"""
     figures = {name: {subject: [] for subject in TITLES} for name in units()}
+    latencies = {subject: [] for subject in there}
 
     def take(subject, values):
         for name, value in values.items():
@@ -97,11 +99,14 @@ def run(guest, there, options, show):
                 take("limit", limits.run(options.seconds))
             for job in JOBS:
                 for subject in order:
-                    take(subject, job.run(guest, there[subject], options.seconds))
-                for name in filter(None, (job.name, job.cost)):
+                    values, latency = job.run(guest, there[subject], options.seconds)
+                    take(subject, values)
+                    if latency:
+                        latencies[subject].append(latency)
+                for name in job.units():
                     show(number_of_round, name, {subject: values[-1] for subject, values
                                                  in figures[name].items() if values})
-    return figures
+    return figures, latencies
 
 
 def main():
@@ -112,20 +117,23 @@ def main():
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     with VM(memory=MEMORY, name="bench", logs=out) as guest:
-        with disks(guest, options.peers) as (there, disk, server):
-            about = describe(options, guest, there, server)
+        with disks(guest, options.peers, SERVERS[options.server]) as (there, disk):
+            about = describe(guest, there, options.server, command(options))
             print(f"{options.rounds} rounds of {len(JOBS)} jobs, each {options.seconds} s on each "
                   "disk in turn\n", flush=True)
-            results = evaluate(run(guest, there, options, show_round))
+            figures, latencies = run(guest, there, options, show_round)
             if disk.file("ballast/reconnects") != "0":
                 raise RuntimeError("the connection broke: these figures are none")
+    results = evaluate(figures)
     titles = {subject: title for subject, title in TITLES.items()
               if subject in there or subject in options.peers}
     text = table(results, about, titles)
     (out / "table.txt").write_text(text + "\n")
-    (out / "results.json").write_text(json.dumps({"about": about, "results": results}, indent=1)
-                                      + "\n")
-    print(f"\n{text}\n\nin {out}: table.txt, results.json")
+    (out / "results.json").write_text(json.dumps(
+        {"about": about, "results": results, "latencies": latencies}, indent=1) + "\n")
+    pictures.bars(results, titles, about, out / "bench.svg")
+    pictures.latency(latencies, titles, about, out / "latency.svg")
+    print(f"\n{text}\n\nin {out}: table.txt, results.json, bench.svg, latency.svg")
 
 
 def show_round(number_of_round, name, values):
@@ -134,7 +142,13 @@ def show_round(number_of_round, name, values):
         + f"{units()[name]}   load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def describe(options, guest, there, server):
+def command(options):
+    return (f"make bench ROUNDS={options.rounds} RUNTIME={options.seconds}"
+            + ("" if options.peers == list(PEERS) else f" PEERS='{' '.join(options.peers)}'")
+            + ("" if options.server == next(iter(SERVERS)) else f" SERVER={options.server}"))
+
+
+def describe(guest, there, server, said):
     """What a figure needs to be worth anything."""
     commit = subprocess.run(["git", "-C", REPO, "describe", "--always", "--dirty"],
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -142,16 +156,13 @@ def describe(options, guest, there, server):
                  for subject, path in there.items()}
     # In brackets where there is a choice.
     chosen = {subject: re.sub(r".*\[|\].*", "", text).strip() for subject, text in scheduler.items()}
-    memory = os.statvfs(server.files["nbd"]).f_fsid == os.statvfs("/dev/shm").f_fsid
     return {
         "date": datetime.date.today().isoformat(),
-        "command": f"make bench ROUNDS={options.rounds} RUNTIME={options.seconds}"
-                   + ("" if options.peers == list(PEERS) else f" PEERS='{' '.join(options.peers)}'"),
+        "command": said,
         "ballast": commit.stdout.strip() or "unknown",
         "guest": f"kernel {guest.image.release}, {guest.memory} MiB, {guest.nic}, {guest.cpus} "
                  f"processors, QEMU {os.environ.get('BALLAST_ACCEL', 'tcg')}",
-        "server": f"nbd-server, one connection each, {SIZE // MIB} MiB of data "
-                  + ("in memory" if memory else "on disk")
+        "server": f"{server}, one connection each, {SIZE // MIB} MiB of data in memory"
                   + ("; nvmet in a second guest, on a ram disk" if "nvme" in there else ""),
         "schedulers": ", ".join(f"{subject} {name}" for subject, name in chosen.items()),
     }

@@ -17,8 +17,8 @@ LEAST = {
     ("swap", "nbd"): 1.3, ("swap", "nvme"): 1.1,
 }
 MOST = {
-    ("time of a 4k read", "nbd"): 0.7, ("time of a 4k read", "nvme"): 0.9,
-    ("time of a 4k write", "nbd"): 0.7, ("time of a 4k write", "nvme"): 0.9,
+    ("4k read: processor", "nbd"): 0.7, ("4k read: processor", "nvme"): 0.9,
+    ("4k write: processor", "nbd"): 0.7, ("4k write: processor", "nvme"): 0.9,
 }
 
 
@@ -58,10 +58,10 @@ def table(results, about, titles):
     """titles: {subject: what it is called}, ballast's last."""
     others = [subject for subject in titles if subject != "ballast"]
     lines = [f"{key}: {value}" for key, value in about.items()]
-    lines += ["", " " * 27 + "".join(f"{title:>18}" for title in titles.values())
+    lines += ["", " " * 32 + "".join(f"{title:>18}" for title in titles.values())
               + "".join(f"{'/ ' + titles[other]:>22}" for other in others)]
     for result in results:
-        line = f"{result['figure']:20}{result['unit']:>7}"
+        line = f"{result['figure']:24}{result['unit']:>8}"
         for subject in titles:
             line += (f"{number(result['median'][subject]):>10}{result['spread'][subject]:8.0%}"
                      if subject in result["median"] else f"{'-':>18}")
@@ -76,4 +76,4 @@ def table(results, about, titles):
 
 
 def number(value):
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,65 +1,91 @@
 """What is measured: fio's jobs, swapping, and the limits that the network sets."""
 
-import hashlib
 import json
-import os
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig import host, net
+from cost import spent
+from rig import host, net, programs
 from rig.servers import free_port
 from rig.wait import until
 
 SIZE = 256 << 20        # of what is read and written of each disk
 HERE = Path(__file__).resolve().parent
+MIB = 1 << 20
 PAUSE = 1               # seconds of each measurement that don't count
 HOGS = 1.2              # the memory that swapping wants, in those of the guest
+FAULTS = 64             # MiB that are swapped out, to come back one page at a time
+COSTS = {"processor": "us", "switches": "", "interrupts": ""}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One measurement; run(guest, disk, seconds) returns its figures by name."""
+    """One measurement; run(guest, disk, seconds) returns its figures by name, and latencies.
+
+    Latencies, of one at a time, are fio's percentiles: {percent: us}.
+    """
 
     name: str
     rw: str
     block: str
     depth: int
-    value: str      # which figure counts: iops or bw_bytes
-    cost: str = ""  # the name of a second figure: processor time of a request
+    value: str          # which figure counts: iops or bw_bytes
+    cost: str = ""      # of what: a request or a MiB; its figures are of that
 
-    @property
-    def unit(self):
-        return {"iops": "IOPS", "bw_bytes": "MB/s"}[self.value]
+    def units(self):
+        units = {self.name: {"iops": "IOPS", "bw_bytes": "MB/s"}[self.value]}
+        if self.cost:
+            units.update({self.cost_of(kind): unit for kind, unit in COSTS.items()})
+        return units
+
+    def cost_of(self, kind):
+        return f"{self.cost}: {kind}"
 
     def run(self, guest, disk, seconds):
-        before, began = processor(guest), time.monotonic()
-        said = guest.run(f"fio --name=bench --filename={disk} --rw={self.rw} --bs={self.block} "
-                         f"--iodepth={self.depth} --ioengine=libaio --direct=1 --time_based "
-                         f"--size={SIZE} --runtime={seconds} --ramp_time={PAUSE} --norandommap --randrepeat=0 "
-                         "--output-format=json", timeout=120 + 10 * seconds).output
-        used, took = processor(guest) - before, time.monotonic() - began
-        job = json.loads(said[said.index("{"):])["jobs"][0]
-        if job["error"]:
-            raise RuntimeError(f"fio: error {job['error']} of {disk}")
+        before, began = spent(guest), time.monotonic()
+        job = fio(guest, disk, self, seconds)
+        cost, took = spent(guest) - before, time.monotonic() - began
         halves = [job[half] for half in ("read", "write")]
         figures = {self.name: sum(half[self.value] for half in halves)
                    / (1e6 if self.value == "bw_bytes" else 1)}
         if self.cost:
             # fio's start and its ramp are in it, for all alike.
-            requests = sum(half["iops"] for half in halves) * took
-            figures[self.cost] = used * 1e6 / requests
-        return figures
+            done = took * sum(half["bw_bytes"] / MIB if self.value == "bw_bytes" else half["iops"]
+                              for half in halves)
+            for kind, value in (("processor", cost.seconds * 1e6), ("switches", cost.switches),
+                                ("interrupts", cost.interrupts)):
+                figures[self.cost_of(kind)] = value / done
+        if self.depth > 1:
+            return figures, None
+        percentiles = job["read"]["clat_ns"]["percentile"]
+        return figures, {float(percent): ns / 1e3 for percent, ns in percentiles.items()}
+
+
+def fio(guest, disk, job, seconds, more=""):
+    """What fio says of a job on a disk."""
+    said = guest.run(f"fio --name=bench --filename={disk} --rw={job.rw} --bs={job.block} "
+                     f"--iodepth={job.depth} --ioengine=libaio --direct=1 --time_based "
+                     f"--size={SIZE} --runtime={seconds} --ramp_time={PAUSE} --norandommap "
+                     f"--randrepeat=0 {more} --output-format=json", timeout=120 + 10 * seconds).output
+    result = json.loads(said[said.index("{"):])["jobs"][0]
+    if result["error"]:
+        raise RuntimeError(f"fio: error {result['error']} of {disk}")
+    return result
 
 
 class Swap:
-    """Pages that a machine swaps in and out in a second while it wants more than it has."""
+    """Swapping: how much of it, while more is wanted than there is; and how soon a page comes."""
 
-    name, unit, cost = "swap", "pages/s", ""
+    name = "swap"
+
+    def units(self):
+        return {"swap": "pages/s", "time of a fault": "us"}
 
     def run(self, guest, disk, seconds):
         wanted = int(guest.memory * HOGS)
+        guest.put("/run/fault", programs.build(HERE / "fault.c").read_bytes(), 0o755)
         guest.run(f"mkswap {disk} && swapon {disk}")
         try:
             hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --vm-method "
@@ -69,42 +95,35 @@ class Swap:
             time.sleep(seconds)
             rate = (swapped(guest) - before) / (time.monotonic() - began)
             hogs.kill()
+            median = guest.run(f"/run/fault {FAULTS}", timeout=300).output.split()[0]
         finally:
             guest.run(f"swapoff {disk}", timeout=120)
-        return {self.name: rate}
+        return {"swap": rate, "time of a fault": float(median)}, None
 
 
 JOBS = (
     Job("randread 4k qd1", "randread", "4k", 1, "iops"),
-    Job("randread 4k qd32", "randread", "4k", 32, "iops", "time of a 4k read"),
-    Job("randwrite 4k qd32", "randwrite", "4k", 32, "iops", "time of a 4k write"),
+    Job("randread 4k qd8", "randread", "4k", 8, "iops"),
+    Job("randread 4k qd32", "randread", "4k", 32, "iops", "4k read"),
+    Job("randread 4k qd128", "randread", "4k", 128, "iops"),
+    Job("randwrite 4k qd32", "randwrite", "4k", 32, "iops", "4k write"),
     Job("mixed 4k qd32", "randrw --rwmixread=70", "4k", 32, "iops"),
-    Job("read 128k qd16", "read", "128k", 16, "bw_bytes"),
-    Job("write 128k qd16", "write", "128k", 16, "bw_bytes"),
+    Job("read 128k qd16", "read", "128k", 16, "bw_bytes", "MiB read"),
+    Job("write 128k qd16", "write", "128k", 16, "bw_bytes", "MiB written"),
     Job("read 1M qd8", "read", "1M", 8, "bw_bytes"),
+    Job("write 1M qd8", "write", "1M", 8, "bw_bytes"),
     Swap(),
 )
 
 
 def units():
     """{figure: its unit}, in the order that tables have."""
-    names = {}
-    for job in JOBS:
-        names[job.name] = job.unit
-        if job.cost:
-            names[job.cost] = "us"
-    return names
-
-
-def processor(guest):
-    """Seconds that the guest's processors have worked, its interrupts included."""
-    user, nice, system, _, _, irq, softirq = map(int, guest.run(
-        "head -1 /proc/stat").output.split()[1:8])
-    return (user + nice + system + irq + softirq) / 100
+    return {name: unit for job in JOBS for name, unit in job.units().items()}
 
 
 def swapped(guest):
-    return sum(int(line.split()[1]) for line in guest.run("grep ^pswp /proc/vmstat").output.splitlines())
+    return sum(int(line.split()[1])
+               for line in guest.run("grep ^pswp /proc/vmstat").output.splitlines())
 
 
 class Limits:
@@ -112,12 +131,7 @@ class Limits:
 
     def __init__(self, guest):
         self.guest = guest
-        tool = host.cache() / ("pingpong-" + hashlib.sha256(
-            (HERE / "pingpong.c").read_bytes()).hexdigest()[:12])
-        if not tool.exists():
-            subprocess.run(["gcc", "-O2", "-Wall", "-static", "-s", "-o", f"{tool}.part",
-                            HERE / "pingpong.c"], check=True)
-            os.rename(f"{tool}.part", tool)
+        tool = programs.build(HERE / "pingpong.c")
         guest.put("/run/pingpong", tool.read_bytes(), 0o755)
         self.port, self.iperf = free_port(), free_port()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -1,6 +1,5 @@
 """One run: a guest whose only swap is the disk under test, hogs, and a storm."""
 
-import hashlib
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import samples
 import subjects
-from rig import host, module, net
+from rig import host, kmemleak, module, net, programs
 from rig.agent import GuestGone
 from rig.vm import VM, CommandFailed
 
@@ -88,18 +87,22 @@ class Run:
         net.set_mtu(conditions.mtu)
         self.address = subjects.server_address(storm in IPV6)
         with VM(conditions.suite, flavour=conditions.flavour, memory=conditions.memory,
-                nic=conditions.nic, mtu=conditions.mtu, logs=directory) as self.guest:
+                nic=conditions.nic, mtu=conditions.mtu, logs=directory,
+                append=kmemleak.APPEND) as self.guest:
             self._prepare(ko)
             with subject.attach(self.guest, self.address) as self.server:
                 self.guest.run(f"mkswap /dev/{subject.disk} && swapon /dev/{subject.disk}")
                 self._weather()
                 self.unloaded = self._unload()
+                self.leaks = kmemleak.leaks(self.guest) if self.unloaded else ""
                 self.result = self._judge()
         (directory / "result.json").write_text(json.dumps(self.result, indent=1) + "\n")
 
     def _prepare(self, ko):
         guest, conditions = self.guest, self.conditions
         guest.put("/run/guest", tool(), 0o755)
+        if conditions.suite == "debug":
+            kmemleak.begin(guest)
         if self.subject.ballast:
             guest.put("/run/ballast.ko", module.stripped(ko))
         for name, argument in self.subject.tools:
@@ -235,6 +238,7 @@ class Run:
             "oom_kills": text.count("Out of memory: Killed"),
             "alarms": console.alarms(),
             "unloaded": self.unloaded,
+            "leaks": self.leaks,
             "conditions": asdict(self.conditions),
             "kernel": self.guest.image.release,
             "lost": self.lost,
@@ -272,13 +276,5 @@ def outcome(result):
 
 
 def tool():
-    """guest.c, built: static, for any guest."""
-    source = HERE / "guest.c"
-    binary = host.cache() / f"storm-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
-    if not binary.exists():
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        part = f"{binary}.{os.getpid()}"
-        subprocess.run(["gcc", "-O2", "-Wall", "-static", "-s", "-o", part, str(source)],
-                       check=True)
-        os.rename(part, binary)
-    return binary.read_bytes()
+    """guest.c, built."""
+    return programs.build(HERE / "guest.c").read_bytes()

@@ -12,13 +12,14 @@ import time
 import pytest
 
 import run
-from rig import host, image, module, net
+from rig import host, module, net
 from rig.wait import until
 
 ROUNDS = int(os.environ.get("BALLAST_ROUNDS", "1"))
 OUTAGES = 4 * ROUNDS
 AWAY = 3            # seconds, at most
 BACK = 15           # seconds until the machine swaps again, at most
+DEBUG_MEMORY = 512  # MiB; half of it are the debug kernel's own notes
 
 
 class Outages(threading.Thread):
@@ -77,14 +78,17 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_outages(kind, request):
-    image.get()
+def test_outages(kind, suite, flavour, request):
+    debug = suite == "debug"
+    ko = module.build(suite, flavour or "cloud-amd64" if not debug else "amd64").path
     outages = Outages(*KINDS[kind])
     # A sample a second: seconds more than it takes, so that all are within the storm.
-    conditions = run.Conditions(calm=5, length=run.ACT + OUTAGES * (AWAY + 3), after=8)
+    conditions = run.Conditions(suite=suite, flavour=flavour, calm=5, after=8,
+                                length=run.ACT + OUTAGES * (AWAY + (8 if debug else 3)),
+                                memory=DEBUG_MEMORY if debug else run.Conditions.memory)
     print(f"\n{run.HEADING}")
     try:
-        result = run.run("ballast", "c", conditions, module.build().path,
+        result = run.run("ballast", "c", conditions, ko,
                          host.logs() / request.node.name,
                          lambda *second: print(run.line(*second), flush=True), outages)
     finally:
@@ -97,3 +101,4 @@ def test_outages(kind, request):
     assert result["verify"] == "clean"
     assert not result["alarms"], "\n".join(result["alarms"])
     assert result["unloaded"]
+    assert not result["leaks"], result["leaks"]

@@ -6,7 +6,7 @@ and what kmemleak finds after the module is unloaded does too. Elsewhere it is s
 
 import pytest
 
-from rig import module, net, servers
+from rig import kmemleak, module, net, servers
 from rig.disk import Disk
 from rig.wait import until
 
@@ -15,23 +15,10 @@ RESERVE = "/sys/class/net/eth0/ballast"
 
 @pytest.fixture
 def guest(vm):
-    guest = vm(name="debug", append="kmemleak=on")
-    if not guest.run("[ -e /sys/kernel/debug/tracing ] || mount -t debugfs none /sys/kernel/debug; "
-                     "ls /sys/kernel/debug/kmemleak", check=False).status:
-        # What boot left is not ours.
-        guest.run("echo scan > /sys/kernel/debug/kmemleak; sleep 6; "
-                  "echo scan > /sys/kernel/debug/kmemleak; echo clear > /sys/kernel/debug/kmemleak",
-                  timeout=300)
+    guest = vm(name="debug", append=kmemleak.APPEND)
+    kmemleak.begin(guest)
     module.load(guest)
     return guest
-
-
-def leaks(guest):
-    """kmemleak's report; it looks twice, since what is new is not called lost at once."""
-    if guest.run("ls /sys/kernel/debug/kmemleak", check=False).status:
-        return ""
-    return guest.run("for n in 1 2; do sleep 6; echo scan > /sys/kernel/debug/kmemleak; done; "
-                     "cat /sys/kernel/debug/kmemleak", timeout=300).output
 
 
 def test_a_long_way(guest):
@@ -67,5 +54,5 @@ def test_a_long_way(guest):
             guest.run(f"! echo '{text}' > /sys/class/ballast/attach", timeout=60)
         guest.run("echo eth0 > /sys/class/ballast/guard; cat /sys/class/net/eth0/ballast/estimate; "
                   "rmmod ballast")
-    found = leaks(guest)
+    found = kmemleak.leaks(guest)
     assert not found, found

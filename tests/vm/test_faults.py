@@ -4,6 +4,8 @@ In process context every allocation of whoever attaches, detaches or reconnects;
 context those of packets, and of pages without reclaim. So many in a hundred: RATES.
 """
 
+import re
+
 import pytest
 
 from rig import module, servers
@@ -50,28 +52,34 @@ def healed(guest):
     guest.run(f"echo 0 > {DEBUG}/failslab/probability; echo 0 > {DEBUG}/fail_page_alloc/probability")
 
 
-# Marks itself, and each thread of ballast as soon as there is one.
+# Marks itself, and each thread of ballast as soon as there is one; in every other round
+# only once the disk is there, or at the higher rates nothing would get that far.
 ATTACH = """
-    sub mark { open my $file, ">", "/proc/$_[0]/make-it-fail" or return; syswrite $file, "1" }
+    sub mark {
+        open my $file, ">", "/proc/$_[0]/make-it-fail" or return;
+        syswrite $file, $_[1];
+    }
     my $watcher = fork;
     if (!$watcher) {
         for (;;) {
             for my $comm (glob "/proc/[0-9]*/comm") {
                 open my $file, "<", $comm or next;
-                mark($comm =~ m{(\\d+)}) if (<$file> // "") =~ /^ballast/;
+                mark($comm =~ m{(\\d+)}, 1) if (<$file> // "") =~ /^ballast/;
             }
             select undef, undef, undef, 0.05;
         }
     }
-    mark($$);
     my %came;
-    for (1 .. 30) {
+    for my $round (1 .. 30) {
         my $file;
+        mark($$, $round % 2);
         open $file, ">", "/sys/class/ballast/attach" or next;
         my $n = syswrite $file, "server=SERVER";
         $came{defined $n ? "attached" : $! + 0}++;
         close $file;
         next unless defined $n;
+        mark($$, 1);
+        select undef, undef, undef, 0.1;
         until (open $file, ">", "/sys/block/ballast0/ballast/detach" and syswrite $file, "force") {
             $came{"detach: " . ($! + 0)}++;
             die "it can not be detached" if $came{"detach: " . ($! + 0)} > 300;
@@ -90,7 +98,9 @@ def test_attach_and_detach(guest, healed, rate):
         guest.put("/root/attach.pl", ATTACH.replace(
             "SERVER", f"{server.address}:{server.port}").encode())
         fail(guest, rate, tasks=True)
-        print(f"{rate} %: {guest.run('perl /root/attach.pl', timeout=600).output}")
+        said = guest.run("perl /root/attach.pl", timeout=600).output
+        print(f"{rate} %: {said}")
+        assert int(re.search(r"attached: (\d+)", said)[1]) >= 5
         fail(guest, 0, tasks=True)
         guest.run("! ls -d /sys/block/ballast* /sys/class/net/*/ballast && ! pgrep '^ballast[0-9]'")
         with Disk(guest, server) as disk:

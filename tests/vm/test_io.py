@@ -1,5 +1,7 @@
 """What is written is what is read, over each server, address family and number of connections."""
 
+import re
+
 import pytest
 
 from rig import module, net, servers
@@ -124,6 +126,26 @@ def test_discard_and_zeroes(guest):
             dd if={disk.path} bs=1M skip=1 count=1 iflag=direct | cmp - /dev/zero -n 1048576
             dd if={disk.path} bs=1M skip=2 count=2 iflag=direct | cmp - /tmp/data -n 2097152
             """)
+
+
+def test_tracepoints(guest):
+    """Each request and its answer, by the cookie that the server sees."""
+    with SERVERS["nbd-server"]() as server, Disk(guest, server, export="swap") as disk:
+        said = guest.run(f"""
+            mountpoint -q /sys/kernel/tracing || mount -t tracefs trace /sys/kernel/tracing
+            cd /sys/kernel/tracing
+            echo > trace
+            echo 1 > events/ballast/enable
+            dd if=/dev/zero of={disk.path} bs=64k seek=3 count=1 oflag=direct status=none
+            dd if={disk.path} of=/dev/null bs=4k skip=5 count=1 iflag=direct status=none
+            echo 0 > events/ballast/enable
+            grep ballast_rq trace""").output
+    sent = dict(re.findall(r"ballast_rq_sent: .* cookie=(\w+) (.*)", said))
+    answered = dict(re.findall(r"ballast_rq_answered: .* cookie=(\w+) (.*)", said))
+    assert "write flags=0 offset=196608 length=65536" in sent.values(), said
+    assert "read flags=0 offset=20480 length=4096" in sent.values(), said
+    assert answered == {cookie: f"{request.split()[0]} error=0"
+                        for cookie, request in sent.items()}, said
 
 
 @pytest.mark.parametrize("fault, request_, message", [

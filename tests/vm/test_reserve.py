@@ -185,8 +185,11 @@ def test_a_full_page_cache_is_no_obstacle(guest, server):
 
 
 def test_what_takes_reclaim_is_refused(vm, server):
-    """Memory that nobody can write out, since there is no swap yet."""
-    guest = vm()
+    """Memory that nobody can write out, since there is no swap yet.
+
+    Large enough that a tenth of it is more than what kswapd can free of page cache.
+    """
+    guest = vm(memory=512)
     module.load(guest)
     most = int(guest.run("awk '/MemTotal/ {print int($2 / 40)}' /proc/meminfo").output) - 100
     with Disk(guest, server, index=1):

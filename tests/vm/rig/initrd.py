@@ -5,7 +5,6 @@ then needs no root for its device node. Not compressed: to unpack it would take
 the guest longer than it takes us to write it.
 """
 
-import hashlib
 import lzma
 import os
 import re
@@ -13,7 +12,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from rig import host
+from rig import programs
 
 # What mounting the root takes; whatever is not built in.
 MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4")
@@ -96,16 +95,8 @@ def _unpacked(path):
 
 
 def agent():
-    """The agent's binary, compiled when its source has changed."""
-    source = HERE / "agent.c"
-    binary = host.cache() / f"agent-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
-    if not binary.exists():
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        part = f"{binary}.{os.getpid()}"
-        subprocess.run(["gcc", "-O2", "-Wall", "-static", "-s", "-o", part, str(source)],
-                       check=True)
-        os.rename(part, binary)
-    return binary.read_bytes()
+    """The agent's binary."""
+    return programs.build(HERE / "agent.c").read_bytes()
 
 
 def make(image, path, files):

@@ -41,14 +41,15 @@ class VM:
     it writes to its root is thrown away. append goes to the kernel's command
     line, files (path: bytes) into the root, qemu to QEMU's own. root is a disk
     made by rig/install.py, where systemd is the first process and what is
-    written stays; initrd is used instead of the rig's own. Start it from a
-    thread that lives on: QEMU ends with that thread.
+    written stays; initrd is used instead of the rig's own. With icount one
+    nanosecond passes in the guest with each instruction, while it does any. Start
+    it from a thread that lives on: QEMU ends with that thread.
     """
 
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
                  nic="virtio-net-pci", nic_props=None, nics=1, mtu=1500, disks=(),
                  append="", files=None, qemu=(), udev=False, name="guest", logs=None,
-                 boot_timeout=None, root=None, initrd=None):
+                 boot_timeout=None, root=None, initrd=None, icount=False):
         debug = suite == "debug"
         if flavour is None:
             flavour = "cloud-amd64" if nic in CLOUD_NICS and not debug else "amd64"
@@ -58,6 +59,7 @@ class VM:
         self.cpus = cpus
         self.nic = nic
         self.udev = udev
+        self.icount = icount
         self.root = root
         self.image = images.get(suite, flavour, "systemd" if root else "")
         self.process = self.channel = self.qmp = self.network = None
@@ -177,7 +179,9 @@ class VM:
             # QEMU 7.2's cmpxchg16b leaves garbage in the flags; an interrupt behind
             # it, and a 6.12 kernel is dead. 5-level page tables only make it slower, and so do
             # string instructions of bytes, which Linux clears and copies pages with if it may.
-            argv += ["-accel", "tcg,thread=multi",
+            if self.icount:
+                argv += ["-icount", "shift=0,sleep=on"]
+            argv += ["-accel", f"tcg,thread={'single' if self.icount else 'multi'}",
                      "-cpu", "max,cx16=off,la57=off,erms=off,fsrm=off"]
         else:
             argv += ["-accel", accel, "-cpu", "host"]

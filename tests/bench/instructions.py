@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+"""Instructions of the guest for a request: started by make bench-instructions.
+
+A cost that does not depend on what else the machine does: in this guest, of one processor,
+a nanosecond passes with each instruction, so what its clock says less what it was idle is
+how many there were. fio's own are among them, the same for every disk; its start is
+taken out by the difference of two runs.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import bench
+from jobs import SIZE
+from rig import host, module
+from rig.vm import VM
+
+# (name, fio's rw, block, depth, requests)
+JOBS = (
+    ("4k read, depth 1", "randread", "4k", 1, 4000),
+    ("4k read, depth 32", "randread", "4k", 32, 10000),
+    ("4k write, depth 32", "randwrite", "4k", 32, 10000),
+    ("128k read, depth 16", "read", "128k", 16, 1500),
+    ("128k write, depth 16", "write", "128k", 16, 1500),
+)
+FEW = 500
+
+
+def busy(guest, disk, rw, block, depth, requests):
+    """Seconds, by the guest's clock, that it was not idle during so many requests."""
+    said = guest.run(f"""
+        cat /proc/uptime
+        fio --name=count --filename={disk} --rw={rw} --bs={block} --iodepth={depth} \
+            --ioengine=libaio --direct=1 --size={SIZE} --io_size={SIZE * 1000} \
+            --number_ios={requests} --norandommap --randrepeat=0 --output-format=terse > /run/fio ||
+            exit
+        cat /proc/uptime""", timeout=900).output
+    (began, idle), (ended, idle_after) = (map(float, line.split())
+                                          for line in said.splitlines()[-2:])
+    return (ended - began) - (idle_after - idle)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", default="nbd nvme")
+    parser.add_argument("--server", default=next(iter(bench.SERVERS)), choices=bench.SERVERS)
+    parser.add_argument("--out", default="build/bench-instructions")
+    options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
+    if not host.inside():
+        host.enter(module.build().path)
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    with VM(memory=bench.MEMORY, cpus=1, icount=True, name="count", logs=out,
+            boot_timeout=300) as guest:
+        with bench.disks(guest, options.peers.split(), bench.SERVERS[options.server]) as (there, _):
+            about = bench.describe(guest, there, options.server,
+                                   f"make bench-instructions ROUNDS={options.rounds}")
+            for number in range(options.rounds):
+                for name, *job, requests in JOBS:
+                    for subject, path in there.items():
+                        took = (busy(guest, path, *job, FEW + requests)
+                                - busy(guest, path, *job, FEW))
+                        counts.setdefault(name, {}).setdefault(subject, []).append(
+                            took * 1e9 / requests)
+                    print(f"round {number + 1}  {name:22}" + "".join(
+                        f"{subject} {values[-1]:9.0f}   " for subject, values
+                        in counts[name].items()), flush=True)
+    text = table(counts, about)
+    print(f"\n{text}")
+    (out / "instructions.txt").write_text(text + "\n")
+    (out / "instructions.json").write_text(json.dumps({"about": about, "counts": counts}, indent=1)
+                                           + "\n")
+
+
+def table(counts, about):
+    subjects = list(next(iter(counts.values())))
+    lines = [f"{key}: {value}" for key, value in about.items()]
+    lines += ["", f"{'instructions a request':24}"
+              + "".join(f"{bench.TITLES[subject]:>22}" for subject in subjects)
+              + "".join(f"{'/ ' + bench.TITLES[subject]:>16}" for subject in subjects
+                        if subject != "ballast")]
+    for name, values in counts.items():
+        medians = {subject: statistics.median(values[subject]) for subject in subjects}
+        lines.append(f"{name:24}" + "".join(
+            f"{medians[subject]:14.0f} +-{(max(values[subject]) - min(values[subject])) / 2 / medians[subject]:4.0%}"
+            for subject in subjects) + "".join(
+            f"{medians['ballast'] / medians[subject]:16.2f}" for subject in subjects
+            if subject != "ballast"))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Pictures of what was measured, for docs; none without Debian's python3-matplotlib."""
+
+import statistics
+
+BARS = ("randread 4k qd1", "randread 4k qd32", "randwrite 4k qd32", "read 128k qd16",
+        "write 128k qd16", "swap", "time of a fault", "4k read: processor",
+        "4k write: processor", "4k read: switches")
+COLOURS = {"nbd": "C7", "nvme": "C1", "ballast": "C0"}
+
+
+def _pyplot():
+    try:
+        import matplotlib
+    except ImportError:
+        print("no pictures: they take Debian's python3-matplotlib")
+        return None
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "ballast"
+    matplotlib.rcParams["font.size"] = 8
+    from matplotlib import pyplot
+    return pyplot
+
+
+def _save(pyplot, figure, about, path):
+    figure.text(0.01, 0.005, f"{about['date']}, ballast {about['ballast']}, {about['guest']}; "
+                f"{about['command']}", fontsize=6, color="0.4")
+    figure.tight_layout(rect=(0, 0.02, 1, 1))
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def bars(results, titles, about, path):
+    """A panel for each figure, a bar for each disk, from its least to its most; limits drawn in."""
+    pyplot = _pyplot()
+    if not pyplot:
+        return
+    chosen = [result for name in BARS for result in results if result["figure"] == name]
+    figure, panels = pyplot.subplots(2, (len(chosen) + 1) // 2, figsize=(11, 5.5))
+    for panel in panels.flat[len(chosen):]:
+        panel.axis("off")
+    for panel, result in zip(panels.flat, chosen):
+        subjects = [subject for subject in titles if subject in COLOURS
+                    and subject in result["median"]]
+        medians = [result["median"][subject] for subject in subjects]
+        spread = [[median - min(result["rounds"][subject])
+                   for subject, median in zip(subjects, medians)],
+                  [max(result["rounds"][subject]) - median
+                   for subject, median in zip(subjects, medians)]]
+        panel.bar([titles[subject] for subject in subjects], medians, yerr=spread, capsize=2,
+                  color=[COLOURS[subject] for subject in subjects], ecolor="0.3")
+        if "limit" in result["median"]:
+            panel.axhline(result["median"]["limit"], color="C3", linestyle="--", linewidth=1,
+                          label="limit")
+            panel.legend(loc="lower left", fontsize=6)
+        less = result["unit"] in ("us", "")
+        panel.set_title(f"{result['figure']}{', ' if result['unit'] else ''}{result['unit']}"
+                        f"{' (less is better)' if less else ''}", fontsize=7)
+        panel.tick_params(axis="x", labelsize=6)
+    _save(pyplot, figure, about, path)
+
+
+def latency(latencies, titles, about, path):
+    """How long the given part of the reads took at most, one at a time."""
+    pyplot = _pyplot()
+    if not pyplot:
+        return
+    figure, axes = pyplot.subplots(figsize=(8, 4.5))
+    for subject, rounds in latencies.items():
+        percents = sorted({percent for one in rounds for percent in one})
+        values = [statistics.median(one[percent] for one in rounds) for percent in percents]
+        axes.plot([100 - percent for percent in percents], values, marker=".",
+                  color=COLOURS[subject], label=titles[subject])
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.invert_xaxis()
+    ticks = (50, 10, 1, 0.1, 0.01)
+    axes.set_xticks(ticks, [f"{100 - tick:g} %" for tick in ticks])
+    axes.set_xlabel("of the requests")
+    axes.set_ylabel("took at most, us")
+    axes.set_title("4k random read, one at a time")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(pyplot, figure, about, path)
+
+
+def stages(results, names, titles, about, path):
+    """A bar for each disk: the pieces of a request's time one after the other."""
+    pyplot = _pyplot()
+    if not pyplot:
+        return
+    figure, axes = pyplot.subplots(figsize=(10, 1.4 + 0.6 * len(results)))
+    subjects = list(results)[::-1]
+    left = [0.0] * len(subjects)
+    for number, name in enumerate(names):
+        widths = [results[subject]["stages"][name] for subject in subjects]
+        axes.barh([titles[subject] for subject in subjects], widths, left=left,
+                  color=f"C{number}", label=name)
+        for at, (start, width) in enumerate(zip(left, widths)):
+            axes.text(start + width / 2, at, f"{width:.0f}", ha="center", va="center", fontsize=6)
+        left = [start + width for start, width in zip(left, widths)]
+    axes.set_xlabel("us, traced; medians of each piece")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, fontsize=7, frameon=False)
+    _save(pyplot, figure, about, path)
