@@ -73,6 +73,8 @@ def latency(latencies, titles, about, path):
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.invert_xaxis()
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     ticks = (50, 10, 1, 0.1, 0.01)
     axes.set_xticks(ticks, [f"{100 - tick:g} %" for tick in ticks])
     axes.set_xlabel("of the requests")
