@@ -137,7 +137,7 @@ def main():
 
 
 def show_round(number_of_round, name, values):
-    print(f"round {number_of_round + 1}  {name:20}" + "".join(
+    print(f"round {number_of_round + 1}  {name:24}" + "".join(
         f"{subject} {number(value):>7}   " for subject, value in values.items())
         + f"{units()[name]}   load {os.getloadavg()[0]:.1f}", flush=True)
 

@@ -37,6 +37,33 @@ static long major_faults(void)
 	return usage.ru_majflt;
 }
 
+static size_t resident(void *memory, size_t pages, size_t page)
+{
+	static unsigned char in[1 << 20];
+	size_t nr = 0, i;
+
+	if (pages > sizeof(in) || mincore(memory, pages * page, in))
+		err(1, "mincore");
+	for (i = 0; i < pages; i++)
+		nr += in[i] & 1;
+	return nr;
+}
+
+/* What is being written stays until it is asked for again. */
+static void page_out(void *memory, size_t pages, size_t page)
+{
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (madvise(memory, pages * page, MADV_PAGEOUT))
+			err(1, "MADV_PAGEOUT");
+		if (resident(memory, pages, page) < pages / 50)
+			return;
+		usleep(50000);
+	}
+	errx(1, "%zu of %zu pages stay", resident(memory, pages, page), pages);
+}
+
 static int compare(const void *one, const void *other)
 {
 	double a = *(const double *)one, b = *(const double *)other;
@@ -61,8 +88,7 @@ int main(int argc, char **argv)
 		err(1, "memory");
 	for (i = 0; i < pages; i++)
 		memory[i * page] = i % 251 + 1;
-	if (madvise((void *)memory, pages * page, MADV_PAGEOUT))
-		err(1, "MADV_PAGEOUT");
+	page_out((void *)memory, pages, page);
 
 	for (i = 0; i < pages; i++) {
 		/* In an order that readahead does not guess. */
