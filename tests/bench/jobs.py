@@ -17,6 +17,7 @@ MIB = 1 << 20
 PAUSE = 1               # seconds of each measurement that don't count
 HOGS = 1.2              # the memory that swapping wants, in those of the guest
 FAULTS = 64             # MiB that are swapped out, to come back one page at a time
+LATENCY = "latency of a 4k read"
 COSTS = {"processor": "us", "switches": "", "interrupts": ""}
 
 
@@ -36,6 +37,8 @@ class Job:
 
     def units(self):
         units = {self.name: {"iops": "IOPS", "bw_bytes": "MB/s"}[self.value]}
+        if self.depth == 1:
+            units[LATENCY] = "us"
         if self.cost:
             units.update({self.cost_of(kind): unit for kind, unit in COSTS.items()})
         return units
@@ -59,6 +62,7 @@ class Job:
                 figures[self.cost_of(kind)] = value / done
         if self.depth > 1:
             return figures, None
+        figures[LATENCY] = job["read"]["lat_ns"]["mean"] / 1e3
         percentiles = job["read"]["clat_ns"]["percentile"]
         return figures, {float(percent): ns / 1e3 for percent, ns in percentiles.items()}
 
@@ -149,7 +153,7 @@ class Limits:
     def run(self, seconds):
         trips = self.guest.run(f"/run/pingpong ask {net.HOST4} {self.port} {seconds}",
                                timeout=60 + seconds).output
-        return {"randread 4k qd1": float(trips), "read 128k qd16": self._iperf(seconds, "-R"),
+        return {LATENCY: 1e6 / float(trips), "read 128k qd16": self._iperf(seconds, "-R"),
                 "write 128k qd16": self._iperf(seconds, "")}
 
     def _iperf(self, seconds, way):

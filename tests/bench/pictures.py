@@ -2,7 +2,7 @@
 
 import statistics
 
-BARS = ("randread 4k qd1", "randread 4k qd32", "randwrite 4k qd32", "read 128k qd16",
+BARS = ("latency of a 4k read", "randread 4k qd32", "randwrite 4k qd32", "read 128k qd16",
         "write 128k qd16", "swap", "time of a fault", "4k read: processor",
         "4k write: processor", "4k read: switches")
 COLOURS = {"nbd": "C7", "nvme": "C1", "ballast": "C0"}
