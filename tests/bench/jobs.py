@@ -16,7 +16,9 @@ HERE = Path(__file__).resolve().parent
 MIB = 1 << 20
 PAUSE = 1               # seconds of each measurement that don't count
 HOGS = 1.2              # the memory that swapping wants, in those of the guest
-FAULTS = 64             # MiB that are swapped out, to come back one page at a time
+BEGUN = 20000           # pages swapped: by then the hogs have all that they want
+SWAPPING = 10           # seconds at least: they write and verify in turn
+FAULTS = 10000          # pages that are touched, of as much memory
 LATENCY = "latency of a 4k read"
 COSTS = {"processor": "us", "switches": "", "interrupts": ""}
 
@@ -94,12 +96,13 @@ class Swap:
         try:
             hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --vm-method "
                                f"rand-set -q -t {seconds + 60}")
-            until(lambda: swapped(guest) > 1000, 60, "the hogs to swap")
+            swapped_before = swapped(guest)
+            until(lambda: swapped(guest) > swapped_before + BEGUN, 60, "the hogs to swap")
             before, began = swapped(guest), time.monotonic()
-            time.sleep(seconds)
+            time.sleep(max(seconds, SWAPPING))
             rate = (swapped(guest) - before) / (time.monotonic() - began)
             hogs.kill()
-            median = guest.run(f"/run/fault {FAULTS}", timeout=300).output.split()[0]
+            median = guest.run(f"/run/fault {wanted} {FAULTS}", timeout=300).output.split()[0]
         finally:
             guest.run(f"swapoff {disk}", timeout=120)
         return {"swap": rate, "time of a fault": float(median)}, None
