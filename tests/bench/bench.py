@@ -130,7 +130,7 @@ def main():
     text = table(results, about, titles)
     (out / "table.txt").write_text(text + "\n")
     (out / "results.json").write_text(json.dumps(
-        {"about": about, "results": results, "latencies": latencies}, indent=1) + "\n")
+        {"about": about, "results": results, "latencies": latencies}, separators=(",", ":")) + "\n")
     pictures.bars(results, titles, about, out / "bench.svg")
     pictures.latency(latencies, titles, about, out / "latency.svg")
     print(f"\n{text}\n\nin {out}: table.txt, results.json, bench.svg, latency.svg")
