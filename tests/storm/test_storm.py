@@ -7,6 +7,7 @@ import pytest
 
 import run
 import samples
+import summary
 from rig import host, image, module
 
 CONDITIONS = run.Conditions(calm=8, length=20, after=10)
@@ -55,6 +56,17 @@ def test_whose_requests_wait_is_dead():
 
 def test_a_run_without_swapping_says_nothing():
     assert judged(lambda second: 0)["verdict"] == "void"
+
+
+def test_rates_beside_runs_without_a_storm():
+    def result(storm, after):
+        return {"seconds": {"after": 10, "end": 20},
+                "series": {"time": list(range(-5, 21)), "out": [0] * 26,
+                           "in": [5000] * 6 + [storm] * 10 + [after] * 10}}
+
+    none = [result(1000, 500), result(1200, 600), result(1100, 400)]
+    assert summary.beside_none([result(990, 500), result(880, 500)], none) == [0.85, 1.0]
+    assert summary.beside_none([result(990, 500)], None) == (None, None)
 
 
 @pytest.fixture(scope="module")
