@@ -20,11 +20,11 @@ from rig.vm import VM
 
 # (name, fio's rw, block, depth, requests)
 JOBS = (
-    ("4k read, depth 1", "randread", "4k", 1, 4000),
-    ("4k read, depth 32", "randread", "4k", 32, 10000),
-    ("4k write, depth 32", "randwrite", "4k", 32, 10000),
-    ("128k read, depth 16", "read", "128k", 16, 1500),
-    ("128k write, depth 16", "write", "128k", 16, 1500),
+    ("4k read, depth 1", "randread", "4k", 1, 16000),
+    ("4k read, depth 32", "randread", "4k", 32, 40000),
+    ("4k write, depth 32", "randwrite", "4k", 32, 40000),
+    ("128k read, depth 16", "read", "128k", 16, 6000),
+    ("128k write, depth 16", "write", "128k", 16, 6000),
 )
 FEW = 500
 
