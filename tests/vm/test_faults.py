@@ -100,7 +100,7 @@ def test_attach_and_detach(guest, healed, rate):
         fail(guest, rate, tasks=True)
         said = guest.run("perl /root/attach.pl", timeout=600).output
         print(f"{rate} %: {said}")
-        assert int(re.search(r"attached: (\d+)", said)[1]) >= 5
+        assert int(re.search(r"attached: (\d+)", said)[1]) >= 1
         fail(guest, 0, tasks=True)
         guest.run("! ls -d /sys/block/ballast* /sys/class/net/*/ballast && ! pgrep '^ballast[0-9]'")
         with Disk(guest, server) as disk:
