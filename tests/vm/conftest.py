@@ -9,13 +9,6 @@ from rig import console, host, image as images, module, net
 from rig.vm import VM
 
 
-def pytest_addoption(parser):
-    parser.addoption("--suite", default="bookworm", choices=images.SUITES,
-                     help="the Debian release that guests run")
-    parser.addoption("--flavour", choices=images.FLAVOURS,
-                     help="of its kernel; default: the one that a guest's NIC needs")
-
-
 def pytest_configure(config):
     config.addinivalue_line("markers", "console_ok(regex): the kernel may say this here")
     config.addinivalue_line("markers", "console_bad(regex): the kernel must not say this either")
@@ -47,16 +40,6 @@ def _vm_factory(request):
 def network():
     net.up()
     return net
-
-
-@pytest.fixture(scope="session")
-def suite(request):
-    return request.config.getoption("--suite")
-
-
-@pytest.fixture(scope="session")
-def flavour(request):
-    return request.config.getoption("--flavour")
 
 
 @pytest.fixture(scope="session")
