@@ -74,6 +74,8 @@ def row(key, results, none):
     def count(name, value):
         return sum(result[name] == value for result in results)
 
+    # With the same phases: at another time of a run the hogs do something else.
+    none = [result for result in none if result["conditions"] == results[0]["conditions"]]
     storm, after = beside_none(results, none)
     ratios = {name: [result["ratio"][name] for result in results] for name in ("storm", "after")}
     return {
@@ -101,7 +103,7 @@ def main():
         for result in data["results"]:
             groups.setdefault((result["subject"], result["storm"], conditions(result)),
                               []).append(result)
-    rows = [row(key, results, groups.get((key[0], "calm", key[2])))
+    rows = [row(key, results, groups.get((key[0], "calm", key[2]), []))
             for key, results in groups.items()]
     lines = list(dict.fromkeys(f"{about['date']}, ballast {about['ballast']}: {about['command']}"
                                for about in abouts))
