@@ -61,6 +61,33 @@ def arguments():
     return options
 
 
+def begin(what, numbers, peers=None):
+    """The options of one of the other measurements, what its numbers are by default.
+
+    It goes on in the namespace, with its directory made.
+    """
+    parser = argparse.ArgumentParser(description=what,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    if peers:
+        parser.add_argument("--peers", type=str.split, default=peers.split())
+    parser.add_argument("--server", default=next(iter(SERVERS)), choices=SERVERS)
+    parser.add_argument("--out", type=Path,
+                        default=Path(f"build/bench-{Path(sys.argv[0]).stem}"))
+    options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
+    if not host.inside():
+        host.enter(module.build().path)
+    options.out.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def write(out, name, text, data):
+    """What begin()'s measurement has found, for a person and for a program."""
+    (out / f"{name}.txt").write_text(text + "\n")
+    (out / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
 @contextlib.contextmanager
 def disks(guest, peers, make_server):
     """({subject: its disk}, all of them attached; ballast's Disk)"""

@@ -7,15 +7,10 @@ how many there were. fio's own are among them, the same for every disk; its star
 taken out by the difference of two runs.
 """
 
-import argparse
-import json
 import statistics
-import sys
-from pathlib import Path
 
 import bench
 from jobs import SIZE
-from rig import host, module
 from rig.vm import VM
 
 # (name, fio's rw, block, depth, requests)
@@ -44,21 +39,11 @@ def busy(guest, disk, rw, block, depth, requests):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", default="nbd nvme")
-    parser.add_argument("--server", default=next(iter(bench.SERVERS)), choices=bench.SERVERS)
-    parser.add_argument("--out", default="build/bench-instructions")
-    options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
-    if not host.inside():
-        host.enter(module.build().path)
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
+    options = bench.begin(__doc__, {"rounds": 3}, "nbd nvme")
     counts = {}
-    with VM(memory=bench.MEMORY, cpus=1, icount=True, name="count", logs=out,
+    with VM(memory=bench.MEMORY, cpus=1, icount=True, name="count", logs=options.out,
             boot_timeout=300) as guest:
-        with bench.disks(guest, options.peers.split(), bench.SERVERS[options.server]) as (there, _):
+        with bench.disks(guest, options.peers, bench.SERVERS[options.server]) as (there, _):
             about = bench.describe(guest, there, options.server,
                                    f"make bench-instructions ROUNDS={options.rounds}")
             for number in range(options.rounds):
@@ -73,9 +58,7 @@ def main():
                         in counts[name].items()), flush=True)
     text = table(counts, about)
     print(f"\n{text}")
-    (out / "instructions.txt").write_text(text + "\n")
-    (out / "instructions.json").write_text(json.dumps({"about": about, "counts": counts}, indent=1)
-                                           + "\n")
+    bench.write(options.out, "instructions", text, {"about": about, "counts": counts})
 
 
 def table(counts, about):

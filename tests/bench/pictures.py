@@ -2,6 +2,8 @@
 
 import statistics
 
+from rig import pyplot
+
 BARS = ("latency of a 4k read", "randread 4k qd32", "randwrite 4k qd32", "read 128k qd16",
         "write 128k qd16", "swap", "time of a fault", "4k read: processor",
         "4k write: processor", "4k read: switches")
@@ -9,33 +11,27 @@ COLOURS = {"nbd": "C7", "nvme": "C1", "ballast": "C0"}
 
 
 def _pyplot():
-    try:
-        import matplotlib
-    except ImportError:
-        print("no pictures: they take Debian's python3-matplotlib")
-        return None
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "ballast"
-    matplotlib.rcParams["font.size"] = 8
-    from matplotlib import pyplot
-    return pyplot
+    plot = pyplot.load()
+    if plot:
+        plot.rcParams["font.size"] = 8
+    return plot
 
 
-def _save(pyplot, figure, about, path):
+def _save(plot, figure, about, path):
     figure.text(0.01, 0.005, f"{about['date']}, ballast {about['ballast']}, {about['guest']}; "
                 f"{about['command']}", fontsize=6, color="0.4")
     figure.tight_layout(rect=(0, 0.02, 1, 1))
     figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    plot.close(figure)
 
 
 def bars(results, titles, about, path):
     """A panel for each figure, a bar for each disk, from its least to its most; limits drawn in."""
-    pyplot = _pyplot()
-    if not pyplot:
+    plot = _pyplot()
+    if not plot:
         return
     chosen = [result for name in BARS for result in results if result["figure"] == name]
-    figure, panels = pyplot.subplots(2, (len(chosen) + 1) // 2, figsize=(11, 5.5))
+    figure, panels = plot.subplots(2, (len(chosen) + 1) // 2, figsize=(11, 5.5))
     for panel in panels.flat[len(chosen):]:
         panel.axis("off")
     for panel, result in zip(panels.flat, chosen):
@@ -56,15 +52,15 @@ def bars(results, titles, about, path):
         panel.set_title(f"{result['figure']}{', ' if result['unit'] else ''}{result['unit']}"
                         f"{' (less is better)' if less else ''}", fontsize=7)
         panel.tick_params(axis="x", labelsize=6)
-    _save(pyplot, figure, about, path)
+    _save(plot, figure, about, path)
 
 
 def latency(latencies, titles, about, path):
     """How long the given part of the reads took at most, one at a time."""
-    pyplot = _pyplot()
-    if not pyplot:
+    plot = _pyplot()
+    if not plot:
         return
-    figure, axes = pyplot.subplots(figsize=(8, 4.5))
+    figure, axes = plot.subplots(figsize=(8, 4.5))
     for subject, rounds in latencies.items():
         percents = sorted({percent for one in rounds for percent in one})
         values = [statistics.median(one[percent] for one in rounds) for percent in percents]
@@ -82,15 +78,15 @@ def latency(latencies, titles, about, path):
     axes.set_title("4k random read, one at a time")
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(pyplot, figure, about, path)
+    _save(plot, figure, about, path)
 
 
 def stages(results, names, titles, about, path):
     """A bar for each disk: the pieces of a request's time one after the other."""
-    pyplot = _pyplot()
-    if not pyplot:
+    plot = _pyplot()
+    if not plot:
         return
-    figure, axes = pyplot.subplots(figsize=(10, 1.4 + 0.6 * len(results)))
+    figure, axes = plot.subplots(figsize=(10, 1.4 + 0.6 * len(results)))
     subjects = list(results)[::-1]
     left = [0.0] * len(subjects)
     for number, name in enumerate(names):
@@ -102,4 +98,4 @@ def stages(results, names, titles, about, path):
         left = [start + width for start, width in zip(left, widths)]
     axes.set_xlabel("us, traced; medians of each piece")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, fontsize=7, frameon=False)
-    _save(pyplot, figure, about, path)
+    _save(plot, figure, about, path)

@@ -5,17 +5,13 @@ More connections, more disks, more requests at a time, and an export of 16 TiB; 
 memory each of them takes.
 """
 
-import argparse
 import contextlib
-import json
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import bench
 from jobs import Job, fio
-from rig import host, module
+from rig import module
 from rig.disk import Disk
 from rig.servers import Nbdkit
 from rig.vm import VM
@@ -111,23 +107,14 @@ def large(guest, say):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--server", default=next(iter(bench.SERVERS)), choices=bench.SERVERS)
-    parser.add_argument("--out", default="build/bench-scale")
-    options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
-    if not host.inside():
-        host.enter(module.build().path)
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
+    options = bench.begin(__doc__, {"seconds": 3})
     lines = []
 
     def say(row):
         lines.append("   ".join(f"{name} {value}" for name, value in row.items()))
         print(lines[-1], flush=True)
 
-    with VM(memory=MEMORY, name="scale", logs=out) as guest:
+    with VM(memory=MEMORY, name="scale", logs=options.out) as guest:
         module.load(guest)
         with bench.SERVERS[options.server]() as server:
             about = bench.describe(guest, {}, options.server, "make bench-scale")
@@ -140,9 +127,7 @@ def main():
                 "size": large(guest, say),
             }
     text = "\n".join([f"{key}: {value}" for key, value in about.items() if value] + [""] + lines)
-    (out / "scale.txt").write_text(text + "\n")
-    (out / "scale.json").write_text(json.dumps({"about": about, "results": results}, indent=1)
-                                    + "\n")
+    bench.write(options.out, "scale", text, {"about": about, "results": results})
 
 
 if __name__ == "__main__":

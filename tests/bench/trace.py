@@ -7,19 +7,14 @@ is the median of each piece. Tracing takes time as well: shares mean something, 
 disk's beside another's; the sum is longer than without.
 """
 
-import argparse
 import gzip
-import json
 import re
 import statistics
-import sys
 from collections import Counter
-from pathlib import Path
 
 import bench
 import pictures
 from jobs import SIZE
-from rig import host, module
 from rig.vm import VM
 
 # What lies between two events. The server's answer comes in between the third and fourth.
@@ -42,7 +37,7 @@ LAST = ("irq_handler_entry", "netif_receive_skb")  # of several the last counts:
 EVENTS = ("syscalls/sys_enter_pread64", "syscalls/sys_exit_pread64", "block/block_rq_issue",
           "block/block_rq_complete", "net/net_dev_start_xmit", "net/net_dev_xmit",
           "net/netif_receive_skb", "irq/irq_handler_entry", "ballast")
-LINE = re.compile(r" +(?P<task>.+)-\d+ +\[\d+\] \S+ +(?P<time>\d+\.\d+): (?P<event>\w+)(?P<rest>.*)")
+LINE = re.compile(r" +.+-\d+ +\[\d+\] \S+ +(?P<time>\d+\.\d+): (?P<event>\w+)(?P<rest>.*)")
 TRACE = """
     set -e
     mountpoint -q /sys/kernel/tracing || mount -t tracefs trace /sys/kernel/tracing
@@ -127,20 +122,11 @@ def text(results, about):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", default="nbd nvme")
-    parser.add_argument("--server", default=next(iter(bench.SERVERS)), choices=bench.SERVERS)
-    parser.add_argument("--out", default="build/bench-trace")
-    options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
-    if not host.inside():
-        host.enter(module.build().path)
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
+    options = bench.begin(__doc__, {}, "nbd nvme")
     results = {}
-    with VM(memory=bench.MEMORY, name="trace", logs=out) as guest:
+    with VM(memory=bench.MEMORY, name="trace", logs=options.out) as guest:
         server = bench.SERVERS[options.server]
-        with bench.disks(guest, options.peers.split(), server) as (there, _):
+        with bench.disks(guest, options.peers, server) as (there, _):
             about = bench.describe(guest, there, options.server, "make bench-trace")
             for subject, path in there.items():
                 requests = trace(guest, path)
@@ -152,9 +138,8 @@ def main():
     said = text(results, about)
     print(said)
     pictures.stages(results, [name for name, _, _ in STAGES], bench.TITLES, about,
-                    out / "trace.svg")
-    (out / "trace.txt").write_text(said + "\n")
-    (out / "trace.json").write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+                    options.out / "trace.svg")
+    bench.write(options.out, "trace", said, {"about": about, "results": results})
 
 
 if __name__ == "__main__":

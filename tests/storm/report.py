@@ -4,6 +4,7 @@ import json
 
 import run
 import subjects
+from rig import pyplot
 
 # Heading, width, and what to show of a result.
 COLUMNS = (
@@ -82,16 +83,10 @@ def _columns(series):
 
 def picture(results, storm, about, path):
     """Swap rate over time, one line a run, subjects by colour, the storm shaded."""
-    try:
-        import matplotlib
-    except ImportError:
-        print("no picture: it takes Debian's python3-matplotlib")
+    plot = pyplot.load()
+    if not plot:
         return
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "ballast"
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(10, 5))
+    figure, axes = plot.subplots(figsize=(10, 5))
     names = list(dict.fromkeys(result["subject"] for result in results))
     labelled = set()
     for result in results:
@@ -112,7 +107,7 @@ def picture(results, storm, about, path):
     axes.legend(loc="upper right", fontsize=8, ncol=1 if len(names) < 4 else 2)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    plot.close(figure)
 
 
 def _line(result):
