@@ -9,11 +9,10 @@ import signal
 import statistics
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
-from rig import nbd, net, servers
+from rig import line, nbd, servers
 from rig.disk import Disk
 from rig.load import verifying
 from rig.wait import until
@@ -43,36 +42,8 @@ def test_server_killed_again_and_again(shared_vm, connections):
         assert int(disk.file("ballast/reconnects")) >= 6
 
 
-@contextmanager
-def dropped(guest):
-    """No packet crosses the host's bridge, and nobody is told."""
-    tap = guest.network.taps[0]
-    net.ip("link", "set", tap, "nomaster")
-    try:
-        yield
-    finally:
-        net.ip("link", "set", tap, "master", net.BRIDGE)
-
-
-@contextmanager
-def link_down(guest):
-    guest.qmp("set_link", name="nic0", up=False)
-    try:
-        yield
-    finally:
-        guest.qmp("set_link", name="nic0", up=True)
-
-
-@contextmanager
-def interface_down(guest):
-    guest.run("ip link set eth0 down")
-    try:
-        yield
-    finally:
-        guest.run("ip link set eth0 up")
-
-
-OUTAGES = {"packets-dropped": dropped, "link-down": link_down, "interface-down": interface_down}
+OUTAGES = {"packets-dropped": line.dropped, "link-down": line.link_down,
+           "interface-down": line.interface_down}
 
 
 @pytest.mark.parametrize("kind", OUTAGES)
@@ -98,7 +69,7 @@ def test_lost_answer_is_missed(shared_vm):
         until(lambda: "unacked" not in shared_vm.run(
             f"ss -tin dport = {server.port}").output and disk.file("ballast/inflight") == "1", 10,
             "the request to arrive")
-        with dropped(shared_vm):
+        with line.dropped(shared_vm):
             os.kill(server.process.pid, signal.SIGCONT)
             began = time.monotonic()
             until(lambda: disk.file("ballast/state") == "reconnecting", 20, "it to be missed")
@@ -110,9 +81,8 @@ def test_stopped_server_is_left_alone(shared_vm):
     """One that is slow but alive: its machine answers, and it goes on where it was."""
     with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk, \
             verifying(disk):
-        os.kill(server.process.pid, signal.SIGSTOP)
-        threading.Event().wait(30 if ROUNDS > 1 else 12)
-        os.kill(server.process.pid, signal.SIGCONT)
+        with server.paused():
+            threading.Event().wait(30 if ROUNDS > 1 else 12)
         until(lambda: disk.file("ballast/inflight") != "", 10, "the disk")
         assert disk.file("ballast/reconnects") == "0"
 

@@ -1,13 +1,11 @@
 """A bad line: packets lost, late, or out of order. It is slow, and nothing is lost or wrong."""
 
 import os
-import subprocess
 import threading
-from contextlib import contextmanager
 
 import pytest
 
-from rig import servers
+from rig import line, servers
 from rig.disk import Disk
 from rig.load import verifying
 from rig.wait import until
@@ -17,53 +15,11 @@ SECONDS = 4 * ROUNDS
 REQUESTS = 100 * ROUNDS
 pytestmark = pytest.mark.console_ok("ballast: ")
 
-
-def nft(script):
-    subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
-
-
-@contextmanager
-def loss(guest, percent):
-    """On the guest's tap, both ways: the sender can't know."""
-    tap = guest.network.taps[0]
-    nft(f"""table netdev weather {{
-        chain in {{
-            type filter hook ingress device "{tap}" priority 0
-            numgen random mod 100 < {percent} counter drop
-        }}
-        chain out {{
-            type filter hook egress device "{tap}" priority 0
-            numgen random mod 100 < {percent} counter drop
-        }}
-    }}""")
-    try:
-        yield
-    finally:
-        nft("delete table netdev weather")
-
-
-@contextmanager
-def netem(guest, how):
-    """What the guest sends, and, where its kernel can, what it receives."""
-    both = not guest.run(f"""tc qdisc add dev eth0 root netem {how} || exit 2
-        modprobe ifb numifbs=1 && modprobe act_mirred && ip link set ifb0 up &&
-        tc qdisc add dev eth0 handle ffff: ingress &&
-        tc filter add dev eth0 parent ffff: protocol all u32 match u32 0 0 \
-            action mirred egress redirect dev ifb0 &&
-        tc qdisc add dev ifb0 root netem {how}""", check=False).status
-    print("both ways" if both else "only what the guest sends")
-    try:
-        yield
-    finally:
-        guest.run("tc qdisc del dev eth0 root; tc qdisc del dev eth0 ingress; "
-                  "rmmod ifb", check=False)
-
-
 WEATHER = {
-    "5 % lost": lambda guest: loss(guest, 5),
-    "200 ms late": lambda guest: netem(guest, "delay 100ms"),
-    "out of order": lambda guest: netem(guest, "delay 10ms reorder 25% 50%"),
-    "twice": lambda guest: netem(guest, "duplicate 5%"),
+    "5 % lost": lambda guest: line.loss(guest, 5),
+    "200 ms late": lambda guest: line.netem_both(guest, "delay 100ms"),
+    "out of order": lambda guest: line.netem_both(guest, "delay 10ms reorder 25% 50%"),
+    "twice": lambda guest: line.netem_both(guest, "duplicate 5%"),
 }
 
 

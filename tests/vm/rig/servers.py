@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 from rig import host, net
@@ -63,6 +65,19 @@ class Server:
         self.process.kill()
         self.process.wait()
 
+    @contextmanager
+    def paused(self):
+        """It answers nothing, and its machine acknowledges all the same."""
+        # Those that it started for its clients too.
+        family = list(_family(self.process.pid))
+        for process in family:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in family:
+                os.kill(process, signal.SIGCONT)
+
     def _listens(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"{type(self).__name__} ended with status "
@@ -85,6 +100,12 @@ class Server:
 
     def __exit__(self, *exception):
         self.close()
+
+
+def _family(process):
+    yield process
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        yield from _family(int(child))
 
 
 def _is_listening(port):

@@ -1,0 +1,87 @@
+"""What may happen on the line between a guest and the host end, each a context."""
+
+import subprocess
+from contextlib import contextmanager
+
+from rig import net
+
+
+@contextmanager
+def dropped(guest):
+    """No packet crosses the host's bridge, and nobody is told."""
+    tap = guest.network.taps[0]
+    net.ip("link", "set", tap, "nomaster")
+    try:
+        yield
+    finally:
+        net.ip("link", "set", tap, "master", net.BRIDGE)
+
+
+@contextmanager
+def link_down(guest):
+    """The guest's card has no carrier."""
+    guest.qmp("set_link", name="nic0", up=False)
+    try:
+        yield
+    finally:
+        guest.qmp("set_link", name="nic0", up=True)
+
+
+@contextmanager
+def interface_down(guest):
+    guest.run("ip link set eth0 down")
+    try:
+        yield
+    finally:
+        guest.run("ip link set eth0 up")
+
+
+@contextmanager
+def loss(guest, percent):
+    """On the guest's tap, both ways: the sender can't know."""
+    tap = guest.network.taps[0]
+    _nft(f"""table netdev weather {{
+        chain in {{
+            type filter hook ingress device "{tap}" priority 0
+            numgen random mod 100 < {percent} counter drop
+        }}
+        chain out {{
+            type filter hook egress device "{tap}" priority 0
+            numgen random mod 100 < {percent} counter drop
+        }}
+    }}""")
+    try:
+        yield
+    finally:
+        _nft("delete table netdev weather")
+
+
+def _nft(script):
+    subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
+
+
+@contextmanager
+def netem(guest, how):
+    """What the guest sends."""
+    guest.run(f"tc qdisc add dev eth0 root netem {how}")
+    try:
+        yield
+    finally:
+        guest.run("tc qdisc del dev eth0 root")
+
+
+@contextmanager
+def netem_both(guest, how):
+    """What the guest receives too, where its kernel can. It is kept in the guest's memory."""
+    with netem(guest, how):
+        both = not guest.run(f"""
+            modprobe ifb numifbs=1 && modprobe act_mirred && ip link set ifb0 up &&
+            tc qdisc add dev eth0 handle ffff: ingress &&
+            tc filter add dev eth0 parent ffff: protocol all u32 match u32 0 0 \
+                action mirred egress redirect dev ifb0 &&
+            tc qdisc add dev ifb0 root netem {how}""", check=False).status
+        print("both ways" if both else "only what the guest sends")
+        try:
+            yield
+        finally:
+            guest.run("tc qdisc del dev eth0 ingress; rmmod ifb", check=False)
