@@ -24,6 +24,7 @@ STORMS = {
     "a": (("udp", 7),),
     "b": (("tcp", 9),),
     "c": (("udp", 7), ("tcp", 9)),
+    "c10": (("tenth", 7), ("tcp", 9)),
     "d": (("small", 7),),
     "e": (("udp", 7), ("tcp", 9)),
     "f": (("fragmented", 7),),
@@ -32,6 +33,7 @@ STORMS = {
 IPV6 = ("e",)
 TITLES = {
     "calm": "no storm", "a": "UDP, 100 Mbit/s", "b": "32 TCP streams", "c": "UDP and TCP",
+    "c10": "UDP, 10 Mbit/s, and TCP",
     "d": "64-byte packets", "e": "UDP and TCP over IPv6", "f": "fragmented UDP",
     "g": "500 new TCP connections a second",
 }
@@ -51,6 +53,7 @@ class Conditions:
     flavour: str = None     # of the kernel; None: what the NIC needs
     nic: str = "virtio-net-pci"
     memory: int = 256       # MiB
+    hogs: int = 0           # MiB; 0: OVERCOMMIT times the memory
     min_free: int = 0       # vm.min_free_kbytes; 0: the default
     mtu: int = 1500
     sg: bool = True         # scatter-gather on
@@ -120,7 +123,7 @@ class Run:
         self.reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {self.subject.disk} "
                                     + " ".join(samples.FILES.values()))
         # stress-ng shares it out among the hogs, whatever its manual says.
-        wanted = int(conditions.memory * OVERCOMMIT)
+        wanted = conditions.hogs or int(conditions.memory * OVERCOMMIT)
         # One method of many, so that the rates of one time compare with another's.
         self.hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --verify "
                                 "--vm-method rand-set --metrics-brief -t 0")

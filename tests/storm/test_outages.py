@@ -25,7 +25,7 @@ STOPPED = 30 if ROUNDS > 1 else 3   # a server that is stopped
 RECOVERY = 60       # seconds until the machine swaps again, at most
 PAUSE = 3           # seconds to swap in between
 DEBUG_PAUSE = 8
-DEBUG_MEMORY = 512  # MiB; half of it are the debug kernel's own notes
+DEBUG = {"memory": 512, "hogs": 400}    # MiB; half of memory are the kernel's own notes
 
 
 @contextmanager
@@ -86,7 +86,8 @@ class Outages(threading.Thread):
 
     def _going_since(self, began):
         last = self.storm.samples.last
-        return last.time > began and last.gap < 1000 * (last.time - began) and last.rate_in > 0
+        return (last.time > began and last.gap < 1000 * (last.time - began) and
+                last.rate_in + last.rate_out > 0)
 
     def end(self):
         self.over.set()
@@ -104,10 +105,11 @@ def test_outages(kind, suite, flavour, request):
     # The last may be late.
     conditions = run.Conditions(suite=suite, flavour=flavour, calm=5, after=8,
                                 length=run.ACT + outages.length + DEBUG_PAUSE,
-                                memory=DEBUG_MEMORY if debug else run.Conditions.memory)
+                                **DEBUG if debug else {})
     print(f"\n{run.HEADING}")
     try:
-        result = run.run("ballast", "c", conditions, ko,
+        # A debug kernel has no time for more packets than some 2,500 a second.
+        result = run.run("ballast", "c10" if debug else "c", conditions, ko,
                          host.logs() / request.node.name,
                          lambda *second: print(run.line(*second), flush=True), outages)
     finally:

@@ -53,6 +53,11 @@ def udp(address, port, seconds, size=SIZE, rate=RATE):
     return paced(lambda n: sock.send(payload[:size * n]), rate, seconds, most)
 
 
+def tenth(address, port, seconds):
+    """As much as a debug kernel can take."""
+    return udp(address, port, seconds, rate=RATE // 10)
+
+
 def lost():
     """Packets that did not get into a guest, since its NIC had not taken those before them."""
     with open("/proc/net/dev") as table:
@@ -129,8 +134,8 @@ def connects(address, port, seconds):
 
 def main():
     kind, address, port, seconds, linger = sys.argv[1:6]
-    kinds = {"udp": udp, "tcp": tcp, "small": small, "flood": flood, "fragmented": fragmented,
-             "connects": connects}
+    kinds = {"udp": udp, "tenth": tenth, "tcp": tcp, "small": small, "flood": flood,
+             "fragmented": fragmented, "connects": connects}
     sent = kinds[kind](address, int(port), float(seconds))
     print(f"{kind}: {sent}", flush=True)
     # The unread connections outlive the storm: so does what they hold.

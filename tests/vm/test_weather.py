@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -16,6 +17,7 @@ REQUESTS = 100 * ROUNDS
 pytestmark = pytest.mark.console_ok("ballast: ")
 
 WEATHER = {
+    "fair": lambda guest: nullcontext(),
     "5 % lost": lambda guest: line.loss(guest, 5),
     "200 ms late": lambda guest: line.netem_both(guest, "delay 100ms"),
     "out of order": lambda guest: line.netem_both(guest, "delay 10ms reorder 25% 50%"),
