@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from rig import line, nbd, servers
+from rig import line, module, nbd, servers
 from rig.disk import Disk
 from rig.load import verifying
 from rig.wait import until
@@ -43,7 +43,7 @@ def test_server_killed_again_and_again(shared_vm, connections):
 
 
 OUTAGES = {"packets-dropped": line.dropped, "link-down": line.link_down,
-           "interface-down": line.interface_down}
+           "interface-down": line.interface_down, "icmp-errors": line.rejected}
 
 
 @pytest.mark.parametrize("kind", OUTAGES)
@@ -59,6 +59,23 @@ def test_outage(shared_vm, kind, seconds):
         until(lambda: completed() > before, 30, "an answer after the outage")
         print(f"{kind}: back {time.monotonic() - began:.2f} s after {seconds} s; "
               f"{disk.file('ballast/reconnects')} reconnects")
+
+
+def test_address_moves_to_another_interface(vm):
+    """Its reserve goes with the connection."""
+    guest = vm(name="moves", nics=2)
+    module.load(guest)
+    with servers.NbdServer({"swap": 64 << 20}) as server, \
+            Disk(guest, server, export="swap") as disk, verifying(disk) as completed:
+        for old, new in (("eth0", "eth1"), ("eth1", "eth0")):
+            guest.run(f"ip address flush dev {old} && ip link set {new} up && "
+                      f"ip address add {guest.address4}/24 dev {new}")
+            before = completed()
+            began = time.monotonic()
+            until(lambda: completed() > before, 30, f"an answer through {new}")
+            print(f"back after {time.monotonic() - began:.2f} s")
+            until(lambda: guest.run("ls -d /sys/class/net/*/ballast").output.split() ==
+                  [f"/sys/class/net/{new}/ballast"], 30, f"the reserve to be {new}'s")
 
 
 def test_lost_answer_is_missed(shared_vm):

@@ -37,6 +37,21 @@ def interface_down(guest):
 
 
 @contextmanager
+def rejected(guest):
+    """The host end answers each packet with an ICMP error."""
+    _nft(f"""table inet weather {{
+        chain in {{
+            type filter hook input priority 0
+            ip saddr {guest.address4} counter reject with icmp type host-unreachable
+        }}
+    }}""")
+    try:
+        yield
+    finally:
+        _nft("delete table inet weather")
+
+
+@contextmanager
 def loss(guest, percent):
     """On the guest's tap, both ways: the sender can't know."""
     tap = guest.network.taps[0]
