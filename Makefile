@@ -67,8 +67,9 @@ bench:
 		--server=$(SERVER) --out=$(OUT)
 
 # Where a request's time goes; how many instructions it takes; what grows with what.
+bench-trace: DRAWS = python3-matplotlib
 bench-trace bench-instructions bench-scale:
-	scripts/deps python3-matplotlib
+	scripts/deps $(DRAWS)
 	tests/bench/$(@:bench-%=%).py --server=$(SERVER) --out=$(OUT)
 
 # What the filter costs while the reserve is not in use.
