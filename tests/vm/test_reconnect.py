@@ -36,6 +36,8 @@ def test_server_killed_again_and_again(shared_vm, connections):
             began = time.monotonic()
             until(lambda: completed() > before, 30, "an answer after the server's return")
             took.append(time.monotonic() - began)
+            if len(took) % 100 == 0:
+                print(f"{len(took)} restarts, {statistics.median(took):.2f} s", flush=True)
         print(f"{len(took)} restarts, {disk.file('ballast/reconnects')} reconnects; back after "
               f"{statistics.median(took):.2f} s, {max(took):.2f} s at most")
         assert max(took) < 10

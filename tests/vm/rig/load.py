@@ -15,7 +15,7 @@ def verifying(disk, jobs=2):
     guest = disk.vm
     fio = guest.spawn(f"""exec fio --output-format=terse --group_reporting --direct=1 \
         --ioengine=libaio --iodepth=16 --rw=randrw --bsrange=4k-128k --verify=crc32c \
-        --verify_backlog=64 --verify_fatal=1 --time_based --runtime=3600 --size=24M \
+        --verify_backlog=64 --verify_fatal=1 --time_based --runtime=1d --size=24M \
         --filename={disk.path} """ + " ".join(
             f"--name=j{n} --offset={n * 32}M" for n in range(jobs)))
     completed = f"awk '{{print $1 + $5}}' {disk.sys}/stat"
