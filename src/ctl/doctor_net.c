@@ -162,7 +162,7 @@ static void check_linearize(const struct interface *nic)
 		  "%s: packets that the card can't take in pieces could not be put together",
 		  nic->name);
 	figures(f, "%s: %llu (driver %s).", failures.worst, failures.value,
-		nic->driver);
+		*nic->driver ? nic->driver : "not known");
 	why(f, "It takes up to 64 KiB in one piece, which soon is not to be had. The packet is dropped without a word, and sent again much later.");
 	command(f, "ip link set %s gso_max_segs 8", nic->name);
 }

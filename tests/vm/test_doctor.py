@@ -1,8 +1,7 @@
 """ballastctl doctor and tune on a machine that has what they look for.
 
 Each condition is made for real, found, and cured by the very commands that the
-finding names. What can't be made in a guest, a driver that drops what it should
-send, is left to tests/ctl.
+finding names. A driver that drops what it should send is a module, lossy/.
 """
 
 import json
@@ -10,7 +9,7 @@ import signal
 
 import pytest
 
-from rig import ctl as tool, module, net
+from rig import ctl as tool, host, module, net
 from rig.disk import Disk
 from rig.servers import NbdServer
 from rig.wait import until
@@ -213,6 +212,26 @@ def test_reserve_against_driver_and_ring(guest, server):
             found["figures"]
         guest.run(found["commands"][0])
         healthy(guest)
+
+
+def test_driver_that_drops(guest):
+    module.load(guest, source=host.REPO / "tests" / "vm" / "lossy", name="lossy")
+    guest.run("ip link set lossy0 up && ip address add 198.51.100.1/24 dev lossy0 && "
+              "ip neighbour add 198.51.100.2 lladdr 02:00:00:00:00:02 dev lossy0 && "
+              "echo lossy0 > /sys/class/ballast/guard")
+    try:
+        healthy(guest)
+        guest.run("ping -q -c 20 -i 0.01 -W 0.01 -s 1200 198.51.100.2", check=False)
+        found = doctor(guest)
+        assert list(found) == ["linearize-failures", "transmit-drops"]
+        assert found["linearize-failures"]["finding"].startswith("lossy0: ")
+        assert "tx_linearize_failed: 20 " in found["linearize-failures"]["figures"]
+        assert "20 dropped" in found["transmit-drops"]["figures"]
+        for finding in found.values():
+            cure(guest, finding)
+    finally:
+        guest.run("echo -lossy0 > /sys/class/ballast/guard; rmmod lossy")
+    healthy(guest)
 
 
 def connect_nbd(guest, host, port):
