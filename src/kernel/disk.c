@@ -278,6 +278,7 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 		err = err ?: -ENOMEM;
 	err = err ?: disk_check_reserve(opts);
 	err = err ?: disk_set_address(disk);
+	err = err ?: ballast_link_get_memalloc(&disk->memalloc);
 	if (err) {
 		ballast_disk_put(disk);
 		return ERR_PTR(err);
@@ -397,6 +398,7 @@ static void disk_end(struct ballast_disk *disk)
 	ballast_reconnect_end(disk);
 	for (i = 0; i < disk->opts.connections; i++)
 		ballast_link_destroy(&disk->links[i]);
+	ballast_link_put_memalloc(disk->memalloc);
 	ballast_disk_put(disk);
 }
 

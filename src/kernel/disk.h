@@ -26,6 +26,7 @@ struct task_struct;
  * @net: the attaching task's network namespace, kept until the detach
  * @addr: of the server
  * @export: what the server said; from the first connection on it is fixed
+ * @memalloc: see ballast_link_get_memalloc()
  * @links: @opts.connections of them; link i serves hardware queue i
  * @slots: requests in flight by index, for the links
  * @set: the tags; the driver's part of a request is a &struct ballast_cmd
@@ -58,6 +59,7 @@ struct ballast_disk {
 	struct net *net;
 	struct sockaddr_storage addr;
 	struct wire_export export;
+	struct socket *memalloc;
 	struct ballast_link *links;
 	struct ballast_slot *slots;
 	struct blk_mq_tag_set set;

@@ -469,6 +469,48 @@ void ballast_link_destroy(struct ballast_link *link)
 }
 
 /**
+ * ballast_link_get_memalloc - let there be sockets that may use the reserves
+ * @sock: for ballast_link_put_memalloc()
+ *
+ * A disk needs one as long as it has connections, and sends nothing over it.
+ * sk_set_memalloc() patches the kernel's code when there is no other such
+ * socket. The locks for that (jump_label_mutex, CPU hotplug's) are held by
+ * others while they wait for memory, to load a module for one: it must not
+ * be done anew by a disk that reconnects, which that memory waits for.
+ *
+ * Context: process; waits for memory
+ * Return: 0 or an errno
+ */
+int ballast_link_get_memalloc(struct socket **sock)
+{
+	int err = sock_create_kern(&init_net, AF_INET, SOCK_DGRAM, IPPROTO_UDP,
+				   sock);
+
+	if (!err)
+		sk_set_memalloc((*sock)->sk);
+	return err;
+}
+
+/**
+ * ballast_link_put_memalloc - the end of that
+ * @sock: from ballast_link_get_memalloc()
+ *
+ * Context: process; may wait for memory
+ */
+void ballast_link_put_memalloc(struct socket *sock)
+{
+	sk_clear_memalloc(sock->sk);
+	sock_release(sock);
+}
+
+/* sk_set_memalloc() without the patching, see ballast_link_get_memalloc(). */
+static void link_set_memalloc(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_MEMALLOC);
+	sk->sk_allocation |= __GFP_MEMALLOC;
+}
+
+/**
  * ballast_link_connect - make a connection
  * @net: network namespace
  * @addr: of the server
@@ -495,7 +537,7 @@ struct socket *ballast_link_connect(struct net *net,
 	/* Nothing on this socket may wait for reclaim, which waits for us. */
 	sk->sk_allocation = GFP_ATOMIC;
 	sk_keep_task_frag(sk);
-	sk_set_memalloc(sk);
+	link_set_memalloc(sk);
 	sk->sk_rcvtimeo = LINK_TIMEOUT;
 	sk->sk_sndtimeo = timeout;
 	tcp_sock_set_nodelay(sk);
@@ -522,7 +564,6 @@ struct socket *ballast_link_connect(struct net *net,
  */
 void ballast_link_disconnect(struct socket *sock)
 {
-	sk_clear_memalloc(sock->sk);
 	sock_no_linger(sock->sk);
 	sock_release(sock);
 }

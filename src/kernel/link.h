@@ -192,6 +192,9 @@ void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 		       wait_queue_head_t *wait);
 void ballast_link_destroy(struct ballast_link *link);
 
+int ballast_link_get_memalloc(struct socket **sock);
+void ballast_link_put_memalloc(struct socket *sock);
+
 struct socket *ballast_link_connect(struct net *net,
 				    const struct sockaddr_storage *addr,
 				    long timeout);

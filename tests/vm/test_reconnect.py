@@ -80,6 +80,30 @@ def test_address_moves_to_another_interface(vm):
                   [f"/sys/class/net/{new}/ballast"], 30, f"the reserve to be {new}'s")
 
 
+def test_reconnecting_patches_no_code(shared_vm):
+    """For static keys are changed under locks whose holders may wait for memory: for the disk."""
+    tracing = "/sys/kernel/debug/tracing"
+    shared_vm.run(f"""[ -e {tracing} ] || mount -t debugfs none /sys/kernel/debug
+        echo 'p:patched arch_jump_label_transform_apply' > {tracing}/kprobe_events
+        echo 1 > {tracing}/events/kprobes/patched/enable""")
+    count = f"grep -c patched: {tracing}/trace || :"
+    try:
+        with servers.NbdServer({"swap": 64 << 20}) as server:
+            with Disk(shared_vm, server, export="swap") as disk, verifying(disk) as completed:
+                assert int(shared_vm.run(count).output) > 0     # the attach does
+                shared_vm.run(f"echo > {tracing}/trace")
+                for _ in range(3):
+                    server.stop()
+                    before = completed()
+                    server.start()
+                    until(lambda: completed() > before, 30, "an answer")
+                assert int(disk.file("ballast/reconnects")) >= 3
+                assert int(shared_vm.run(count).output) == 0
+    finally:
+        shared_vm.run(f"echo 0 > {tracing}/events/kprobes/patched/enable; "
+                      f"echo > {tracing}/kprobe_events; echo > {tracing}/trace")
+
+
 def test_lost_answer_is_missed(shared_vm):
     """The request has arrived and the answer is lost: there is nothing that TCP would send again."""
     with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk:
