@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -73,7 +74,7 @@ def debs(tmp_path_factory):
 def test_install_upgrade_remove_purge(debs, suite):
     with install.installed(suite, "cloud-amd64", LIFE, debs, disk=False) as (output, _, _):
         print(output)
-    assert said(output, "signed"), "DKMS does not sign it"
+    assert "DKMS" in "".join(said(output, "signed")), "DKMS does not sign it"
     assert said(output, "kernel-upgrade") == ["0.1.0"] * 2
     assert said(output, "upgrade") == ["0.1.1"] * 2
     assert said(output, "source") == ["/usr/src/ballast-0.1.1"]
@@ -193,6 +194,35 @@ def test_boot(debs, suite, vm):
         assert machine.booted() == "running"
 
 
+@SLOW
+def test_three_commands_and_an_upgrade(debs, suite, vm):
+    """From nothing to a swap within a machine that runs, then a newer package under it."""
+    with install.installed(suite, "cloud-amd64", "cp -r /mnt/0.1.* /root/\n", debs) \
+            as (_, _, root), export():
+        machine = Machine(vm, suite, root)
+        guest = machine.boot()
+        machine.booted()
+        for command in ("apt-get install -y /root/0.1.0/*.deb",
+                        f"ballastctl attach nbd://{net.HOST4}/swap --swap", "swapon --show"):
+            print(f"# {command}\n{guest.run(f'{command} 2>&1', timeout=1200).output}")
+        machine.wait_swap(0)
+        guest.run(f"printf 'URI=nbd://{net.HOST4}/swap\\nSWAP=yes\\n' > /etc/ballast/swap.conf")
+
+        # Pages that are out while the packages are changed have to come back as they were.
+        guest.run("systemd-run --scope -q -p MemoryMax=32M head -c 80M /dev/urandom "
+                  "> /dev/shm/data && sha256sum /dev/shm/data > /root/sum", timeout=120)
+        print(guest.run("apt-get install -y /root/0.1.1/*.deb 2>&1", timeout=1200).output)
+        machine.wait_swap(0)
+        assert guest.run("cat /sys/module/ballast/version").output.strip() == "0.1.0"
+        assert guest.run("modinfo -F version ballast").output.strip() == "0.1.1"
+        guest.run("sha256sum -c /root/sum")
+
+        machine.reboot()
+        machine.booted()
+        machine.wait_swap()
+        assert machine.guest.run("cat /sys/module/ballast/version").output.strip() == "0.1.1"
+
+
 @pytest.mark.console_ok(r"INFO: task swapoff:\d+ blocked", r"INFO: task \(?sd-\w+\)?:\d+ blocked")
 @SLOW
 def test_shutdown_without_server(debs, suite, vm):
@@ -224,8 +254,43 @@ def test_initramfs(debs, suite, vm):
     with install.installed(suite, "cloud-amd64", script, debs) as (_, left, root), \
             export():
         machine = Machine(vm, suite, root, initrd=left / "initrd")
-        guest = machine.boot(append=f"root=/dev/vda rw ballast.attach=nbd://{net.HOST4}/swap,"
+        guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,"
                                     "swap,priority=3,allow=tcp:22,udp:123")
         assert machine.swaps()[0].split()[::4] == ["/dev/ballast0", "3"], machine.swaps()
+        assert "unknown parameter" not in guest.console.text
         assert machine.booted() == "running"
         print(guest.run("dmesg | grep -i ballast").output)
+
+
+@pytest.mark.console_ok("ballast: ")
+@SLOW
+def test_dhcp(debs, suite, vm):
+    """A diskless machine whose address is a lease: it is renewed while memory is short."""
+    script = INSTALL + """
+        touch /etc/ballast/initramfs
+        update-initramfs -c -k $(ls /lib/modules)
+        cp /boot/initrd.img-* /mnt/initrd
+    """
+    lease = 20
+    with install.installed(suite, "cloud-amd64", script, debs) as (_, left, root), \
+            export(), servers.dhcp(lease) as given:
+        machine = Machine(vm, suite, root, initrd=left / "initrd", dhcp=True)
+        guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,swap")
+        machine.booted()
+        machine.wait_swap(0)
+        address = guest.run("ip -4 -o address show eth0").output
+        assert net.dhcp4(0).rpartition(".")[0] in address and "dynamic" in address, address
+        address = address.split()[3].partition("/")[0]
+        hogs = guest.spawn("exec stress-ng --vm 2 --vm-bytes 600M --vm-keep --verify -t 0 -q")
+        traffic = host.start([sys.executable, host.REPO / "tests/storm/traffic.py", "udp", address,
+                              "7", str(20 * lease), "0"])
+        begun = given()
+        until(lambda: given() >= begun + 4, 20 * lease, "leases to be renewed")
+        print(guest.run("cat /sys/class/net/eth0/ballast/rx_dropped /proc/swaps; "
+                        "ip -4 address show eth0").output)
+        assert int(guest.run("cat /sys/class/net/eth0/ballast/rx_dropped").output) > 0
+        assert hogs.running
+        hogs.kill(timeout=120)
+        traffic.kill()
+        traffic.wait()
+        assert address in guest.run("ip -4 address show eth0").output

@@ -36,7 +36,7 @@ TOOLCHAIN = "gcc make sparse".split()
 # What else an image may have: "systemd" is a machine as an administrator has it.
 VARIANTS = {
     "": [],
-    "systemd": "dbus dkms initramfs-tools systemd-sysv".split(),
+    "systemd": "dbus dkms initramfs-tools openssl systemd-sysv".split(),
 }
 
 # Nobody reads manuals in a guest, and Debian's initramfs is slow to make and unused.

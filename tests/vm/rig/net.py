@@ -18,6 +18,11 @@ def guest4(n):
     return f"192.0.2.{10 + n}"
 
 
+def dhcp4(n):
+    """n up to 9."""
+    return f"192.0.2.{240 + n}"
+
+
 def guest6(n):
     return f"2001:db8::{10 + n}"
 

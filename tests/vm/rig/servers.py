@@ -146,6 +146,33 @@ class NbdServer(Server):
                 'nbd-server -C "$1" && exec sleep infinity', "sh", str(config)]
 
 
+@contextmanager
+def dhcp(seconds):
+    """Leases for so long, to guests with dhcp=True; yields how many were given so far, to call."""
+    net.up()
+    directory = scratch()
+    (directory / "leases").touch()
+    (directory / "config").write_text(f"""\
+        interface {net.BRIDGE}
+        start {net.dhcp4(0)}
+        end {net.dhcp4(9)}
+        lease_file {directory}/leases
+        pidfile {directory}/pid
+        opt subnet 255.255.255.0
+        opt lease {seconds}
+        min_lease 1
+        """)
+    with open(directory / "log", "w") as log:
+        process = host.start(["busybox", "udhcpd", "-f", directory / "config"],
+                             stdout=log, stderr=log)
+    try:
+        yield lambda: (directory / "log").read_text().count("sending ACK")
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(directory)
+
+
 class Nbdkit(Server):
     """nbdkit with a plugin and its arguments, filters first if any.
 

@@ -41,7 +41,7 @@ class VM:
     it writes to its root is thrown away. append goes to the kernel's command
     line, files (path: bytes) into the root, qemu to QEMU's own. root is a disk
     made by rig/install.py, where systemd is the first process and what is
-    written stays; initrd is used instead of the rig's own. With icount one
+    written stays; with dhcp it asks for its address. initrd is used instead of the rig's own. With icount one
     nanosecond passes in the guest with each instruction, while it does any. Start
     it from a thread that lives on: QEMU ends with that thread.
     """
@@ -49,7 +49,7 @@ class VM:
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
                  nic="virtio-net-pci", nic_props=None, nics=1, mtu=1500, disks=(),
                  append="", files=None, qemu=(), udev=False, name="guest", logs=None,
-                 boot_timeout=None, root=None, initrd=None, icount=False):
+                 boot_timeout=None, root=None, dhcp=False, initrd=None, icount=False):
         debug = suite == "debug"
         if flavour is None:
             flavour = "cloud-amd64" if nic in CLOUD_NICS and not debug else "amd64"
@@ -61,6 +61,7 @@ class VM:
         self.udev = udev
         self.icount = icount
         self.root = root
+        self.dhcp = dhcp
         self.image = images.get(suite, flavour, "systemd" if root else "")
         self.process = self.channel = self.qmp = self.network = None
         logs = Path(logs or host.logs())
@@ -215,9 +216,12 @@ class VM:
         return ("console=ttyS0 panic=-1 oops=panic mitigations=off net.ifnames=0 loglevel=5 "
                 "random.trust_cpu=on cryptomgr.notests no_timer_check tsc=reliable "
                 # systemd and initramfs-tools take it; the rig's own init does not.
-                + (f"ip={self.address4}::{net.HOST4}:255.255.255.0:{self.name}:eth0:none "
-                   if self.root else "")
+                + (f"ip={self._address()} " if self.root else "")
                 + " ".join(f"rig.{key}={value}" for key, value in words.items()))
+
+    def _address(self):
+        return "dhcp" if self.dhcp else \
+            f"{self.address4}::{net.HOST4}:255.255.255.0:{self.name}:eth0:none"
 
     def _connect(self, name, connect):
         def attempt():
