@@ -154,6 +154,32 @@ static inline void sk_reserve(struct sock *sk, int size)
 {
 	sk->sk_forward_alloc += size;
 }
+
+/*
+ * While memory for sockets is short TCP gives all whole pages of a charge back
+ * before it takes an skb, and forces only the skb itself. When the rest of the
+ * page is too small for what is to be sent, and that too small to be over the
+ * send buffer's least size, sending fails, and does so each time anew. So the
+ * rest is a whole page (what is more is taken away until sk_put_rest()), and
+ * what is sent at once, sk_send_most() bytes, fits into it beside the skb.
+ */
+static inline int sk_take_rest(struct sock *sk)
+{
+	int rest = sk->sk_forward_alloc & (SK_MEM_QUANTUM - 1);
+
+	sk->sk_forward_alloc -= rest;
+	return rest;
+}
+
+static inline void sk_put_rest(struct sock *sk, int rest)
+{
+	sk->sk_forward_alloc += rest;
+}
+
+static inline size_t sk_send_most(const struct sock *sk)
+{
+	return tcp_under_memory_pressure(sk) ? SK_MEM_QUANTUM / 2 : SIZE_MAX;
+}
 #else
 static inline bool sk_is_reserved(const struct sock *sk)
 {
@@ -164,6 +190,20 @@ static inline void sk_reserve(struct sock *sk, int size)
 {
 	WRITE_ONCE(sk->sk_forward_alloc, sk->sk_forward_alloc + size);
 	WRITE_ONCE(sk->sk_reserved_mem, sk->sk_reserved_mem + size);
+}
+
+static inline int sk_take_rest(struct sock *sk)
+{
+	return 0;
+}
+
+static inline void sk_put_rest(struct sock *sk, int rest)
+{
+}
+
+static inline size_t sk_send_most(const struct sock *sk)
+{
+	return SIZE_MAX;
 }
 #endif
 

@@ -229,7 +229,8 @@ static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
 {
 	while (cmd->done < cmd->length) {
 		struct msghdr msg = { .msg_flags = flags };
-		size_t len = ballast_cmd_left_in_bio(cmd);
+		size_t len = min_t(size_t, ballast_cmd_left_in_bio(cmd),
+				   sk_send_most(sk));
 		int n;
 
 		if (more || cmd->done + len < cmd->length)
@@ -282,7 +283,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 	struct ballast_cmd *cmd;
 	unsigned int noreclaim;
 	bool more;
-	int err = 0;
+	int err = 0, rest;
 
 	if (link->sending || link->failed)
 		return;
@@ -290,6 +291,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 	noreclaim = memalloc_noreclaim_save();
 	local_bh_disable();
 	ballast_tcpmem_charge(sk);
+	rest = sk_take_rest(sk);
 	link_limit_packets(link, sk, ballast_path_check(link->path));
 	for (;;) {
 		if (!llist_empty(&link->submitted))
@@ -308,6 +310,7 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 		WRITE_ONCE(link->slots[cmd->index].link, link);
 		trace_ballast_rq_sent(cmd);
 	}
+	sk_put_rest(sk, rest);
 	link_check_path(link, sk);
 	if (link->inflight && !timer_pending(&link->watch))
 		mod_timer(&link->watch, jiffies + LINK_WATCH);
