@@ -21,6 +21,11 @@ static const char *on_off(bool on)
 	return on ? "on" : "off";
 }
 
+static const char *driver_name(const struct interface *nic)
+{
+	return *nic->driver ? nic->driver : "not known";
+}
+
 static void offload_figures(struct finding *f, const struct interface *nic,
 			    const struct offloads *o)
 {
@@ -162,7 +167,7 @@ static void check_linearize(const struct interface *nic)
 		  "%s: packets that the card can't take in pieces could not be put together",
 		  nic->name);
 	figures(f, "%s: %llu (driver %s).", failures.worst, failures.value,
-		*nic->driver ? nic->driver : "not known");
+		driver_name(nic));
 	why(f, "It takes up to 64 KiB in one piece, which soon is not to be had. The packet is dropped without a word, and sent again much later.");
 	command(f, "ip link set %s gso_max_segs 8", nic->name);
 }
@@ -183,7 +188,7 @@ static void check_drops(const struct interface *nic)
 	f = found("transmit-drops", ADVICE,
 		  "%s: the driver drops packets that are to be sent", nic->name);
 	figures(f, "%lld dropped, %lld sent (driver %s).", dropped, sent,
-		*nic->driver ? nic->driver : "not known");
+		driver_name(nic));
 	why(f, "Nobody is told of it, so TCP sends them again only after 200 ms or more: each is a pause of all swapping. As a rule there was no memory to map or to copy them.");
 	command(f, "ethtool -S %s | grep -i tx", nic->name);
 }

@@ -53,6 +53,11 @@ diff /tmp/before /tmp/after | grep '^[<>]' |
 
 # No network: the machine must find all it needs in the packages and the image.
 INSTALL = "apt-get install -y /mnt/0.1.0/*.deb\n"
+INSTALL_INITRD = INSTALL + """
+    touch /etc/ballast/initramfs
+    update-initramfs -c -k $(ls /lib/modules)
+    cp /boot/initrd.img-* /mnt/initrd
+"""
 
 
 def said(output, what):
@@ -246,12 +251,7 @@ def test_shutdown_without_server(debs, suite, vm):
 @SLOW
 def test_initramfs(debs, suite, vm):
     """A machine that swaps before it has a root."""
-    script = INSTALL + """
-        touch /etc/ballast/initramfs
-        update-initramfs -c -k $(ls /lib/modules)
-        cp /boot/initrd.img-* /mnt/initrd
-    """
-    with install.installed(suite, "cloud-amd64", script, debs) as (_, left, root), \
+    with install.installed(suite, "cloud-amd64", INSTALL_INITRD, debs) as (_, left, root), \
             export():
         machine = Machine(vm, suite, root, initrd=left / "initrd")
         guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,"
@@ -266,13 +266,8 @@ def test_initramfs(debs, suite, vm):
 @SLOW
 def test_dhcp(debs, suite, vm):
     """A diskless machine whose address is a lease: it is renewed while memory is short."""
-    script = INSTALL + """
-        touch /etc/ballast/initramfs
-        update-initramfs -c -k $(ls /lib/modules)
-        cp /boot/initrd.img-* /mnt/initrd
-    """
     lease = 20
-    with install.installed(suite, "cloud-amd64", script, debs) as (_, left, root), \
+    with install.installed(suite, "cloud-amd64", INSTALL_INITRD, debs) as (_, left, root), \
             export(), servers.dhcp(lease) as given:
         machine = Machine(vm, suite, root, initrd=left / "initrd", dhcp=True)
         guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,swap")

@@ -246,7 +246,8 @@ def test_a_kernel_warning_fails_the_test_it_happens_in(tmp_path, request, mark, 
     with open(os.path.join(here, "conftest.py")) as conftest:
         (tmp_path / "conftest.py").write_text(conftest.read())
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "rig.options", "--rootdir", tmp_path,
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "rig.options",
+         "--rootdir", tmp_path,
          f"--suite={request.config.getoption('--suite')}", tmp_path],
         env=dict(os.environ, PYTHONPATH=here, BALLAST_LOGS=str(tmp_path / "logs")),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
