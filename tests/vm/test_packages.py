@@ -119,6 +119,9 @@ class Machine:
         until(lambda: self.guest.run("systemctl is-active multi-user.target",
                                      check=False).output.strip() == "active",
               240, "multi-user.target", 1)
+        # It may come before the network does, which who types a command is connected by.
+        until(lambda: not self.guest.run(f"ip route get {net.HOST4}", check=False).status,
+              120, f"a route to {net.HOST4}", 0.5)
         return self.guest.run("systemctl is-system-running --wait", check=False,
                               timeout=120).output.strip()
 
