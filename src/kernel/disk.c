@@ -385,9 +385,12 @@ static void disk_disconnect(struct ballast_disk *disk, bool politely)
 	}
 	/* First, since others may wait for them with any lock held. */
 	ballast_cmds_fail(&cmds);
+	ballast_path_flush();
 	for (i = 0; i < disk->opts.connections; i++) {
 		ballast_path_put(disk->links[i].path);
+		ballast_path_put(disk->links[i].next);
 		disk->links[i].path = NULL;
+		disk->links[i].next = NULL;
 	}
 }
 

@@ -588,7 +588,7 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	link->failed = false;
 	link->closed = false;
 	link->answered = false;
-	link->repath = false;
+	link->repath = ballast_path_stale(link->path, sk);
 	link->repath_at = jiffies;
 	link->gso_max_size = 0;
 	link->frags = 0;
@@ -668,10 +668,12 @@ bool ballast_link_moved(struct ballast_link *link, bool look)
 /**
  * ballast_link_use_path - the connection's packets take another way
  * @link: from the disk's thread
- * @path: the interfaces; belongs to @link from now on, and what it had is
- *	  put
+ * @path: the interfaces; belongs to @link from now on
+ *
+ * Return: what it had, for the caller to put
  */
-void ballast_link_use_path(struct ballast_link *link, struct ballast_path *path)
+struct ballast_path *ballast_link_use_path(struct ballast_link *link,
+					   struct ballast_path *path)
 {
 	struct sock *sk = link->sk;
 	bool busy;
@@ -689,7 +691,7 @@ void ballast_link_use_path(struct ballast_link *link, struct ballast_path *path)
 	local_bh_enable();
 	if (sk)
 		release_sock(sk);
-	ballast_path_put(path);
+	return path;
 }
 
 /**

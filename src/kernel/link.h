@@ -137,6 +137,7 @@ struct ballast_rx {
  * @why: likewise, in words
  * @path: its interfaces; stays from one connection to the next. Written
  *	  by the disk's thread.
+ * @next: what takes its place when it is ready; the disk's thread's
  * @repath_at: jiffies; not before is @path got anew
  * @repath: it is to be got anew
  * @inflight: requests in @unsent and @sent
@@ -170,6 +171,7 @@ struct ballast_link {
 	int err;
 	const char *why;
 	struct ballast_path *path;
+	struct ballast_path *next;
 	unsigned long repath_at;
 	bool repath;
 	unsigned int inflight;
@@ -208,8 +210,8 @@ void ballast_link_stop(struct ballast_link *link, struct list_head *cmds);
 void ballast_link_ended(struct ballast_link *link, unsigned int nr);
 void ballast_link_fail(struct ballast_link *link, int err, const char *why);
 bool ballast_link_moved(struct ballast_link *link, bool look);
-void ballast_link_use_path(struct ballast_link *link,
-			   struct ballast_path *path);
+struct ballast_path *ballast_link_use_path(struct ballast_link *link,
+					   struct ballast_path *path);
 void ballast_link_outage(struct ballast_link *link, bool lost);
 void ballast_link_submit(struct ballast_link *link, struct ballast_cmd *cmd);
 void ballast_link_kick(struct ballast_link *link);

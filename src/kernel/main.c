@@ -9,6 +9,7 @@
 #include "disk.h"
 #include "guard.h"
 #include "objects.h"
+#include "path.h"
 #include "reserve.h"
 
 #define CREATE_TRACE_POINTS
@@ -16,13 +17,22 @@
 
 static int __init ballast_init(void)
 {
-	int err = ballast_reserve_init();
+	int err = ballast_path_init();
 
 	if (err)
 		return err;
+	err = ballast_reserve_init();
+	if (err)
+		goto path;
 	err = ballast_attach_init();
 	if (err)
-		ballast_reserve_exit();
+		goto reserve;
+	return 0;
+
+reserve:
+	ballast_reserve_exit();
+path:
+	ballast_path_exit();
 	return err;
 }
 
@@ -31,6 +41,7 @@ static void __exit ballast_exit(void)
 	ballast_attach_exit();
 	ballast_guard_exit();
 	ballast_reserve_exit();
+	ballast_path_exit();
 	ballast_objects_wait();
 	/*
 	 * The last writer of a detach file has dropped the module from

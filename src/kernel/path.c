@@ -8,46 +8,87 @@
 #include "path.h"
 
 #include <linux/netdevice.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/dst.h>
 #include <net/sock.h>
 
 #include "compat.h"
 
-struct path_devices {
-	int ifindex;
-	unsigned int nr;
-	struct net_device *dev[BALLAST_MAX_PATH];
-};
+static struct workqueue_struct *path_queue;
 
 static int path_add_lowest(struct net_device *dev,
 			   struct netdev_nested_priv *priv)
 {
-	struct path_devices *found = priv->data;
+	struct ballast_path *path = priv->data;
 	unsigned int i;
 
 	if (!list_empty(&dev->adj_list.lower))
 		return 0;
-	for (i = 0; i < found->nr; i++)
-		if (found->dev[i] == dev)
+	for (i = 0; i < path->nr_devices; i++)
+		if (path->devices[i] == dev)
 			return 0;
-	if (found->nr == BALLAST_MAX_PATH)
+	if (path->nr_devices == BALLAST_MAX_PATH)
 		return -E2BIG;
 	dev_hold(dev);
-	found->dev[found->nr++] = dev;
+	path->devices[path->nr_devices++] = dev;
 	return 0;
 }
 
-/* Return: 0; -ENETUNREACH: no route any more */
-static int path_find(struct path_devices *found, struct sock *sk)
+static void path_put_devices(struct ballast_path *path)
 {
-	struct netdev_nested_priv priv = { .data = found };
-	struct dst_entry *dst = sk_dst_get(sk);
+	while (path->nr_devices)
+		dev_put(path->devices[--path->nr_devices]);
+}
 
-	if (!dst)
-		return -ENETUNREACH;
+static void path_work(struct work_struct *work)
+{
+	struct ballast_path *path =
+		container_of(work, struct ballast_path, work);
+	unsigned int noreclaim = memalloc_noreclaim_save();
+
+	if (READ_ONCE(path->unwanted)) {
+		ballast_path_put(path);
+	} else {
+		path->error = ballast_path_use(path);
+		/* Once it is ready its owner may give it to somebody else. */
+		smp_store_release(&path->ready, true);
+		wake_up(path->wait);
+	}
+	memalloc_noreclaim_restore(noreclaim);
+}
+
+/**
+ * ballast_path_find - find a connection's interfaces
+ * @sk: connected
+ * @demand: what the connection asks of the reserve of each
+ *
+ * Takes no lock.
+ *
+ * Return: the path, an empty one for a server on this machine; -ENETUNREACH:
+ * no route any more; -ENOMEM
+ */
+struct ballast_path *ballast_path_find(struct sock *sk,
+				       const struct ballast_demand *demand)
+{
+	struct netdev_nested_priv priv = {};
+	struct ballast_path *path;
+	struct dst_entry *dst;
+	unsigned int i;
+
+	path = kzalloc(sizeof(*path), GFP_KERNEL);
+	if (!path)
+		return ERR_PTR(-ENOMEM);
+	dst = sk_dst_get(sk);
+	if (!dst) {
+		kfree(path);
+		return ERR_PTR(-ENETUNREACH);
+	}
+	INIT_WORK(&path->work, path_work);
+	priv.data = path;
+	path->generation = ballast_reserve_generation();
 	rcu_read_lock();
-	found->ifindex = dst->dev->ifindex;
+	path->ifindex = dst->dev->ifindex;
 	if (dst->dev->flags & IFF_LOOPBACK)
 		pr_warn_ratelimited("the server is on this machine: to free memory it needs memory, so swapping to it can lock up, and no reserve helps\n");
 	else if (list_empty(&dst->dev->adj_list.lower))
@@ -56,53 +97,52 @@ static int path_find(struct path_devices *found, struct sock *sk)
 		netdev_walk_all_lower_dev_rcu(dst->dev, path_add_lowest, &priv);
 	rcu_read_unlock();
 	dst_release(dst);
-	return 0;
-}
-
-/**
- * ballast_path_get - find a connection's interfaces and use their reserves
- * @sk: connected
- * @demand: what the connection asks of each
- *
- * Return: the path, an empty one for a server on this machine; an errno
- */
-struct ballast_path *ballast_path_get(struct sock *sk,
-				      const struct ballast_demand *demand)
-{
-	struct path_devices found = {};
-	struct ballast_path *path;
-	unsigned int i;
-	int err;
-
-	path = kzalloc(sizeof(*path), GFP_KERNEL);
-	if (!path)
-		return ERR_PTR(-ENOMEM);
-	path->generation = ballast_reserve_generation();
-	err = path_find(&found, sk);
-	path->ifindex = found.ifindex;
-	for (i = 0; i < found.nr; i++) {
-		struct ballast_reserve *res;
-
-		path->demand[path->nr] = *demand;
-		res = err ? NULL :
-			    ballast_reserve_get(found.dev[i],
-						&path->demand[path->nr]);
-		if (!err && IS_ERR(res))
-			err = PTR_ERR(res);
-		else if (!err)
-			path->res[path->nr++] = res;
-		dev_put(found.dev[i]);
-	}
-	if (err) {
-		ballast_path_put(path);
-		return ERR_PTR(err);
-	}
+	for (i = 0; i < path->nr_devices; i++)
+		path->demand[i] = *demand;
 	return path;
 }
 
 /**
+ * ballast_path_use - use the reserves of its interfaces, or none of them
+ * @path: from ballast_path_find()
+ *
+ * Waits for locks whose holders may wait for memory.
+ *
+ * Return: 0 or what ballast_reserve_get() did
+ */
+int ballast_path_use(struct ballast_path *path)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < path->nr_devices; i++) {
+		path->res[i] = ballast_reserve_get(path->devices[i],
+						   &path->demand[i]);
+		err = PTR_ERR_OR_ZERO(path->res[i]);
+		if (err)
+			break;
+		path->nr++;
+	}
+	path_put_devices(path);
+	return err;
+}
+
+/**
+ * ballast_path_use_later - use them, without waiting for it
+ * @path: likewise; ballast_path_ready() tells of the end
+ * @wait: woken then; stays until ballast_path_flush()
+ */
+void ballast_path_use_later(struct ballast_path *path, wait_queue_head_t *wait)
+{
+	path->wait = wait;
+	queue_work(path_queue, &path->work);
+}
+
+/**
  * ballast_path_put - use them no longer
- * @path: with no request in flight; NULL is fine
+ * @path: with no request in flight, and not about to be used; NULL is fine
+ *
+ * Waits for locks whose holders may wait for memory.
  */
 void ballast_path_put(struct ballast_path *path)
 {
@@ -113,7 +153,26 @@ void ballast_path_put(struct ballast_path *path)
 		ballast_reserve_put(path->res[path->nr],
 				    &path->demand[path->nr]);
 	}
+	path_put_devices(path);
 	kfree(path);
+}
+
+/**
+ * ballast_path_put_later - use them no longer, without waiting for it
+ * @path: with no request in flight; NULL is fine
+ */
+void ballast_path_put_later(struct ballast_path *path)
+{
+	if (!path)
+		return;
+	WRITE_ONCE(path->unwanted, true);
+	queue_work(path_queue, &path->work);
+}
+
+/* Wait until all that was left for later is done. */
+void ballast_path_flush(void)
+{
+	flush_workqueue(path_queue);
 }
 
 /**
@@ -141,4 +200,17 @@ int ballast_path_fill(const struct ballast_path *path)
 	for (i = 0; !err && i < path->nr; i++)
 		err = ballast_reserve_fill(path->res[i]);
 	return err;
+}
+
+/* Under pressure no worker can be made: hence the rescuer. */
+int __init ballast_path_init(void)
+{
+	path_queue = alloc_workqueue("ballast", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return path_queue ? 0 : -ENOMEM;
+}
+
+/* On unload, without a disk. */
+void ballast_path_exit(void)
+{
+	destroy_workqueue(path_queue);
 }

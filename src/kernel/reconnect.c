@@ -128,58 +128,81 @@ static void set_demand(const struct ballast_disk *disk,
 }
 
 /*
- * The reserves under a new connection take the place of those under the
- * link's last one. On the attach they must be had, and in full; later the
- * reserves of another route, or none, are better than no connection.
+ * On the attach, when nobody can wait for the disk yet, its first connection
+ * must have its reserves, and in full.
  */
 static int use_path(struct ballast_disk *disk, struct ballast_link *link,
-		    struct sock *sk, bool first)
+		    struct sock *sk)
 {
+	bool first = link == disk->links;
 	struct ballast_demand demand;
 	struct ballast_path *path;
 	int err;
 
 	set_demand(disk, &demand);
-	path = ballast_path_get(sk, &demand);
-	err = PTR_ERR_OR_ZERO(path);
-	if (!err && first) {
+	path = ballast_path_find(sk, &demand);
+	if (IS_ERR(path))
+		return first ? PTR_ERR(path) : 0;
+	err = ballast_path_use(path);
+	if (!err && first)
 		err = ballast_path_fill(path);
-		if (err)
-			ballast_path_put(path);
-	}
-	if (err && first)
-		return err;
-	ballast_link_outage(link, false);
-	if (!err)
+	if (err)
+		ballast_path_put(path);
+	else
 		ballast_link_use_path(link, path);
-	return 0;
+	return first ? err : 0;
+}
+
+/* Return: whether @link has another path now than it had */
+static bool take_next_path(struct ballast_link *link)
+{
+	struct ballast_path *path = link->next;
+	int err = path->error;
+
+	link->next = NULL;
+	if (!err)
+		path = ballast_link_use_path(link, path);
+	ballast_path_put_later(path);
+	return !err;
 }
 
 /*
- * The routes of some live links may have moved. Return: how long to wait
- * before this is called again for those where no reserve could be had
+ * The routes of some live links may have moved. A link goes on with the
+ * reserves that it has, or none, until those of its new route are there.
+ * Return: how long to wait before this is called again for those where no
+ * reserve could be had
  */
 static long move_paths(struct ballast_disk *disk)
 {
 	bool all = xchg(&disk->moved, false);
 	struct ballast_demand demand;
-	struct ballast_path *path;
 	unsigned int i;
 	long left = MAX_SCHEDULE_TIMEOUT;
 
 	set_demand(disk, &demand);
 	for (i = 0; i < disk->opts.connections; i++) {
 		struct ballast_link *link = &disk->links[i];
+		struct ballast_path *path = link->next;
 
-		if (!ballast_link_live(link) || !ballast_link_moved(link, all))
+		if (!ballast_link_live(link) ||
+		    (path && !ballast_path_ready(path)))
 			continue;
-		path = ballast_path_get(link->sk, &demand);
+		if (path && !take_next_path(link)) {
+			link->repath_at = jiffies + RECONNECT_REPATH;
+			left = RECONNECT_REPATH;
+			continue;
+		}
+		/* It may have moved again meanwhile. */
+		if (!ballast_link_moved(link, all || path))
+			continue;
+		path = ballast_path_find(link->sk, &demand);
 		if (IS_ERR(path)) {
 			link->repath_at = jiffies + RECONNECT_REPATH;
 			left = RECONNECT_REPATH;
 			continue;
 		}
-		ballast_link_use_path(link, path);
+		link->next = path;
+		ballast_path_use_later(path, &disk->wait);
 	}
 	return left;
 }
@@ -219,8 +242,9 @@ static long before_deadline(const struct ballast_disk *disk, long timeout)
 }
 
 static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
-			bool first, bool quiet)
+			bool attach, bool quiet)
 {
+	bool first = attach && link == disk->links;
 	struct wire_export export;
 	const char *why = NULL;
 	struct socket *sock;
@@ -250,7 +274,7 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 		ballast_link_disconnect(sock);
 		return err;
 	}
-	err = use_path(disk, link, sock->sk, first);
+	err = attach ? use_path(disk, link, sock->sk) : 0;
 	if (err) {
 		report(disk, quiet, "reserve", err,
 		       "it can't be had without reclaim");
@@ -259,6 +283,7 @@ static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
 	}
 	if (export.size > disk->export.size)
 		ballast_disk_grow(disk, export.size);
+	ballast_link_outage(link, false);
 	ballast_link_start(link, sock, export.structured);
 	return 0;
 }
@@ -312,7 +337,7 @@ static int connect_down(struct ballast_disk *disk, bool first, bool quiet)
 
 		if (ballast_link_live(link))
 			continue;
-		err = connect_link(disk, link, first && !i, quiet);
+		err = connect_link(disk, link, first, quiet);
 		if (err)
 			return err;
 		if (first)
@@ -383,6 +408,14 @@ static void end_outage(struct ballast_disk *disk)
 	WRITE_ONCE(disk->expired, false);
 }
 
+static bool link_has_path_work(const struct ballast_link *link)
+{
+	if (link->next)
+		return ballast_path_ready(link->next);
+	return READ_ONCE(link->repath) &&
+	       time_after_eq(jiffies, link->repath_at);
+}
+
 static bool has_work(struct ballast_disk *disk)
 {
 	bool live = find_live(disk);
@@ -393,8 +426,7 @@ static bool has_work(struct ballast_disk *disk)
 
 		if (link->sock && !ballast_link_live(link))
 			return true;
-		if (READ_ONCE(link->repath) && ballast_link_live(link) &&
-		    time_after_eq(jiffies, link->repath_at))
+		if (ballast_link_live(link) && link_has_path_work(link))
 			return true;
 		if (live && !link->sock && !llist_empty(&link->submitted))
 			return true;

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from rig import line, module, nbd, servers
+from rig import calls, line, module, nbd, servers
 from rig.disk import Disk
 from rig.load import verifying
 from rig.wait import until
@@ -63,12 +63,19 @@ def test_outage(shared_vm, kind, seconds):
               f"{disk.file('ballast/reconnects')} reconnects")
 
 
+# What begins and ends a reserve, and changes code (static keys), does so under locks whose
+# holders may wait for memory, and so for the disk.
+WAIT_FOR_MEMORY = ("ballast_reserve_get", "ballast_reserve_put", "nf_register_net_hook",
+                   "nf_unregister_net_hook", "arch_jump_label_transform_apply")
+
+
 def test_address_moves_to_another_interface(vm):
-    """Its reserve goes with the connection."""
+    """Its reserve goes with the connection, and the disk's thread does not wait for that."""
     guest = vm(name="moves", nics=2)
     module.load(guest)
     with servers.NbdServer({"swap": 64 << 20}) as server, \
-            Disk(guest, server, export="swap") as disk, verifying(disk) as completed:
+            Disk(guest, server, export="swap") as disk, verifying(disk) as completed, \
+            calls.traced(guest, *WAIT_FOR_MEMORY) as seen:
         for old, new in (("eth0", "eth1"), ("eth1", "eth0")):
             guest.run(f"ip address flush dev {old} && ip link set {new} up && "
                       f"ip address add {guest.address4}/24 dev {new}")
@@ -78,30 +85,24 @@ def test_address_moves_to_another_interface(vm):
             print(f"back after {time.monotonic() - began:.2f} s")
             until(lambda: guest.run("ls -d /sys/class/net/*/ballast").output.split() ==
                   [f"/sys/class/net/{new}/ballast"], 30, f"the reserve to be {new}'s")
+        who = seen()
+        for function in WAIT_FOR_MEMORY[:4]:
+            assert any(call.endswith(" " + function) for call in who), (function, who)
+        assert not [call for call in who if call.startswith("ballast")], who
 
 
-def test_reconnecting_patches_no_code(shared_vm):
-    """For static keys are changed under locks whose holders may wait for memory: for the disk."""
-    tracing = "/sys/kernel/debug/tracing"
-    shared_vm.run(f"""[ -e {tracing} ] || mount -t debugfs none /sys/kernel/debug
-        echo 'p:patched arch_jump_label_transform_apply' > {tracing}/kprobe_events
-        echo 1 > {tracing}/events/kprobes/patched/enable""")
-    count = f"grep -c patched: {tracing}/trace || :"
-    try:
-        with servers.NbdServer({"swap": 64 << 20}) as server:
-            with Disk(shared_vm, server, export="swap") as disk, verifying(disk) as completed:
-                assert int(shared_vm.run(count).output) > 0     # the attach does
-                shared_vm.run(f"echo > {tracing}/trace")
-                for _ in range(3):
-                    server.stop()
-                    before = completed()
-                    server.start()
-                    until(lambda: completed() > before, 30, "an answer")
-                assert int(disk.file("ballast/reconnects")) >= 3
-                assert int(shared_vm.run(count).output) == 0
-    finally:
-        shared_vm.run(f"echo 0 > {tracing}/events/kprobes/patched/enable; "
-                      f"echo > {tracing}/kprobe_events; echo > {tracing}/trace")
+def test_reconnecting_waits_for_no_memory(shared_vm):
+    with servers.NbdServer({"swap": 64 << 20}) as server, \
+            calls.traced(shared_vm, *WAIT_FOR_MEMORY) as seen, \
+            Disk(shared_vm, server, export="swap") as disk, verifying(disk) as completed:
+        assert "ballast0 nf_register_net_hook" in seen()    # the attach does
+        for _ in range(3):
+            server.stop()
+            before = completed()
+            server.start()
+            until(lambda: completed() > before, 30, "an answer")
+        assert int(disk.file("ballast/reconnects")) >= 3
+        assert not seen()
 
 
 def test_lost_answer_is_missed(shared_vm):
