@@ -1,5 +1,6 @@
 """What is written is what is read, over each server, address family and number of connections."""
 
+import os
 import re
 
 import pytest
@@ -200,6 +201,26 @@ def test_filesystem(guest, fs, check):
             (cd /mnt/fs && sha256sum --quiet -c /tmp/sums); status=$?
             umount /mnt/fs; exit $status
             """, timeout=300)
+
+
+def test_stress_ng(guest):
+    """Each of its I/O stressors in turn; what it reads back is checked (--verify).
+
+    But io-uring, which asks for a file (statx) that is not there, on any filesystem.
+    """
+    seconds = 1 + int(os.environ.get("BALLAST_ROUNDS", "1"))
+    with servers.NbdServer({"swap": 512 * MIB}) as server, \
+            Disk(guest, server, export="swap") as disk:
+        said = guest.run(f"""
+            mkfs.ext4 -q {disk.path} && mkdir -p /mnt/fs && mount {disk.path} /mnt/fs || exit
+            stress-ng --class io --sequential 2 -t {seconds} --verify --exclude io-uring \
+                --temp-path /mnt/fs --hdd-bytes 64M --readahead-bytes 64M --revio-bytes 64M \
+                --seek-size 64M --sync-file-bytes 64M --metrics-brief 2>&1
+            status=$?; umount /mnt/fs && e2fsck -fn {disk.path} && exit $status
+            """, timeout=60 * seconds).output
+    ran = re.findall(r"\[\d+\] (\S+) +[1-9]\d* +\d+\.", said)
+    print(*ran)
+    assert {"aio", "hdd", "rawdev", "seek", "sync-file"} <= set(ran), said
 
 
 # Debian's own rules make links for the drivers that they name.
