@@ -18,7 +18,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests" / "vm"))
 
-from rig import host, image, module  # noqa: E402
+from rig import host, image, module, traffic  # noqa: E402
 from rig.disk import Disk  # noqa: E402
 from rig.servers import NbdServer  # noqa: E402
 from rig.vm import VM  # noqa: E402
@@ -39,17 +39,12 @@ def small(guest, seconds):
     def received():
         return int(guest.run("cat /sys/class/net/eth0/statistics/rx_packets").output)
 
-    flood = host.start([sys.executable, str(REPO / "tests/storm/traffic.py"), "flood",
-                        guest.address4, "7", str(seconds + 1), "0"], stdout=subprocess.DEVNULL)
-    try:
+    with traffic.sent(guest.address4, [("flood", 7)], seconds + 1):
         first = received()
         until(lambda: received() > first + 100, 10, "packets to come")
         before, began = received(), time.monotonic()
         time.sleep(seconds)
         return (received() - before) / (time.monotonic() - began)
-    finally:
-        flood.kill()
-        flood.wait()
 
 
 MEASURES = {"TCP, Mbit/s": tcp, "64-byte UDP, packets/s": small}

@@ -8,7 +8,6 @@ and during each storm. A swap rate that a processor limits can't keep more than 
 import argparse
 import re
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
 
 import run  # noqa: E402
-from rig import host, image  # noqa: E402
+from rig import host, image, traffic  # noqa: E402
 from rig.vm import VM  # noqa: E402
 
 
@@ -47,17 +46,9 @@ def main():
                     guest.spawn(f"exec /run/guest sink {port} {size}").wait_output("ready")
                 before = count(guest, options.seconds)
                 address = guest.address6 if storm in run.IPV6 else guest.address4
-                traffic = [host.start([sys.executable, str(HERE / "traffic.py"), kind, address,
-                                       str(port), str(options.seconds + 4), "0"],
-                                      stdout=subprocess.DEVNULL)
-                           for kind, port in run.STORMS[storm]]
-                try:
+                with traffic.sent(address, run.STORMS[storm], options.seconds + 4):
                     time.sleep(2)
                     ratios.append(count(guest, options.seconds) / before)
-                finally:
-                    for process in traffic:
-                        process.kill()
-                        process.wait()
         print(f"storm {storm} ({run.TITLES[storm]}): processors get "
               f"{statistics.median(ratios):.2f} done of what they did before "
               f"({min(ratios):.2f} to {max(ratios):.2f})", flush=True)

@@ -4,15 +4,13 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import samples
 import subjects
-from rig import host, kmemleak, module, net, programs
+from rig import host, kmemleak, module, net, programs, traffic
 from rig.agent import GuestGone
 from rig.vm import VM, CommandFailed
 
@@ -131,21 +129,13 @@ class Run:
                     self.samples.last.rate_in >= SWAPS)
         self._watch("calm", conditions.calm)
         address = guest.address6 if self.storm in IPV6 else guest.address4
-        linger = conditions.after + 600
         lost = self._lost()
-        traffic = [host.start([sys.executable, str(HERE / "traffic.py"), kind, address, str(port),
-                               str(conditions.length), str(linger)], stdout=subprocess.DEVNULL)
-                   for kind, port in STORMS[self.storm]]
-        try:
+        with traffic.sent(address, STORMS[self.storm], conditions.length, conditions.after + 600):
             self._watch("storm", conditions.length)
             self._watch("after", conditions.after)
             self.end = time.monotonic()
             self.lost = self._lost() - lost
             self._finish_hogs()
-        finally:
-            for process in traffic:
-                process.kill()
-                process.wait()
 
     def _watch(self, phase, seconds, enough=lambda: False):
         self.phase = phase

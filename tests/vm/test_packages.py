@@ -4,11 +4,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 
-from rig import host, install, net, servers
+from rig import host, install, net, servers, traffic
 from rig.wait import until
 
 VERSIONS = ("0.1.0", "0.1.1")
@@ -280,15 +279,12 @@ def test_dhcp(debs, suite, vm):
         assert net.dhcp4(0).rpartition(".")[0] in address and "dynamic" in address, address
         address = address.split()[3].partition("/")[0]
         hogs = guest.spawn("exec stress-ng --vm 2 --vm-bytes 600M --vm-keep --verify -t 0 -q")
-        traffic = host.start([sys.executable, host.REPO / "tests/storm/traffic.py", "udp", address,
-                              "7", str(20 * lease), "0"])
-        begun = given()
-        until(lambda: given() >= begun + 4, 20 * lease, "leases to be renewed")
+        with traffic.sent(address, [("udp", 7)], 20 * lease):
+            begun = given()
+            until(lambda: given() >= begun + 4, 20 * lease, "leases to be renewed")
         print(guest.run("cat /sys/class/net/eth0/ballast/rx_dropped /proc/swaps; "
                         "ip -4 address show eth0").output)
         assert int(guest.run("cat /sys/class/net/eth0/ballast/rx_dropped").output) > 0
         assert hogs.running
         hogs.kill(timeout=120)
-        traffic.kill()
-        traffic.wait()
         assert address in guest.run("ip -4 address show eth0").output
