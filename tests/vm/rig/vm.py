@@ -35,15 +35,17 @@ class CommandFailed(Exception):
 class VM:
     """A guest, running from the constructor's return to close().
 
+    Whatever the flavour: a nic that the cloud kernels have no driver for gets amd64.
     nic_props are QEMU device properties, such as {"host_mtu": 9000, "gso": "off"}.
     More nics than one are of the same model; only the first is configured.
     disks are raw files, /dev/vdb and on; what the guest writes there stays. What
     it writes to its root is thrown away. append goes to the kernel's command
     line, files (path: bytes) into the root, qemu to QEMU's own. root is a disk
     made by rig/install.py, where systemd is the first process and what is
-    written stays; with dhcp it asks for its address. initrd is used instead of the rig's own. With icount one
-    nanosecond passes in the guest with each instruction, while it does any. Start
-    it from a thread that lives on: QEMU ends with that thread.
+    written stays; with dhcp it asks for its address. initrd is used instead of
+    the rig's own. With icount one nanosecond passes in the guest with each
+    instruction, while it does any. Start it from a thread that lives on: QEMU
+    ends with that thread.
     """
 
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
@@ -51,8 +53,8 @@ class VM:
                  append="", files=None, qemu=(), udev=False, name="guest", logs=None,
                  boot_timeout=None, root=None, dhcp=False, initrd=None, icount=False):
         debug = suite == "debug"
-        if flavour is None:
-            flavour = "cloud-amd64" if nic in CLOUD_NICS and not debug else "amd64"
+        if nic not in CLOUD_NICS:
+            flavour = "amd64"
         self.name = name
         self.suite = suite
         self.memory = memory or (1024 if debug else 256)
@@ -62,7 +64,7 @@ class VM:
         self.icount = icount
         self.root = root
         self.dhcp = dhcp
-        self.image = images.get(suite, flavour, "systemd" if root else "")
+        self.image = images.get(suite, flavour or "cloud-amd64", "systemd" if root else "")
         self.process = self.channel = self.qmp = self.network = None
         logs = Path(logs or host.logs())
         logs.mkdir(parents=True, exist_ok=True)
