@@ -14,6 +14,8 @@
 
 static void cmd_enter_bio(struct ballast_cmd *cmd, struct bio *bio)
 {
+	const struct bio_vec *first =
+		__bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
 	bool write = cmd->type == NBD_CMD_WRITE;
 	struct bvec_iter iter;
 	struct bio_vec vec;
@@ -21,10 +23,11 @@ static void cmd_enter_bio(struct ballast_cmd *cmd, struct bio *bio)
 
 	bio_for_each_bvec(vec, bio, iter)
 		nr++;
-	iov_iter_bvec(&cmd->iter, write ? ITER_SOURCE : ITER_DEST,
-		      __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter), nr,
+	iov_iter_bvec(&cmd->iter, write ? ITER_SOURCE : ITER_DEST, first, nr,
 		      bio->bi_iter.bi_size);
-	cmd->iter.iov_offset = bio->bi_iter.bi_bvec_done;
+	cmd->iter.iov_offset = mp_bvec_iter_offset(bio->bi_io_vec,
+						   bio->bi_iter) -
+			       first->bv_offset;
 	cmd->bio = bio;
 	if (!write)
 		return;

@@ -8,7 +8,8 @@ import pytest
 from rig import image as images, module
 
 
-@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie", "forky"])
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "bookworm-backports", "trixie",
+                                   "trixie-backports", "forky"])
 def test_builds_clean(suite, request):
     here = images.describe(suite, "cloud-amd64").path.exists()
     if suite != request.config.getoption("--suite") and not here \
