@@ -442,6 +442,9 @@ static inline int sendmsg_splice_locked(struct sock *sk, struct msghdr *msg,
 	struct iov_iter *iter = &msg->msg_iter;
 	int sent = 0;
 
+	/* An interface that takes no pages: what copies them then may sleep. */
+	if (!(sk->sk_route_caps & NETIF_F_SG))
+		return tcp_sendmsg_locked(sk, msg, len);
 	while (len) {
 		const struct bio_vec *vec = iter->bvec;
 		size_t start = vec->bv_offset + iter->iov_offset;

@@ -236,6 +236,7 @@ static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
 		if (more || cmd->done + len < cmd->length)
 			msg.msg_flags |= MSG_MORE;
 		msg.msg_iter = cmd->iter;
+		iov_iter_truncate(&msg.msg_iter, len);
 		/* In place where it can be; else copied, __GFP_MEMALLOC. */
 		n = cmd->splice ? sendmsg_splice_locked(sk, &msg, len) :
 				  tcp_sendmsg_locked(sk, &msg, len);

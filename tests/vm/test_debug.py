@@ -4,9 +4,11 @@ On the debug kernel a report of KASAN, lockdep, UBSAN or the like fails it as an
 and what kmemleak finds after the module is unloaded does too. Elsewhere it is short.
 """
 
+import re
+
 import pytest
 
-from rig import kmemleak, module, net, servers
+from rig import kmemleak, line, module, net, servers
 from rig.disk import Disk
 from rig.wait import until
 
@@ -42,6 +44,18 @@ def test_a_long_way(guest):
                 until(lambda: disk.file("ballast/state") == "reconnecting", 20, "it to notice")
                 host.start()
                 assert reader.wait(120) == 0
+        # Where there is no route TCP takes no pages: what is sent is copied, by whoever sends.
+        with Disk(guest, server, export="swap") as disk:
+            write = f"dd if=/dev/zero of={disk.path} bs=4k count=1 oflag=direct status=none"
+            with line.dropped(guest):
+                first = guest.spawn(write)
+                until(lambda: disk.file("ballast/inflight") == "1", 20, "it to be sent")
+                with line.interface_down(guest):
+                    until(lambda: re.search(r"timer:\(on,[^,]+,[1-9]", guest.run(
+                        f"ss -tno dport = {server.port}").output), 20, "TCP to look for a route")
+                    second = guest.spawn(write)
+                    until(lambda: disk.file("ballast/inflight") == "2", 20, "it to be sent")
+            assert first.wait(60) == 0 and second.wait(60) == 0
         disk = Disk(guest, server, export="swap")
         guest.run(f"mkswap {disk.path} && swapon {disk.path} && swapoff {disk.path}")
         server.stop()
