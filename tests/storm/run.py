@@ -12,6 +12,7 @@ import samples
 import subjects
 from rig import host, kmemleak, module, net, programs, traffic
 from rig.agent import GuestGone
+from rig.line import two_cards
 from rig.vm import VM, CommandFailed
 
 HERE = Path(__file__).resolve().parent
@@ -54,6 +55,7 @@ class Conditions:
     hogs: int = 0           # MiB; 0: OVERCOMMIT times the memory
     min_free: int = 0       # vm.min_free_kbytes; 0: the default
     mtu: int = 1500
+    two_cards: bool = False # see rig/line.py
     sg: bool = True         # scatter-gather on
     calm: int = 10          # seconds of each phase
     length: int = 25
@@ -88,7 +90,7 @@ class Run:
         net.set_mtu(conditions.mtu)
         self.address = subjects.server_address(storm in IPV6)
         with VM(conditions.suite, flavour=conditions.flavour, memory=conditions.memory,
-                nic=conditions.nic, mtu=conditions.mtu, logs=directory,
+                nic=conditions.nic, nics=1 + conditions.two_cards, mtu=conditions.mtu, logs=directory,
                 append=kmemleak.APPEND) as self.guest:
             self._prepare(ko)
             with subject.attach(self.guest, self.address) as self.server:
@@ -110,6 +112,8 @@ class Run:
             guest.spawn(f"exec /run/guest {name} {argument}").wait_output("ready")
         if conditions.min_free:
             guest.run(f"echo {conditions.min_free} > /proc/sys/vm/min_free_kbytes")
+        if conditions.two_cards:
+            two_cards(guest)
         if not conditions.sg:
             guest.run("ethtool -K eth0 sg off")
 
@@ -167,12 +171,7 @@ class Run:
 
     def _lost(self):
         """Packets that never reached the guest: its NIC had not taken those before them."""
-        tap = self.guest.network.taps[0]
-        for device in Path("/proc/net/dev").read_text().splitlines():
-            name, _, counters = device.strip().partition(":")
-            if name == tap:
-                return int(counters.split()[11])
-        return 0
+        return net.counters(self.guest.network.taps[0])["tx"]["dropped"]
 
     def _at(self, now):
         if self.phase == "fill":

@@ -40,6 +40,7 @@ LINE = [
     (lambda storm: line.dropped(storm.guest), FAILING),
     (lambda storm: line.link_down(storm.guest), FAILING),
     (lambda storm: storm.server.paused(), STOPPED),
+    (lambda storm: line.other_card(storm.guest), FAILING),
     (lambda storm: line.loss(storm.guest, 5), FAILING),
     (lambda storm: line.netem(storm.guest, "delay 200ms"), FAILING),
     (lambda storm: line.netem(storm.guest, "delay 20ms reorder 25% 50%"), FAILING),
@@ -103,7 +104,7 @@ def test_outages(kind, suite, flavour, request):
     ko = module.build(suite, flavour or "cloud-amd64" if not debug else "amd64").path
     outages = Outages(KINDS[kind], DEBUG_PAUSE if debug else PAUSE)
     # The last may be late.
-    conditions = run.Conditions(suite=suite, flavour=flavour, calm=5, after=8,
+    conditions = run.Conditions(suite=suite, flavour=flavour, calm=5, after=8, two_cards=kind == "line-fails",
                                 length=run.ACT + outages.length + DEBUG_PAUSE,
                                 **DEBUG if debug else {})
     print(f"\n{run.HEADING}")

@@ -4,6 +4,7 @@ import subprocess
 from contextlib import contextmanager
 
 from rig import net
+from rig.wait import until
 
 
 @contextmanager
@@ -18,13 +19,41 @@ def dropped(guest):
 
 
 @contextmanager
-def link_down(guest):
-    """The guest's card has no carrier."""
-    guest.qmp("set_link", name="nic0", up=False)
+def link_down(guest, cards=None):
+    """The guest's cards, or the first few, have no carrier."""
+    names = [f"nic{n}" for n in range(cards or len(guest.network.taps))]
+    for name in names:
+        guest.qmp("set_link", name=name, up=False)
     try:
         yield
     finally:
-        guest.qmp("set_link", name="nic0", up=True)
+        for name in names:
+            guest.qmp("set_link", name=name, up=True)
+
+
+def two_cards(guest):
+    """Another way for the packets of a guest of two nics: eth1, while eth0 has no carrier.
+
+    Its kernel takes it by itself, when nothing could be run there any more.
+    """
+    guest.run(f"""cd /proc/sys/net && echo 1 > ipv6/conf/eth1/disable_ipv6 &&
+        echo 1 > ipv4/conf/all/ignore_routes_with_linkdown &&
+        echo 1 > ipv4/conf/eth0/ignore_routes_with_linkdown &&
+        ip link set eth1 address $(cat /sys/class/net/eth0/address) up &&
+        ip neighbor replace {net.HOST4} lladdr {net.host_mac()} dev eth1 nud permanent &&
+        ip route add $(ip -o -4 route show dev eth0 scope link | cut -d " " -f 1) dev eth1 \
+            src {guest.address4} metric 100""")
+
+
+@contextmanager
+def other_card(guest):
+    """After two_cards(): they go there when this begins, and back when it ends."""
+    tap = guest.network.taps[1]
+    before = net.counters(tap)["rx"]["packets"]
+    with link_down(guest, 1):
+        until(lambda: net.counters(tap)["rx"]["packets"] > before + 100, 30,
+              "packets by the other card")
+        yield
 
 
 @contextmanager

@@ -5,6 +5,7 @@ addresses. It lives in the network namespace that scripts/vm-test made, and
 nothing here is done anywhere else.
 """
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -69,6 +70,11 @@ def host_mac():
     # /sys shows the interfaces of whoever mounted it.
     words = ip("-o", "link", "show", BRIDGE).stdout.split()
     return words[words.index("link/ether") + 1]
+
+
+def counters(device):
+    """As {"rx": {"packets": ...}, "tx": ...}."""
+    return json.loads(ip("-s", "-j", "link", "show", device).stdout)[0]["stats64"]
 
 
 def sysctl(name, value):
