@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from rig import module, net, servers
-from rig.vm import NICS, CommandFailed
+from rig.vm import NICS, VM, CommandFailed
 from rig.wait import until
 
 HELLO = """
@@ -51,6 +51,30 @@ def other(module_vm, disk, suite):
 def test_boots_in_time(guest):
     print(f"booted in {guest.boot_seconds:.1f} s")
     assert guest.boot_seconds < (240 if guest.suite == "debug" else 30)
+
+
+@pytest.mark.console_ok("int3: ")
+@pytest.mark.parametrize("says, deaths, boots", [
+    ("Oops: int3: 0000", 1, True), ("Oops: int3: 0000", 2, False),
+    ("general protection", 1, False)])
+def test_dies_while_booting(vm, monkeypatch, says, deaths, boots):
+    """What is QEMU's own fault gets another boot, but one only."""
+    died, wait = [], VM._wait_boot
+
+    def die(guest, timeout):
+        if len(died) == deaths:
+            return wait(guest, timeout)
+        died.append(guest.process.pid)
+        guest.console.path.write_text(says)
+        raise RuntimeError("ended while booting")
+
+    monkeypatch.setattr(VM, "_wait_boot", die)
+    if boots:
+        vm(name="dying").run(PING)
+    else:
+        with pytest.raises(RuntimeError, match="ended while booting"):
+            vm(name="dying")
+    assert len(set(died)) == deaths
 
 
 def test_status_and_output(guest):
