@@ -23,11 +23,11 @@ def test_swapping_keeps_every_page(vm):
                            "--verify -t 0")
         until(lambda: swapped(guest) >= 512, 300, "512 MiB to be swapped in and out")
         print(f"{swapped(guest)} MiB swapped in and out")
-        status = hogs.kill(signal.SIGINT, 60)
+        status = hogs.kill(signal.SIGINT, 300)
         # Newer ones end with "failed: 0".
         assert not re.search(r"fail:|failed: [1-9]", hogs.output) and status != 2, hogs.output
         assert guest.run(f"echo 1 > {disk.sys}/ballast/detach", check=False).status, \
             "detached while swapped on"
-        guest.run("swapoff -a", timeout=120)
+        guest.run("swapoff -a", timeout=300)
         assert disk.file("ballast/reconnects") == "0"
     guest.run("rmmod ballast")
