@@ -25,6 +25,6 @@ def verifying(disk, jobs=2):
     now = int(guest.run(completed).output)
     until(lambda: int(guest.run(completed).output) > now + 50, 60, "fio to go on")
     assert fio.running, fio.output
-    fio.kill(signal.SIGINT, 60)
+    fio.kill(signal.SIGINT, 300)
     errors = fio.output
     assert "verify" not in errors and "error" not in errors.lower(), errors
