@@ -121,8 +121,11 @@ class Machine:
         # It may come before the network does, which who types a command is connected by.
         until(lambda: not self.guest.run(f"ip route get {net.HOST4}", check=False).status,
               120, f"a route to {net.HOST4}", 0.5)
-        return self.guest.run("systemctl is-system-running --wait", check=False,
-                              timeout=120).output.strip()
+        state = self.guest.run("systemctl is-system-running --wait", check=False,
+                               timeout=120).output.strip()
+        if state != "running":
+            print(self.guest.run("systemctl --failed; systemctl list-jobs", check=False).output)
+        return state
 
     def swaps(self):
         return self.guest.run("cat /proc/swaps").output.splitlines()[1:]
