@@ -24,7 +24,7 @@ from rig.wait import until
 
 ATTACH = "/sys/class/ballast/attach"
 PAGE = 4096
-BOUND = 13  # seconds that an attach may take at most: 10, and some for a slow machine
+BOUND = 20  # seconds that an attach may take at most: 10, and some for a slow machine
 GOOD_INDEX = 77
 
 # In the guest: writes the lines of its input, "PATH STRING SIGNAL" in hexadecimal,
