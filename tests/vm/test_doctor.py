@@ -284,7 +284,7 @@ def test_server_is_this_machine(guest, server, kind):
 
 def test_zswap_on_top(vm, server):
     """The cloud kernel has none."""
-    guest = prepare(vm(flavour="amd64"))
+    guest = prepare(vm(flavour="amd64", memory=512))  # 256 make it reclaim while it boots
     with Disk(guest, server, export="swap") as disk:
         swap_on(guest, disk)
         healthy(guest)
