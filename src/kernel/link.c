@@ -293,6 +293,9 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 	local_bh_disable();
 	ballast_tcpmem_charge(sk);
 	rest = sk_take_rest(sk);
+	/* First, so that the reserve knows of them when it is asked. */
+	if (!llist_empty(&link->submitted))
+		link_take_submitted(link);
 	link_limit_packets(link, sk, ballast_path_check(link->path));
 	for (;;) {
 		if (!llist_empty(&link->submitted))
