@@ -116,7 +116,7 @@ def _debs(suite):
         return debs
     built = host.cache() / "debug-kernel"
     if not list(built.glob("*.deb")):
-        host.say("building the debug kernel (15 minutes or more, only once)")
+        host.say("building the debug kernel (half an hour or more, only once)")
         host.outside([host.REPO / "scripts" / "debug-kernel", built])
     return sorted(str(path) for path in built.glob("*.deb"))
 
