@@ -659,7 +659,7 @@ def test_waits_are_bounded(guest, blackhole):
         check(Result(int(result), float(took), lines, 0, None, None), errno, f": {why}")
         assert float(took) <= BOUND, name
     until(lambda: guest.vm.run(state).output == before, 10, "the sockets to go")
-    guest.vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast'")
+    guest.vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast[0-9]'")
     guest.vm.run(f"echo '{guest.good}' > {ATTACH} && echo 1 > /sys/block/ballast{GOOD_INDEX}/ballast/detach")
 
 
