@@ -149,10 +149,13 @@ static void cmd_prepare(struct ballast_link *link, struct ballast_cmd *cmd)
 
 static void link_take_submitted(struct ballast_link *link)
 {
-	struct llist_node *node = llist_del_all(&link->submitted);
 	struct ballast_cmd *cmd, *next;
+	struct llist_node *node;
 
-	node = llist_reverse_order(node);
+	/* Mostly so; asking does not take the line from who submits. */
+	if (llist_empty(&link->submitted))
+		return;
+	node = llist_reverse_order(llist_del_all(&link->submitted));
 	llist_for_each_entry_safe(cmd, next, node, submit) {
 		cmd_prepare(link, cmd);
 		list_add_tail(&cmd->entry, &link->unsent);
@@ -294,12 +297,10 @@ static void link_send(struct ballast_link *link, struct sock *sk)
 	ballast_tcpmem_charge(sk);
 	rest = sk_take_rest(sk);
 	/* First, so that the reserve knows of them when it is asked. */
-	if (!llist_empty(&link->submitted))
-		link_take_submitted(link);
+	link_take_submitted(link);
 	link_limit_packets(link, sk, ballast_path_check(link->path));
 	for (;;) {
-		if (!llist_empty(&link->submitted))
-			link_take_submitted(link);
+		link_take_submitted(link);
 		cmd = list_first_entry_or_null(&link->unsent,
 					       struct ballast_cmd, entry);
 		if (!cmd)
