@@ -167,42 +167,48 @@ static bool take_next_path(struct ballast_link *link)
 }
 
 /*
- * The routes of some live links may have moved. A link goes on with the
- * reserves that it has, or none, until those of its new route are there.
- * Return: how long to wait before this is called again for those where no
- * reserve could be had
+ * A link goes on with the reserves that it has, or none, until those of its
+ * new route are there. Return: false: they could not be had
+ */
+static bool move_path(struct ballast_disk *disk, struct ballast_link *link,
+		      bool moved)
+{
+	struct ballast_path *path = link->next;
+	struct ballast_demand demand;
+
+	if (path && !ballast_path_ready(path))
+		return true;
+	if (path && !take_next_path(link))
+		return false;
+	/* It may have moved again meanwhile. */
+	if (!ballast_link_moved(link, moved || path))
+		return true;
+	set_demand(disk, &demand);
+	path = ballast_path_find(link->sk, &demand);
+	if (IS_ERR(path))
+		return false;
+	link->next = path;
+	ballast_path_use_later(path, &disk->wait);
+	return true;
+}
+
+/*
+ * The routes of some live links may have moved. Return: how long to wait
+ * before this is called again for those where no reserve could be had
  */
 static long move_paths(struct ballast_disk *disk)
 {
-	bool all = xchg(&disk->moved, false);
-	struct ballast_demand demand;
-	unsigned int i;
+	bool moved = xchg(&disk->moved, false);
 	long left = MAX_SCHEDULE_TIMEOUT;
+	unsigned int i;
 
-	set_demand(disk, &demand);
 	for (i = 0; i < disk->opts.connections; i++) {
 		struct ballast_link *link = &disk->links[i];
-		struct ballast_path *path = link->next;
 
-		if (!ballast_link_live(link) ||
-		    (path && !ballast_path_ready(path)))
+		if (!ballast_link_live(link) || move_path(disk, link, moved))
 			continue;
-		if (path && !take_next_path(link)) {
-			link->repath_at = jiffies + RECONNECT_REPATH;
-			left = RECONNECT_REPATH;
-			continue;
-		}
-		/* It may have moved again meanwhile. */
-		if (!ballast_link_moved(link, all || path))
-			continue;
-		path = ballast_path_find(link->sk, &demand);
-		if (IS_ERR(path)) {
-			link->repath_at = jiffies + RECONNECT_REPATH;
-			left = RECONNECT_REPATH;
-			continue;
-		}
-		link->next = path;
-		ballast_path_use_later(path, &disk->wait);
+		link->repath_at = jiffies + RECONNECT_REPATH;
+		left = RECONNECT_REPATH;
 	}
 	return left;
 }
