@@ -103,12 +103,13 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 }
 
 /**
- * ballast_path_use - use the reserves of its interfaces, or none of them
+ * ballast_path_use - use the reserves of its interfaces
  * @path: from ballast_path_find()
  *
  * Waits for locks whose holders may wait for memory.
  *
- * Return: 0 or what ballast_reserve_get() did
+ * Return: 0, or what ballast_reserve_get() did for one of them; those before it
+ * are used until ballast_path_put() in either case
  */
 int ballast_path_use(struct ballast_path *path)
 {
