@@ -40,7 +40,6 @@ EVENTS = ("syscalls/sys_enter_pread64", "syscalls/sys_exit_pread64", "block/bloc
 LINE = re.compile(r" +.+-\d+ +\[\d+\] \S+ +(?P<time>\d+\.\d+): (?P<event>\w+)(?P<rest>.*)")
 TRACE = """
     set -e
-    mountpoint -q /sys/kernel/tracing || mount -t tracefs trace /sys/kernel/tracing
     cd /sys/kernel/tracing
     echo 0 > tracing_on
     echo mono > trace_clock

@@ -133,7 +133,6 @@ def test_tracepoints(guest):
     """Each request and its answer, by the cookie that the server sees."""
     with SERVERS["nbd-server"]() as server, Disk(guest, server, export="swap") as disk:
         said = guest.run(f"""
-            mountpoint -q /sys/kernel/tracing || mount -t tracefs trace /sys/kernel/tracing
             cd /sys/kernel/tracing
             echo > trace
             echo 1 > events/ballast/enable
