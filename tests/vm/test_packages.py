@@ -269,6 +269,28 @@ def test_initramfs(debs, suite, vm):
 
 @pytest.mark.console_ok("ballast: ")
 @SLOW
+def test_network_manager(debs, suite, vm):
+    """It brings the network up late, and at shutdown leaves it up until the swap is read back."""
+    with install.installed(suite, "cloud-amd64", INSTALL, debs, variant="desktop") \
+            as (_, _, root), export(), servers.dhcp(3600):
+        machine = Machine(vm, suite, root, dhcp=True)
+        guest = machine.boot()
+        assert machine.booted() == "running"
+        print(guest.run("nmcli device; systemctl is-enabled systemd-networkd", check=False).output)
+        guest.run(f"printf 'URI=nbd://{net.HOST4}/swap\nSWAP=yes\n' > /etc/ballast/swap.conf && "
+                  "systemctl daemon-reload && systemctl start ballast@swap")
+        machine.wait_swap()
+        guest.run("systemd-run --scope -q -p MemoryMax=32M head -c 80M /dev/urandom "
+                  "> /dev/shm/data", timeout=120)
+        assert int(machine.swaps()[0].split()[3]) > 10240, machine.swaps()
+        way_down = machine.reboot()
+        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+        assert machine.booted() == "running"
+        machine.wait_swap()
+
+
+@pytest.mark.console_ok("ballast: ")
+@SLOW
 def test_dhcp(debs, suite, vm):
     """A diskless machine whose address is a lease: it is renewed while memory is short."""
     lease = 20

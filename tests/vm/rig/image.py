@@ -33,10 +33,13 @@ USERLAND = """
 """.split()
 TOOLCHAIN = "gcc make sparse".split()
 
-# What else an image may have: "systemd" is a machine as an administrator has it.
+# What else an image may have: "systemd" is a machine as an administrator has it,
+# "desktop" one that has its network from where desktops have it.
+SYSTEMD = "dbus dkms initramfs-tools openssl systemd-sysv".split()
 VARIANTS = {
     "": [],
-    "systemd": "dbus dkms initramfs-tools openssl systemd-sysv".split(),
+    "systemd": SYSTEMD,
+    "desktop": [*SYSTEMD, "network-manager"],
 }
 
 # Nobody reads manuals in a guest, and Debian's initramfs is slow to make and unused.

@@ -2,7 +2,7 @@
 
 They are installed into the root of a "systemd" image, by chroot and not in a
 guest, where DKMS would take minutes to build; on an overlay, so that the image
-stays as it is. As a program: install.py WORK SUITE FLAVOUR DISK.
+stays as it is. As a program: install.py WORK SUITE FLAVOUR VARIANT DISK.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from rig import host, image as images, initrd  # noqa: E402
 
 # The first process is systemd, and the agent one of its services. The network
-# comes from ip= on the kernel's command line.
+# comes from ip= on the kernel's command line, or else NetworkManager asks for a lease.
 SET_UP = """
 install -m 755 /mnt/agent /usr/local/sbin/rig-agent
 cat > /etc/systemd/system/rig-agent.service <<'UNIT'
@@ -32,7 +32,9 @@ OOMScoreAdjust=-1000
 [Install]
 WantedBy=sysinit.target
 UNIT
-systemctl -q enable rig-agent systemd-networkd systemd-network-generator
+network="systemd-networkd systemd-network-generator"
+[ ! -d /etc/NetworkManager ] || network=NetworkManager
+systemctl -q enable rig-agent $network
 """
 
 IN_ROOT = """
@@ -50,14 +52,14 @@ for place in mnt run tmp proc dev; do umount -l root/$place; done
 
 
 @contextlib.contextmanager
-def installed(suite, flavour, script, files=(), disk=True):
-    """Run script in the root of a systemd image; yields what it said and left.
+def installed(suite, flavour, script, files=(), disk=True, variant="systemd"):
+    """Run script in the root of an image with systemd; yields what it said and left.
 
     That is (output, directory, disk): the directory is its /mnt, where files
     (paths, directories too) are; disk is what to start VM(root=...) with.
     RuntimeError has the output when it fails.
     """
-    images.get(suite, flavour, "systemd")
+    images.get(suite, flavour, variant)
     base = host.cache() / "install"
     base.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f"{suite}-", dir=base))
@@ -71,7 +73,7 @@ def installed(suite, flavour, script, files=(), disk=True):
         raw, qcow2 = work / "disk.ext4", work / "disk.qcow2"
         try:
             host.outside(["/usr/bin/python3", "-B", __file__, work, suite, flavour,
-                          raw if disk else ""])
+                          variant, raw if disk else ""])
         except RuntimeError as error:
             raise RuntimeError(f"in a {suite} root:\n{_log(work)}") from error
         if disk:
@@ -87,8 +89,8 @@ def _log(work):
     return (work / "log").read_text(errors="replace")
 
 
-def _run(work, suite, flavour, disk):
-    root = images.get(suite, flavour, "systemd").root
+def _run(work, suite, flavour, variant, disk):
+    root = images.get(suite, flavour, variant).root
     argv = host.in_namespace(["unshare", "--mount", "sh", "-c", IN_ROOT, __file__, work,
                               str(root), disk])
     with open(Path(work, "log"), "w") as output:
