@@ -41,7 +41,6 @@ struct task_struct;
  * @stopping: @thread is to end
  * @attach_by: jiffies; when what the attach reads must have been answered;
  *	       0: there is no such time
- * @live_at: jiffies; when @thread last saw a connection that works
  * @expired: there has been no connection for @opts.deadline seconds, and I/O
  *	     fails until there is one
  * @grown: tells user space of the capacity
@@ -74,7 +73,6 @@ struct ballast_disk {
 	unsigned int reconnects;
 	bool stopping;
 	unsigned long attach_by;
-	unsigned long live_at;
 	bool expired;
 	struct work_struct grown;
 	bool failing;

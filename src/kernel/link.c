@@ -73,7 +73,9 @@ void ballast_link_fail(struct ballast_link *link, int err, const char *why)
 		return;
 	link->err = err;
 	link->why = why;
-	WRITE_ONCE(link->failed, true);
+	link->failed_at = get_jiffies_64();
+	/* Whoever sees it sees the above; pairs with left_of_deadline(). */
+	smp_store_release(&link->failed, true);
 	wake_up(link->wait);
 }
 

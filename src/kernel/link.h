@@ -131,6 +131,7 @@ struct ballast_rx {
  * @gso_max_size: the socket's own, while @few has it lowered
  * @structured: reads are answered in structured replies
  * @failed: given up; nothing further is sent or read
+ * @failed_at: get_jiffies_64(), when it was last
  * @closed: the server has closed its side
  * @answered: it has answered a request over this connection
  * @err: why it failed, a negative errno
@@ -166,6 +167,7 @@ struct ballast_link {
 	unsigned int gso_max_size;
 	bool structured;
 	bool failed;
+	u64 failed_at;
 	bool closed;
 	bool answered;
 	int err;

@@ -237,14 +237,29 @@ static struct ballast_link *find_live(const struct ballast_disk *disk)
 	return NULL;
 }
 
+/*
+ * While nothing is connected: how long until deadline= is over, counted from
+ * when the last link was lost; 0 or less: it is.
+ */
+static s64 left_of_deadline(const struct ballast_disk *disk)
+{
+	u64 lost_at = 0;
+	unsigned int i;
+
+	if (!disk->opts.deadline)
+		return MAX_SCHEDULE_TIMEOUT;
+	smp_rmb(); /* links were seen to have failed; pairs with ballast_link_fail() */
+	for (i = 0; i < disk->opts.connections; i++)
+		lost_at = max(lost_at, disk->links[i].failed_at);
+	return lost_at + disk->opts.deadline * HZ - get_jiffies_64();
+}
+
 /* How much of @timeout there is before deadline= is over. */
 static long before_deadline(const struct ballast_disk *disk, long timeout)
 {
-	long left = disk->live_at + disk->opts.deadline * HZ - jiffies;
-
-	if (!disk->opts.deadline || disk->expired || find_live(disk))
+	if (disk->expired || find_live(disk))
 		return timeout;
-	return clamp(left, 1L, timeout);
+	return clamp_t(s64, left_of_deadline(disk), 1, timeout);
 }
 
 static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
@@ -392,12 +407,10 @@ static long check_attach(struct ballast_disk *disk)
  */
 static long check_deadline(struct ballast_disk *disk)
 {
-	unsigned long deadline = disk->live_at + disk->opts.deadline * HZ;
+	s64 left = left_of_deadline(disk);
 
-	if (!disk->opts.deadline)
-		return MAX_SCHEDULE_TIMEOUT;
-	if (time_before(jiffies, deadline))
-		return deadline - jiffies;
+	if (left > 0)
+		return left;
 	if (!disk->expired)
 		pr_err("ballast%d: no connection for %u s: I/O fails from now on (deadline=)\n",
 		       disk->index, disk->opts.deadline);
@@ -450,7 +463,6 @@ static int reconnect_thread(void *data)
 	/* Only to interrupt a wait within a connect or a negotiation. */
 	allow_signal(SIGKILL);
 
-	disk->live_at = jiffies;
 	disk->error = connect_down(disk, true, false);
 	disk->attach_by = (jiffies + RECONNECT_ATTACH) | 1;
 	complete(&disk->ready);
@@ -467,12 +479,10 @@ static int reconnect_thread(void *data)
 			next = jiffies;
 			pause = 0;
 		}
-		if (find_live(disk)) {
-			disk->live_at = jiffies;
+		if (find_live(disk))
 			end_outage(disk);
-		} else {
+		else
 			left = min(left, check_deadline(disk));
-		}
 		if (!down) {
 			quiet = false;
 		} else if (time_after_eq(jiffies, next)) {

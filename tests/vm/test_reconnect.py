@@ -181,6 +181,24 @@ def test_deadline_fails_io_and_ends(shared_vm):
         assert "I/O works again" in shared_vm.run("dmesg").output
 
 
+def test_deadline_begins_when_the_connection_is_lost(shared_vm):
+    """And not when it was made, or was last lost: a disk that was well for longer waits."""
+    deadline = 5
+    with servers.Nbdkit("memory", "64M") as server, \
+            Disk(shared_vm, server, deadline=deadline) as disk:
+        shared_vm.run("dmesg -C")
+        read = f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct 2>&1"
+        shared_vm.run(f"end=$(($(cut -d. -f1 /proc/uptime) + {deadline + 1})); "
+                      f"until [ $(cut -d. -f1 /proc/uptime) -gt $end ]; do {read}; done")
+        server.stop()
+        waiting = shared_vm.spawn(f"{read} skip=1000")
+        until(lambda: disk.file("ballast/state") == "reconnecting", 10, "it to notice")
+        server.start()
+        assert waiting.wait(30) == 0, waiting.output
+        log = shared_vm.run("dmesg").output
+        assert "is back" in log and "no connection for" not in log, log
+
+
 def test_deadline_in_the_middle_of_a_negotiation(shared_vm):
     """A server that accepts and says nothing does not put the deadline off."""
     count = []
