@@ -207,8 +207,11 @@ class Run:
         if not self.subject.ballast or self.hogs.running:
             return None
         try:
-            self.guest.run("swapoff -a && { [ ! -e /sys/block/ballast0 ] || "
-                           "echo 1 > /sys/block/ballast0/ballast/detach; } && rmmod ballast")
+            self.guest.run("""swapoff -a && { [ ! -e /dev/md0 ] || mdadm -q --stop /dev/md0; } || exit
+                for disk in /sys/block/ballast*; do
+                    [ ! -e $disk ] || echo 1 > $disk/ballast/detach || exit
+                done
+                rmmod ballast""")
         except CommandFailed as error:
             host.say(str(error))
             return False

@@ -24,17 +24,49 @@ class Subject:
     def attach(self, guest, address):
         server = NbdServer({"swap": DISK_SIZE}, address=address)
         host, port = server.address, server.port
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if self.ballast:
             guest.run(f"insmod /run/ballast.ko {self.parameter}")
         if self.disk.startswith("ballast"):
-            guest.run(f"echo 'server={where} export=swap {self.options}' "
-                      "> /sys/class/ballast/attach")
+            self._attach_ballast(guest, server)
         else:
             guest.run(f"modprobe nbd && nbd-client {host} {port} /dev/{self.disk} -N swap -swap")
             if self.ballast:
                 guest.run("echo eth0 > /sys/class/ballast/guard")
         return server
+
+    def _attach_ballast(self, guest, server):
+        host, port = server.address, server.port
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        guest.run(f"echo 'server={where} export=swap {self.options}' > /sys/class/ballast/attach")
+
+
+class Pair(NbdServer):
+    """Two servers with an export each: this one, and the other."""
+
+    def __init__(self, address):
+        self.other = NbdServer({"swap": DISK_SIZE // 2}, address=address)
+        try:
+            super().__init__({"swap": DISK_SIZE // 2}, address=address)
+        except BaseException:
+            self.other.close()
+            raise
+
+    def close(self):
+        super().close()
+        self.other.close()
+
+
+class Raid(Subject):
+    """md RAID 1 over the disks of two servers."""
+
+    def attach(self, guest, address):
+        pair = Pair(address)
+        guest.run("insmod /run/ballast.ko && modprobe raid1")
+        self._attach_ballast(guest, pair)
+        self._attach_ballast(guest, pair.other)
+        guest.run(f"mdadm --create /dev/{self.disk} --level=1 --raid-devices=2 --run "
+                  "--assume-clean --metadata=1.2 /dev/ballast0 /dev/ballast1 2>&1")
+        return pair
 
 
 class Nvme(Subject):
@@ -83,6 +115,7 @@ SUBJECTS = {subject.name: subject for subject in (
             parameter="protect_tcp_mem=N"),
     Subject("nbd", "nbd0", "in-tree nbd"),
     Subject("guard", "nbd0", "in-tree nbd, guarded", ballast=True),
+    Raid("raid", "md0", "md RAID 1 over two ballast disks", ballast=True, options="deadline=5"),
     Nvme("nvme", "nvme0n1", "NVMe/TCP"),
 )}
 

@@ -35,6 +35,14 @@ def killed(storm):
     storm.server.start()
 
 
+@contextmanager
+def one_lost(storm):
+    """One of two, for good."""
+    storm.server.stop()
+    yield
+    until(lambda: "Disk failure on ballast0" in storm.guest.console.text, 60, "md to notice")
+
+
 KILLED = [(killed, AWAY)] * 4
 LINE = [
     (lambda storm: line.dropped(storm.guest), FAILING),
@@ -55,7 +63,7 @@ class Outages(threading.Thread):
         super().__init__()
         # What, for how many seconds.
         self.plan = [(kind, random.uniform(1 if most > AWAY else 0, most))
-                     for kind, most in kinds * ROUNDS]
+                     for kind, most in kinds]
         self.pause = pause
         self.length = sum(seconds + pause for _, seconds in self.plan)
         self.took, self.failed = [], None
@@ -98,27 +106,35 @@ class Outages(threading.Thread):
             raise self.failed
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_outages(kind, suite, flavour, request):
+@pytest.fixture
+def storm(suite, flavour, request):
+    """storm(kinds): a storm with those outages, which the subject must live through."""
     debug = suite == "debug"
     ko = module.build(suite, flavour or "cloud-amd64" if not debug else "amd64").path
-    outages = Outages(KINDS[kind], DEBUG_PAUSE if debug else PAUSE)
-    # The last may be late.
-    conditions = run.Conditions(suite=suite, flavour=flavour, calm=5, after=8, two_cards=kind == "line-fails",
-                                length=run.ACT + outages.length + DEBUG_PAUSE,
-                                **DEBUG if debug else {})
-    print(f"\n{run.HEADING}")
-    try:
-        # A debug kernel has no time for more packets than some 2,500 a second.
-        result = run.run("ballast", "c10" if debug else "c", conditions, ko,
-                         host.logs() / request.node.name,
-                         lambda *second: print(run.line(*second), flush=True), outages)
-    finally:
-        outages.end()
-    print(run.outcome(result), flush=True)
-    print(f"{len(outages.took)} times {kind}, {sum(seconds for _, seconds in outages.plan):.0f} s "
-          f"in all; back after {statistics.median(outages.took):.1f} s, "
-          f"{max(outages.took):.1f} s at most (seen once a second)")
+
+    def start(kinds, subject="ballast", **conditions):
+        outages = Outages(kinds, DEBUG_PAUSE if debug else PAUSE)
+        # The last may be late.
+        conditions = run.Conditions(suite=suite, flavour=flavour, calm=5, after=8,
+                                    length=run.ACT + outages.length + DEBUG_PAUSE,
+                                    **conditions, **DEBUG if debug else {})
+        print(f"\n{run.HEADING}")
+        try:
+            # A debug kernel has no time for more packets than some 2,500 a second.
+            result = run.run(subject, "c10" if debug else "c", conditions, ko,
+                             host.logs() / request.node.name,
+                             lambda *second: print(run.line(*second), flush=True), outages)
+        finally:
+            outages.end()
+        print(run.outcome(result), flush=True)
+        print(f"{len(outages.took)} outages, {sum(seconds for _, seconds in outages.plan):.0f} s "
+              f"in all; back after {statistics.median(outages.took):.1f} s, "
+              f"{max(outages.took):.1f} s at most (seen once a second)")
+        check(outages, result, debug)
+    return start
+
+
+def check(outages, result, debug):
     assert len(outages.took) == len(outages.plan)
     # Without a disk it says so all the same. How fast is a timing, as all is on a debug kernel.
     assert result["silence"] < samples.SILENT or debug
@@ -127,3 +143,14 @@ def test_outages(kind, suite, flavour, request):
     assert not result["alarms"], "\n".join(result["alarms"])
     assert result["unloaded"]
     assert not result["leaks"], result["leaks"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outages(kind, storm):
+    storm(KINDS[kind] * ROUNDS, two_cards=kind == "line-fails")
+
+
+@pytest.mark.skipif(ROUNDS < 2, reason="takes a minute: BALLAST_ROUNDS=2 runs it")
+def test_one_of_two_servers_is_lost(storm):
+    """As swap under md RAID 1: it goes on without the one that is lost."""
+    storm([(one_lost, AWAY)], "raid")
