@@ -34,12 +34,14 @@ USERLAND = """
 TOOLCHAIN = "gcc make sparse".split()
 
 # What else an image may have: "systemd" is a machine as an administrator has it,
-# "desktop" one that has its network from where desktops have it.
+# "desktop" one that has its network from where desktops have it. "build" has nothing
+# but what a module is built with, and can't be booted.
 SYSTEMD = "dbus dkms initramfs-tools openssl systemd-sysv".split()
 VARIANTS = {
     "": [],
     "systemd": SYSTEMD,
     "desktop": [*SYSTEMD, "network-manager"],
+    "build": [],
 }
 
 # Nobody reads manuals in a guest, and Debian's initramfs is slow to make and unused.
@@ -86,7 +88,7 @@ class Image:
 
     @property
     def release(self):
-        return self.packed_kernel.name.removeprefix("vmlinuz-")
+        return next((self.root / "lib/modules").iterdir()).name
 
 
 def get(suite="bookworm", flavour="cloud-amd64", variant=""):
@@ -125,11 +127,13 @@ def _debs(suite):
 
 
 def _packages(suite, flavour, variant):
-    packages = USERLAND + TOOLCHAIN + VARIANTS[variant]
+    build = variant == "build"
+    packages = TOOLCHAIN if build else USERLAND + TOOLCHAIN + VARIANTS[variant]
     if suite == "debug":
         return packages + ["libelf1"]  # its objtool wants it
     release = f"/{suite}" if suite.endswith("-backports") else ""
-    return packages + [f"linux-{part}-{flavour}{release}" for part in ("image", "headers")]
+    parts = ["headers"] if build else ["image", "headers"]
+    return packages + [f"linux-{part}-{flavour}{release}" for part in parts]
 
 
 def _bootstrap(image, root):
@@ -221,9 +225,10 @@ def make(image):
         part = Image(image.suite, image.flavour, work, image.variant)
         host.say(f"making the {image.name} image (some minutes, only once): packages")
         _bootstrap(image, part.root)
-        host.say("... the guest's disk")
-        make_disk(part.root, part.disk)
-        _unpack_kernel(part.packed_kernel, part.path / "vmlinux")
+        if image.variant != "build":
+            host.say("... the guest's disk")
+            make_disk(part.root, part.disk)
+            _unpack_kernel(part.packed_kernel, part.path / "vmlinux")
         work.rename(image.path)
         _remove_older(image)
         host.say(f"{image.path.name} made in {time.monotonic() - began:.0f} s")

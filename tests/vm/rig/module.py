@@ -1,7 +1,7 @@
 """Kernel modules, built for a suite in that suite's own root.
 
 The result is kept under the hash of everything that went into it. As a
-program: module.py SOURCE OUTPUT SUITE FLAVOUR [make arguments] builds.
+program: module.py SOURCE OUTPUT SUITE FLAVOUR VARIANT [make arguments] builds.
 """
 
 import hashlib
@@ -32,12 +32,13 @@ IN_ROOT = """
 Built = namedtuple("Built", "path output")  # the .ko, and what make said
 
 
-def build(suite="bookworm", flavour="cloud-amd64", *, source=None, name="ballast", flags=()):
-    """Build name.ko from source (default: this repository); flags go to make.
+def build(suite="bookworm", flavour="cloud-amd64", *, variant="", source=None, name="ballast",
+          flags=()):
+    """Build name.ko from source (default: this repository) in that image; flags go to make.
 
     Returns Built(path, output). RuntimeError has make's output when it fails.
     """
-    image = images.get(suite, flavour)
+    image = images.get(suite, flavour, variant)
     source = Path(source or host.REPO)
     files = _files(source)
     digest = hashlib.sha256(repr((image.path.name, flags)).encode())
@@ -56,7 +57,7 @@ def build(suite="bookworm", flavour="cloud-amd64", *, source=None, name="ballast
             host.say(f"building {name}.ko for {image.release}")
             try:
                 host.outside(["/usr/bin/python3", "-B", __file__, work, kept / "log", suite,
-                              flavour, *flags])
+                              flavour, variant, *flags])
             except RuntimeError as error:
                 raise RuntimeError(f"{name}.ko does not build for {image.release} "
                                    f"{' '.join(flags)}\n{(kept / 'log').read_text()}") from error
@@ -92,8 +93,8 @@ def _files(source):
     return sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
 
 
-def _make(work, log, suite, flavour, *flags):
-    image = images.get(suite, flavour)
+def _make(work, log, suite, flavour, variant, *flags):
+    image = images.get(suite, flavour, variant)
     argv = host.in_namespace(["unshare", "--mount", "sh", "-c", IN_ROOT, "sh", str(image.root),
                               work, f"-j{os.cpu_count()}",
                               f"KDIR=/lib/modules/{image.release}/build", *flags])
