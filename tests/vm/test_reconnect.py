@@ -74,8 +74,9 @@ def test_address_moves_to_another_interface(vm):
     guest = vm(name="moves", nics=2)
     module.load(guest)
     with servers.NbdServer({"swap": 64 << 20}) as server, \
-            Disk(guest, server, export="swap") as disk, verifying(disk) as completed, \
-            calls.traced(guest, *WAIT_FOR_MEMORY) as seen:
+            calls.traced(guest, *WAIT_FOR_MEMORY) as seen, \
+            Disk(guest, server, export="swap") as disk, verifying(disk) as completed:
+        seen()  # the attach does
         for old, new in (("eth0", "eth1"), ("eth1", "eth0")):
             guest.run(f"ip address flush dev {old} && ip link set {new} up && "
                       f"ip address add {guest.address4}/24 dev {new}")

@@ -111,12 +111,23 @@ class VM:
             status = job.wait(timeout)
         except (TimeoutError, agent.GuestGone) as error:
             output = job.output if job else ""
+            if isinstance(error, TimeoutError):
+                self._ask()
             raise CommandFailed(f"{self.name}: {error}\n$ {_shown(script)}\n{output}\n"
-                                f"--- console ---\n{self.console.tail()}") from error
+                                f"--- console ---\n{self.console.tail(150)}") from error
         if check and status:
             raise CommandFailed(f"{self.name}: exit status {status}\n$ {_shown(script)}\n"
                                 f"{job.output}\n--- console ---\n{self.console.tail()}")
         return Result(status, job.output)
+
+    def _ask(self):
+        """What every blocked task and every processor is at, into the console's log."""
+        for letter in "wl":
+            try:
+                self.sysrq(letter, 10)
+                time.sleep(2)   # for all of the answer; nobody says where it ends
+            except (TimeoutError, OSError, qmp.QmpError):
+                return
 
     def spawn(self, script, data=None):
         """Start a shell script and return its agent.Job at once."""
