@@ -19,11 +19,14 @@ class Subject:
     ballast: bool = False   # needs the module
     options: str = ""       # of the attach string
     parameter: str = ""     # of the module: NAME=VALUE
+    before: str = ""        # in the guest, first
     tools: tuple = ()       # of guest.c, running: (NAME, ARGUMENT)
 
     def attach(self, guest, address):
         server = NbdServer({"swap": DISK_SIZE}, address=address)
         host, port = server.address, server.port
+        if self.before:
+            guest.run(self.before)
         if self.ballast:
             guest.run(f"insmod /run/ballast.ko {self.parameter}")
         if self.disk.startswith("ballast"):
@@ -115,6 +118,8 @@ SUBJECTS = {subject.name: subject for subject in (
             parameter="protect_tcp_mem=N"),
     Subject("nbd", "nbd0", "in-tree nbd"),
     Subject("guard", "nbd0", "in-tree nbd, guarded", ballast=True),
+    Subject("zswap", "ballast0", "ballast under zswap", ballast=True,
+            before="echo 1 > /sys/module/zswap/parameters/enabled"),
     Raid("raid", "md0", "md RAID 1 over two ballast disks", ballast=True, options="deadline=5"),
     Nvme("nvme", "nvme0n1", "NVMe/TCP"),
 )}
