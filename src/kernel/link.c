@@ -154,7 +154,7 @@ static void link_take_submitted(struct ballast_link *link)
 	struct ballast_cmd *cmd, *next;
 	struct llist_node *node;
 
-	/* Mostly so; asking does not take the line from who submits. */
+	/* Mostly so, and asking leaves the cache line with who submits. */
 	if (llist_empty(&link->submitted))
 		return;
 	node = llist_reverse_order(llist_del_all(&link->submitted));
