@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rig import net
+from rig.disk import Disk
 from rig.servers import NbdServer
 from rig.vm import VM
 
@@ -37,10 +38,9 @@ class Subject:
                 guest.run("echo eth0 > /sys/class/ballast/guard")
         return server
 
-    def _attach_ballast(self, guest, server):
-        host, port = server.address, server.port
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        guest.run(f"echo 'server={where} export=swap {self.options}' > /sys/class/ballast/attach")
+    def _attach_ballast(self, guest, server, index=0):
+        options = dict(word.split("=", 1) for word in self.options.split())
+        Disk(guest, server, server.address, index, export="swap", **options)
 
 
 class Pair(NbdServer):
@@ -66,7 +66,7 @@ class Raid(Subject):
         pair = Pair(address)
         guest.run("insmod /run/ballast.ko && modprobe raid1")
         self._attach_ballast(guest, pair)
-        self._attach_ballast(guest, pair.other)
+        self._attach_ballast(guest, pair.other, 1)
         guest.run(f"mdadm --create /dev/{self.disk} --level=1 --raid-devices=2 --run "
                   "--assume-clean --metadata=1.2 /dev/ballast0 /dev/ballast1 2>&1")
         return pair
