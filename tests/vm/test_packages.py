@@ -134,6 +134,12 @@ class Machine:
         until(self.swaps, timeout, "the swap", 0.5)
         assert self.swaps()[0].startswith("/dev/ballast0 "), self.swaps()
 
+    def swap_out(self):
+        """Fill some of the swap, from a cgroup, so that systemd itself stays in memory."""
+        self.guest.run("systemd-run --scope -q -p MemoryMax=32M head -c 80M /dev/urandom "
+                       "> /dev/shm/data", timeout=120)
+        assert int(self.swaps()[0].split()[3]) > 10240, self.swaps()
+
 
 def export():
     """A server of one export, on the port that an administrator would not have to name."""
@@ -243,10 +249,7 @@ def test_shutdown_without_server(debs, suite, vm):
         guest = machine.boot()
         machine.booted()
         guest.run(f"ballastctl attach nbd://{net.HOST4}/swap --swap deadline=0")
-        # Within a cgroup of its own, so that systemd itself stays in memory.
-        guest.run("systemd-run --scope -q -p MemoryMax=32M head -c 80M /dev/urandom "
-                  "> /dev/shm/data", timeout=120)
-        assert int(machine.swaps()[0].split()[3]) > 10240, machine.swaps()
+        machine.swap_out()
         server.stop()
         guest.spawn("systemctl reboot")
         guest.wait_exit(300)
@@ -280,9 +283,7 @@ def test_network_manager(debs, suite, vm):
         guest.run(f"printf 'URI=nbd://{net.HOST4}/swap\nSWAP=yes\n' > /etc/ballast/swap.conf && "
                   "systemctl daemon-reload && systemctl start ballast@swap")
         machine.wait_swap()
-        guest.run("systemd-run --scope -q -p MemoryMax=32M head -c 80M /dev/urandom "
-                  "> /dev/shm/data", timeout=120)
-        assert int(machine.swaps()[0].split()[3]) > 10240, machine.swaps()
+        machine.swap_out()
         way_down = machine.reboot()
         assert "Failed" not in way_down and "timed out" not in way_down, way_down
         assert machine.booted() == "running"
