@@ -106,6 +106,17 @@ static int parse(struct attach *attach, int argc, char **argv)
 	return err ? err : check_together(attach, uri);
 }
 
+/* A kernel in lockdown, as Secure Boot has it, takes signed modules only. */
+static int not_loaded(void)
+{
+	char modes[64]; /* "none [integrity] confidentiality" */
+
+	if (file_value(modes, sizeof(modes), "/sys/kernel/security/lockdown") > 0 &&
+	    !strstr(modes, "[none]"))
+		return failure("the kernel takes signed modules only (Secure Boot): ballastctl(8), CAVEATS, says how to enroll DKMS's key");
+	return FAILED;
+}
+
 static int load_module(void)
 {
 	static char *const modprobe[] = { "modprobe", "ballast", NULL };
@@ -113,7 +124,7 @@ static int load_module(void)
 	if (file_exists("/sys/class/ballast"))
 		return FINE;
 	if (program_run(modprobe))
-		return FAILED;
+		return not_loaded();
 	if (!file_exists("/sys/class/ballast"))
 		return failure("the module was loaded, but /sys/class/ballast is not there");
 	out("the module ballast was loaded\n");

@@ -65,26 +65,40 @@ def test_unknown_name(ctl, tree):
     assert tree.read(ATTACH) == ""
 
 
+@pytest.fixture
+def modprobe(tree, tmp_path_factory):
+    """modprobe(script): the module is not loaded, and modprobe is that; returns its directory."""
+    def make(script):
+        (tree.root / "sys/class/ballast").rename(tree.root / "sys/ballast")
+        bin = tmp_path_factory.mktemp("bin")
+        (bin / "modprobe").write_text(f"#!/bin/sh\necho $* > {bin}/called\n{script}\n")
+        (bin / "modprobe").chmod(0o755)
+        return bin
+    return make
+
+
 @pytest.mark.parametrize("status, wrong", [(1, "status 1"), (0, "not there")])
-def test_module_that_cannot_be_loaded(ctl, tree, tmp_path_factory, status, wrong):
-    (tree.root / "sys/class/ballast/attach").unlink()
-    (tree.root / "sys/class/ballast/guard").unlink()
-    (tree.root / "sys/class/ballast").rmdir()
-    bin = tmp_path_factory.mktemp("bin")
-    (bin / "modprobe").write_text(f"#!/bin/sh\necho $* > {bin}/called\nexit {status}\n")
-    (bin / "modprobe").chmod(0o755)
+def test_module_that_cannot_be_loaded(ctl, modprobe, status, wrong):
+    bin = modprobe(f"exit {status}")
     said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(bin))
     assert said.status == 1 and wrong in said.err
     assert (bin / "called").read_text() == "ballast\n"
 
 
-def test_module_is_loaded(ctl, tree, tmp_path_factory):
-    (tree.root / "sys/class/ballast").rename(tree.root / "sys/ballast")
+@pytest.mark.parametrize("modes, told", [
+    ("[none] integrity confidentiality\n", False),
+    ("none [integrity] confidentiality\n", True),
+])
+def test_lockdown_is_told_of(ctl, tree, modprobe, modes, told):
+    tree.write("sys/kernel/security/lockdown", modes)
+    said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(modprobe("exit 1")))
+    assert said.status == 1 and "modprobe failed with status 1" in said.err
+    assert ("Secure Boot" in said.err) == told, said.err
+
+
+def test_module_is_loaded(ctl, tree, modprobe):
     tree.disk("ballast0")
-    bin = tmp_path_factory.mktemp("bin")
-    (bin / "modprobe").write_text(f"#!/bin/sh\nexec /bin/mv {tree.root}/sys/ballast "
-                                  f"{tree.root}/sys/class/ballast\n")
-    (bin / "modprobe").chmod(0o755)
+    bin = modprobe(f"exec /bin/mv {tree.root}/sys/ballast {tree.root}/sys/class/ballast")
     said = ctl("attach", "nbd://192.0.2.1/swap", "index=0", PATH=str(bin))
     assert said.status == 0, said.err
     assert said.out.splitlines()[0] == "the module ballast was loaded"
