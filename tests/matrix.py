@@ -23,6 +23,7 @@ KERNELS = ("bullseye:cloud-amd64 bullseye:amd64 bookworm:cloud-amd64 bookworm:am
            "bookworm-backports:cloud-amd64 trixie:cloud-amd64 trixie:amd64 "
            "trixie-backports:cloud-amd64 forky:cloud-amd64 forky:amd64")
 TESTS = "tests/vm tests/storm/test_storm.py"
+PYTEST_INTERRUPTED = 2  # its exit status
 
 
 def main():
@@ -34,12 +35,18 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
 
     rows = []
-    for kernel in options.kernels.split():
-        suite, _, flavour = kernel.partition(":")
-        rows.append(one(suite, flavour or "cloud-amd64", options.tests.split(), options.out))
-        (options.out / "table.md").write_text(table(rows, options.tests))
+    interrupted = False
+    try:
+        for kernel in options.kernels.split():
+            suite, _, flavour = kernel.partition(":")
+            rows.append(one(suite, flavour or "cloud-amd64", options.tests.split(), options.out))
+            (options.out / "table.md").write_text(table(rows, options.tests))
+    except KeyboardInterrupt:
+        interrupted = True
     print(f"\n{table(rows, options.tests)}\nin {options.out}")
-    return any(row["bad"] for row in rows)
+    if interrupted:
+        print("interrupted: the table is not whole")
+    return interrupted or any(row["bad"] for row in rows)
 
 
 def one(suite, flavour, tests, out):
@@ -62,8 +69,12 @@ def one(suite, flavour, tests, out):
     report = out / f"{suite}-{flavour}.xml"
     report.unlink(missing_ok=True)
     with open(out / f"{suite}-{flavour}.log", "w") as log:
-        subprocess.run([REPO / "scripts" / "vm-test", f"--suite={suite}", f"--flavour={flavour}",
-                        f"--junitxml={report}", *tests], stdout=log, stderr=log, check=False)
+        host.say(f"{suite} {flavour}: tests, {log.name}")
+        run = subprocess.run([REPO / "scripts" / "vm-test", f"--suite={suite}",
+                              f"--flavour={flavour}", f"--junitxml={report}", *tests],
+                             stdout=log, stderr=log, check=False)
+    if run.returncode == PYTEST_INTERRUPTED:
+        raise KeyboardInterrupt
     if not report.exists():
         row["tests"] = "none ran"
         return row
