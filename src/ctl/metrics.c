@@ -32,11 +32,20 @@ struct disk_sample {
 static struct disk_sample *disks;
 static struct reserve *reserves;
 static size_t nr_disks, nr_reserves;
+static bool no_memory;	/* not all of them are in there */
+
+static void *one_more(void *array, size_t nr, size_t size)
+{
+	void *more = reallocarray(array, nr + 1, size);
+
+	if (!more)
+		no_memory = true;
+	return more;
+}
 
 static bool add_disk(const char *name, void *data)
 {
-	struct disk_sample *more =
-		reallocarray(disks, nr_disks + 1, sizeof(*disks));
+	struct disk_sample *more = one_more(disks, nr_disks, sizeof(*disks));
 	struct disk_sample *next;
 
 	(void)data;
@@ -57,8 +66,7 @@ static bool add_disk(const char *name, void *data)
 
 static bool add_reserve(const char *name, void *data)
 {
-	struct reserve *more =
-		reallocarray(reserves, nr_reserves + 1, sizeof(*reserves));
+	struct reserve *more = one_more(reserves, nr_reserves, sizeof(*reserves));
 	struct reserve *next;
 
 	(void)data;
@@ -353,6 +361,8 @@ int cmd_metrics(int argc, char **argv)
 		return usage_error("%.200s: metrics takes no argument", argv[1]);
 	disk_each(add_disk, NULL);
 	reserve_each(add_reserve, NULL);
+	if (no_memory) /* to Prometheus a disk that is left out is a disk that is gone */
+		return failure("metrics: no memory for all disks and interfaces");
 	head("up", "gauge", "1 where the module is loaded.");
 	out("ballast_up %d\n", file_exists("/sys/class/ballast"));
 	disk_infos();

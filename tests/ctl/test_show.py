@@ -167,6 +167,16 @@ def test_metrics_of_nothing(ctl):
     assert samples(ctl("metrics").out)["ballast_up{}"] == 1
 
 
+def test_metrics_are_whole_or_none(ctl, tree):
+    """To Prometheus a disk that is left out is a disk that is gone."""
+    for number in range(400):
+        tree.disk(f"ballast{number}")
+    # What is tested is built with the sanitizer: no array may grow over 1 MiB.
+    said = ctl("metrics", ASAN_OPTIONS="allocator_may_return_null=1:max_allocation_size_mb=1")
+    assert (said.status, said.out) == (1, "")
+    assert "no memory" in said.err
+
+
 @pytest.mark.parametrize("command", [["list"], ["status"], ["metrics"], ["top", "-n1", "-d.1"],
                                      ["--help"]], ids=" ".join)
 def test_full_disk(ctl, tree, command):
