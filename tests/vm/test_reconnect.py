@@ -5,10 +5,10 @@ BALLAST_ROUNDS multiplies how often; 1 by default, a fast form for make check.
 
 import os
 import random
-import signal
 import statistics
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -109,13 +109,14 @@ def test_reconnecting_waits_for_no_memory(shared_vm):
 def test_lost_answer_is_missed(shared_vm):
     """The request has arrived and the answer is lost: there is nothing that TCP would send again."""
     with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk:
-        os.kill(server.process.pid, signal.SIGSTOP)
-        reader = shared_vm.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct")
-        until(lambda: "unacked" not in shared_vm.run(
-            f"ss -tin dport = {server.port}").output and disk.file("ballast/inflight") == "1", 10,
-            "the request to arrive")
-        with line.dropped(shared_vm):
-            os.kill(server.process.pid, signal.SIGCONT)
+        with ExitStack() as lost:
+            with server.paused():
+                reader = shared_vm.spawn(
+                    f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct")
+                until(lambda: "unacked" not in shared_vm.run(
+                    f"ss -tin dport = {server.port}").output and
+                    disk.file("ballast/inflight") == "1", 10, "the request to arrive")
+                lost.enter_context(line.dropped(shared_vm))
             began = time.monotonic()
             until(lambda: disk.file("ballast/state") == "reconnecting", 20, "it to be missed")
             print(f"missed after {time.monotonic() - began:.1f} s")
