@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from rig import host, install, net, servers, traffic
+from rig import host, image, install, net, secureboot, servers, traffic
 from rig.wait import until
 
 VERSIONS = ("0.1.0", "0.1.1")
@@ -276,7 +276,7 @@ def test_network_manager(debs, suite, vm):
     """It brings the network up late, and at shutdown leaves it up until the swap is read back."""
     with install.installed(suite, "cloud-amd64", INSTALL, debs, variant="desktop") \
             as (_, _, root), export(), servers.dhcp(3600):
-        machine = Machine(vm, suite, root, dhcp=True)
+        machine = Machine(vm, suite, root, variant="desktop", dhcp=True)
         guest = machine.boot()
         assert machine.booted() == "running"
         print(guest.run("nmcli device; systemctl is-enabled systemd-networkd", check=False).output)
@@ -288,6 +288,37 @@ def test_network_manager(debs, suite, vm):
         assert "Failed" not in way_down and "timed out" not in way_down, way_down
         assert machine.booted() == "running"
         machine.wait_swap()
+
+
+@SLOW
+def test_secure_boot(debs, suite, vm, tmp_path):
+    """A kernel that takes signed modules only takes DKMS's once its key is enrolled."""
+    if not shutil.which("mformat"):
+        pytest.skip("needs scripts/deps mtools")
+    with install.installed(suite, "cloud-amd64", INSTALL, debs, variant="secureboot") \
+            as (_, _, root), export():
+        firmware = secureboot.Firmware(image.get(suite, "cloud-amd64", "secureboot"), tmp_path)
+        machine = Machine(vm, suite, root, variant="secureboot", firmware=firmware)
+        guest = machine.boot()
+        machine.booted()
+        attach = f"ballastctl attach nbd://{net.HOST4}/swap --swap 2>&1"
+        print(guest.run("mokutil --sb-state; cat /sys/kernel/security/lockdown").output)
+        refused = guest.run(attach, check=False)
+        print(refused.output)
+        assert refused.status == 1 and "Key was rejected by service" in refused.output
+        guest.run("mokutil --generate-hash=secret > /root/hash && "
+                  "mokutil --hash-file /root/hash --import /var/lib/dkms/mok.pub")
+        guest.spawn("systemctl poweroff")
+        guest.wait_exit(240)
+        guest.close()
+
+        firmware.enroll("secret", host.logs() / "mokmanager.log")
+        guest = machine.boot()
+        assert machine.booted() == "running"
+        assert "[integrity]" in guest.run("cat /sys/kernel/security/lockdown").output
+        print(guest.run(attach).output)
+        machine.wait_swap(0)
+        machine.swap_out()
 
 
 @pytest.mark.console_ok("ballast: ")

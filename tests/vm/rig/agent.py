@@ -82,6 +82,11 @@ class Channel:
         line = self._stream.readline()
         if not line.endswith(b"\n"):
             return False
+        if not self.ready:
+            # Firmware talks on each serial line that it finds.
+            line = line[max(line.rfind(b"0 hello"), 0):]
+            if not line.startswith(b"0 hello"):
+                return True
         number, verb, value = line.split()
         number, value = int(number), int(value)
         body = self._stream.read(value) if verb == b"out" else b""

@@ -42,9 +42,10 @@ class VM:
     disks are raw files, /dev/vdb and on; what the guest writes there stays. What
     it writes to its root is thrown away. append goes to the kernel's command
     line, files (path: bytes) into the root, qemu to QEMU's own. root is a disk
-    made by rig/install.py, where systemd is the first process and what is
-    written stays; with dhcp it asks for its address. initrd is used instead of
-    the rig's own. With icount one nanosecond passes in the guest with each
+    made by rig/install.py from an image of that variant, where systemd is the first
+    process and what is written stays; with dhcp it asks for its address. initrd is
+    used instead of the rig's own. firmware (see rig/secureboot.py) boots the guest, or
+    else QEMU does. With icount one nanosecond passes in the guest with each
     instruction, while it does any. Start it from a thread that lives on: QEMU
     ends with that thread.
     """
@@ -52,7 +53,8 @@ class VM:
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
                  nic="virtio-net-pci", nic_props=None, nics=1, mtu=1500, disks=(),
                  append="", files=None, qemu=(), udev=False, name="guest", logs=None,
-                 boot_timeout=None, root=None, dhcp=False, initrd=None, icount=False):
+                 boot_timeout=None, root=None, variant="systemd", dhcp=False, initrd=None,
+                 firmware=None, icount=False):
         debug = suite == "debug"
         if nic not in CLOUD_NICS:
             flavour = "amd64"
@@ -65,7 +67,8 @@ class VM:
         self.icount = icount
         self.root = root
         self.dhcp = dhcp
-        self.image = images.get(suite, flavour or "cloud-amd64", "systemd" if root else "")
+        self.firmware = firmware
+        self.image = images.get(suite, flavour or "cloud-amd64", variant if root else "")
         self.process = self.channel = self.qmp = self.network = None
         logs = Path(logs or host.logs())
         logs.mkdir(parents=True, exist_ok=True)
@@ -202,11 +205,15 @@ class VM:
     def _start_qemu(self, nic_props, disks, append, more):
         accel = os.environ.get("BALLAST_ACCEL", "tcg")
         argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-                "-display", "none", "-name", self.name, "-machine", "pc,usb=off",
+                "-display", "none", "-name", self.name,
                 "-m", str(self.memory), "-smp", str(self.cpus),
-                "-kernel", str(self.image.kernel), "-initrd", str(self._dir / "initrd"),
-                "-append", f"{self._command_line()} {append}",
                 "-qmp", f"unix:{self._dir}/qmp,server=on,wait=off"]
+        initrd, command_line = str(self._dir / "initrd"), f"{self._command_line()} {append}"
+        if self.firmware:
+            argv += self.firmware.arguments(initrd, command_line)
+        else:
+            argv += ["-machine", "pc,usb=off", "-kernel", str(self.image.kernel),
+                     "-initrd", initrd, "-append", command_line]
         if accel == "tcg":
             # QEMU 7.2's cmpxchg16b leaves garbage in the flags; an interrupt behind
             # it, and a 6.12 kernel is dead. 5-level page tables only make it slower, and so do
