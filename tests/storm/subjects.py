@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rig import net
 from rig.disk import Disk
-from rig.servers import NbdServer
+from rig.servers import Cluster, NbdServer
 from rig.vm import VM
 
 DISK_SIZE = 1 << 30
@@ -23,8 +23,11 @@ class Subject:
     before: str = ""        # in the guest, first
     tools: tuple = ()       # of guest.c, running: (NAME, ARGUMENT)
 
+    def _serve(self, address):
+        return NbdServer({"swap": DISK_SIZE}, address=address)
+
     def attach(self, guest, address):
-        server = NbdServer({"swap": DISK_SIZE}, address=address)
+        server = self._serve(address)
         host, port = server.address, server.port
         if self.before:
             guest.run(self.before)
@@ -57,6 +60,13 @@ class Pair(NbdServer):
     def close(self):
         super().close()
         self.other.close()
+
+
+class Moving(Subject):
+    """The server's address can move to another machine."""
+
+    def _serve(self, address):
+        return Cluster({"swap": DISK_SIZE})
 
 
 class Raid(Subject):
@@ -120,6 +130,7 @@ SUBJECTS = {subject.name: subject for subject in (
     Subject("guard", "nbd0", "in-tree nbd, guarded", ballast=True),
     Subject("zswap", "ballast0", "ballast under zswap", ballast=True,
             before="echo 1 > /sys/module/zswap/parameters/enabled"),
+    Moving("moving", "ballast0", "ballast, two machines behind an address", ballast=True),
     Raid("raid", "md0", "md RAID 1 over two ballast disks", ballast=True, options="deadline=5"),
     Nvme("nvme", "nvme0n1", "NVMe/TCP"),
 )}

@@ -43,6 +43,14 @@ def one_lost(storm):
     until(lambda: "Disk failure on ballast0" in storm.guest.console.text, 60, "md to notice")
 
 
+@contextmanager
+def moved(storm):
+    """The server's machine crashes, and another takes its address."""
+    storm.server.crash()
+    yield
+    storm.server.take_over()
+
+
 KILLED = [(killed, AWAY)] * 4
 LINE = [
     (lambda storm: line.dropped(storm.guest), FAILING),
@@ -150,7 +158,15 @@ def test_outages(kind, storm):
     storm(KINDS[kind] * ROUNDS, two_cards=kind == "line-fails")
 
 
-@pytest.mark.skipif(ROUNDS < 2, reason="takes a minute: BALLAST_ROUNDS=2 runs it")
+SLOW = pytest.mark.skipif(ROUNDS < 2, reason="takes a minute: BALLAST_ROUNDS=2 runs it")
+
+
+@SLOW
+def test_server_moves(storm):
+    storm([(moved, AWAY + 3)] * 3 * ROUNDS, "moving")
+
+
+@SLOW
 def test_one_of_two_servers_is_lost(storm):
     """As swap under md RAID 1: it goes on without the one that is lost."""
     storm([(one_lost, AWAY)], "raid")

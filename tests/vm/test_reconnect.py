@@ -106,6 +106,24 @@ def test_reconnecting_waits_for_no_memory(shared_vm):
         assert not seen()
 
 
+def test_server_moves(shared_vm):
+    """Its machine crashes, and another one with the same storage takes its address."""
+    took = []
+    with servers.Cluster({"swap": 64 << 20}) as server, \
+            Disk(shared_vm, server, server.address, export="swap", connections=2) as disk, \
+            verifying(disk) as completed:
+        for _ in range(ROUNDS):
+            server.crash()
+            threading.Event().wait(random.uniform(0, 8))    # noticed after 5 s, or not before
+            before = completed()
+            server.take_over()
+            began = time.monotonic()
+            until(lambda: completed() > before + 50, 30, "requests to be answered there")
+            took.append(time.monotonic() - began)
+        print(f"answered {statistics.median(took):.1f} s after it was taken over, "
+              f"{max(took):.1f} s at most; {disk.file('ballast/reconnects')} connections anew")
+
+
 def test_lost_answer_is_missed(shared_vm):
     """The request has arrived and the answer is lost: there is nothing that TCP would send again."""
     with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk:

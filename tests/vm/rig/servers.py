@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rig import host, net
+from rig.machine import Machine
 from rig.wait import until
 
 GIB = 1 << 30
@@ -32,11 +33,13 @@ def scratch():
 class Server:
     """A server process. Started by the constructor, ended by close().
 
-    address, port: where it listens. log: what it has said.
+    address, port: where it listens; on another machine the port must be given.
+    log: what it has said.
     """
 
-    def __init__(self, address=net.HOST4, port=None):
+    def __init__(self, address=net.HOST4, port=None, machine=None):
         net.up()
+        self.machine = machine
         self.address = address
         self.port = port or free_port(address)
         self.dir = scratch()
@@ -53,7 +56,8 @@ class Server:
     def start(self):
         """Start it, or start it again after stop(): same port, same data."""
         with open(self.dir / "log", "ab") as log:
-            self.process = host.start(self.argv(), stdout=log, stderr=log)
+            command = self.machine.command if self.machine else []
+            self.process = host.start([*command, *self.argv()], stdout=log, stderr=log)
         until(self._listens, 20, f"{type(self).__name__} to listen on port {self.port}")
 
     def stop(self):
@@ -84,7 +88,8 @@ class Server:
                                f"{self.process.returncode}: {self.log}")
         # Asked of the kernel and not by connecting: a server that serves one
         # client, or counts them, must not take this for one.
-        return _is_listening(self.port)
+        return _is_listening(self.port, self.machine.proc_net if self.machine
+                             else "/proc/self/net")
 
     @property
     def log(self):
@@ -108,9 +113,9 @@ def _family(process):
         yield from _family(int(child))
 
 
-def _is_listening(port):
+def _is_listening(port, proc_net):
     for table in ("tcp", "tcp6"):
-        for line in Path("/proc/self/net", table).read_text().splitlines()[1:]:
+        for line in Path(proc_net, table).read_text().splitlines()[1:]:
             _, local, _, state = line.split()[:4]
             if state == "0A" and int(local.rpartition(":")[2], 16) == port:
                 return True
@@ -144,6 +149,45 @@ class NbdServer(Server):
         # us: a process namespace of its own ends with the process that we started.
         return ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c",
                 'nbd-server -C "$1" && exec sleep infinity', "sh", str(config)]
+
+
+class Cluster(NbdServer):
+    """Two machines with the same storage, and an address that is on one of them at a time."""
+
+    ADDRESS = "192.0.2.5"
+
+    def __init__(self, exports=None, options=None):
+        self._machines = []
+        try:
+            for _ in range(2):
+                self._machines.append(Machine())
+            self._machines[0].take(self.ADDRESS)
+            super().__init__(exports, options, address=self.ADDRESS, port=10809,
+                             machine=self._machines[0])
+        except BaseException:
+            self._close_machines()
+            raise
+
+    def crash(self):
+        """The machine that serves says nothing any more, not even that it ends."""
+        self.machine.crash()
+        self.stop()
+
+    def take_over(self):
+        """After crash(): the other one does, and the one that crashed comes back idle."""
+        crashed, self.machine = self.machine, next(
+            other for other in self._machines if other is not self.machine)
+        self.machine.take(self.ADDRESS)
+        self.start()
+        crashed.restart()
+
+    def close(self):
+        super().close()
+        self._close_machines()
+
+    def _close_machines(self):
+        for machine in self._machines:
+            machine.close()
 
 
 @contextmanager
