@@ -130,9 +130,9 @@ class Machine:
     def swaps(self):
         return self.guest.run("cat /proc/swaps").output.splitlines()[1:]
 
-    def wait_swap(self, timeout=120):
+    def wait_swap(self, timeout=120, disk="/dev/ballast0"):
         until(self.swaps, timeout, "the swap", 0.5)
-        assert self.swaps()[0].startswith("/dev/ballast0 "), self.swaps()
+        assert self.swaps()[0].startswith(f"{disk} "), self.swaps()
 
     def swap_out(self):
         """Fill some of the swap, from a cgroup, so that systemd itself stays in memory."""
@@ -288,6 +288,36 @@ def test_network_manager(debs, suite, vm):
         assert "Failed" not in way_down and "timed out" not in way_down, way_down
         assert machine.booted() == "running"
         machine.wait_swap()
+
+
+@SLOW
+def test_raid(debs, suite, vm):
+    """Swap on md RAID 1 over the disks of two servers, as the manual has it."""
+    with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), export(), \
+            servers.NbdServer({"swap": 256 << 20}, port=10810):
+        machine = Machine(vm, suite, root)
+        guest = machine.boot()
+        machine.booted()
+        for name, port in (("a", 10809), ("b", 10810)):
+            guest.run(f"printf 'URI=nbd://{net.HOST4}:{port}/swap\nOPTIONS=deadline=10\n' > "
+                      f"/etc/ballast/{name}.conf")
+        guest.run("systemctl daemon-reload && systemctl start ballast@a ballast@b")
+        until(lambda: not guest.run("test -b /dev/ballast0 -a -b /dev/ballast1",
+                                    check=False).status, 60, "both disks")
+        print(guest.run("""set -e
+            mdadm --create /dev/md0 --level=1 --raid-devices=2 --run /dev/ballast0 /dev/ballast1
+            mdadm --detail --scan >> /etc/mdadm/mdadm.conf
+            mkswap /dev/md0
+            echo '/dev/md0 none swap nofail,_netdev 0 0' >> /etc/fstab
+            systemctl daemon-reload
+            swapon -a""", timeout=120).output)
+        machine.swap_out()
+        way_down = machine.reboot()
+        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+        assert machine.booted() == "running"
+        machine.wait_swap(disk="/dev/md0")
+        arrays = machine.guest.run("cat /proc/mdstat").output
+        assert "[UU]" in arrays, arrays
 
 
 @SLOW
