@@ -94,9 +94,25 @@ static ssize_t estimate_show(struct kobject *kobj, struct kobj_attribute *attr,
 }
 static struct kobj_attribute estimate_attr = __ATTR_RO(estimate);
 
-/* What an administrator wrote: a number of pages, or auto. Return: 0, or an errno */
-static int read_pages(const char *name, const struct kobj_attribute *attr,
-		      const char *buf, int *pages)
+/* Say why what an administrator wrote is refused; no control character of his is logged. */
+static __printf(4, 5) void refuse(const struct kobject *kobj,
+				  const struct kobj_attribute *attr,
+				  const char *buf, const char *format, ...)
+{
+	struct va_format why = { .fmt = format };
+	va_list args;
+
+	va_start(args, format);
+	why.va = &args;
+	pr_err("%s: %s=%*pE: %pV\n", kobject_name(kobj->parent),
+	       attr->attr.name, (int)min_t(size_t, strcspn(buf, "\n"), 64), buf, &why);
+	va_end(args);
+}
+
+/* What he wrote: a number of pages, or auto. Return: 0, or an errno */
+static int read_pages(const struct kobject *kobj,
+		      const struct kobj_attribute *attr, const char *buf,
+		      int *pages)
 {
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
@@ -104,8 +120,7 @@ static int read_pages(const char *name, const struct kobj_attribute *attr,
 	if (sysfs_streq(buf, "auto") ||
 	    (!kstrtoint(buf, 10, pages) && *pages >= 0))
 		return 0;
-	pr_err("%s: %s: is neither a number of pages nor auto\n", name,
-	       attr->attr.name);
+	refuse(kobj, attr, buf, "is neither a number of pages nor auto");
 	return -EINVAL;
 }
 
@@ -115,20 +130,17 @@ static ssize_t size_pages_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
 				size_t len)
 {
-	struct ballast_reserve *res = to_reserve(kobj);
-	const char *name = kobject_name(kobj->parent);
 	int pages, err;
 
-	err = read_pages(name, attr, buf, &pages);
+	err = read_pages(kobj, attr, buf, &pages);
 	if (err)
 		return err;
-	err = ballast_reserve_set_pages(res, pages);
+	err = ballast_reserve_set_pages(to_reserve(kobj), pages);
 	if (err == -EINVAL)
-		pr_err("%s: size_pages=%d: is over %lu pages, a tenth of memory\n",
-		       name, pages, ballast_reserve_max_pages());
+		refuse(kobj, attr, buf, "is over %lu pages, a tenth of memory",
+		       ballast_reserve_max_pages());
 	else if (err == -ENOMEM)
-		pr_err("%s: size_pages=%d: can't be had without reclaim\n",
-		       name, pages);
+		refuse(kobj, attr, buf, "can't be had without reclaim");
 	return err ?: len;
 }
 static struct kobj_attribute size_pages_attr = __ATTR_RW(size_pages);
@@ -146,11 +158,13 @@ static ssize_t packet_limit_store(struct kobject *kobj,
 		return -EPERM;
 	if (!sysfs_streq(buf, "auto") &&
 	    (kstrtouint(buf, 10, &packets) || !packets || packets > 1 << 20)) {
-		pr_err("%s: packet_limit: is neither a number from 1 to 1048576 nor auto\n",
-		       kobject_name(kobj->parent));
+		refuse(kobj, attr, buf,
+		       "is neither a number from 1 to 1048576 nor auto");
 		return -EINVAL;
 	}
 	err = ballast_reserve_set_packets(to_reserve(kobj), packets);
+	if (err == -ENOMEM)
+		refuse(kobj, attr, buf, "no memory for it");
 	return err ?: len;
 }
 static struct kobj_attribute packet_limit_attr = __ATTR_RW(packet_limit);
@@ -161,16 +175,17 @@ static ssize_t lend_below_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
 				size_t len)
 {
-	const char *name = kobject_name(kobj->parent);
 	int pages, err;
 
-	err = read_pages(name, attr, buf, &pages);
+	err = read_pages(kobj, attr, buf, &pages);
 	if (err)
 		return err;
 	err = ballast_reserve_set_lend_below(to_reserve(kobj), pages);
 	if (err == -EINVAL)
-		pr_err("%s: lend_below=%d: the machine has only %lu pages\n",
-		       name, pages, totalram_pages());
+		refuse(kobj, attr, buf, "the machine has only %lu pages",
+		       totalram_pages());
+	else if (err == -ENOMEM)
+		refuse(kobj, attr, buf, "no memory for it");
 	return err ?: len;
 }
 static struct kobj_attribute lend_below_attr = __ATTR_RW(lend_below);

@@ -484,18 +484,25 @@ int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
  * @res: the reserve
  * @packets: at least 1, or 0: as many as its users can have in flight
  *
- * Return: 0; -ENOMEM; -ENODEV; what restart_syscall() returns
+ * Return: 0; -ENOMEM, and it is sized as before; -ENODEV; what
+ * restart_syscall() returns
  */
 int ballast_reserve_set_packets(struct ballast_reserve *res,
 				unsigned int packets)
 {
+	unsigned int was;
 	int err = -ENODEV;
 
 	if (!mutex_trylock(&reserves_mutex))
 		return restart_syscall();
 	if (res->dev) {
+		was = res->fixed_packets;
 		res->fixed_packets = packets;
 		err = reserve_resize(res);
+		if (err) {
+			res->fixed_packets = was;
+			reserve_resize(res);
+		}
 	}
 	mutex_unlock(&reserves_mutex);
 	return err;
@@ -506,20 +513,25 @@ int ballast_reserve_set_packets(struct ballast_reserve *res,
  * @res: the reserve
  * @pages: of headroom, or BALLAST_RESERVE_AUTO
  *
- * Return: 0; -EINVAL: more than the memory has; -ENODEV; what
- * restart_syscall() returns
+ * Return: 0; -EINVAL: more than the memory has; -ENOMEM, and it is as before;
+ * -ENODEV; what restart_syscall() returns
  */
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages)
 {
-	int err = -ENODEV;
+	int was, err = -ENODEV;
 
 	if (pages > 0 && pages > totalram_pages())
 		return -EINVAL;
 	if (!mutex_trylock(&reserves_mutex))
 		return restart_syscall();
 	if (res->dev) {
+		was = res->fixed_lend_below;
 		res->fixed_lend_below = pages;
 		err = reserve_resize(res);
+		if (err) {
+			res->fixed_lend_below = was;
+			reserve_resize(res);
+		}
 	}
 	mutex_unlock(&reserves_mutex);
 	return err;
