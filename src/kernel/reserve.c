@@ -448,6 +448,32 @@ void ballast_reserve_put(struct ballast_reserve *res,
 	ballast_reserve_unref(res);
 }
 
+/*
+ * Another size by one of res->fixed_*, or the former value and size. For
+ * sysfs, whose files the holder of the mutex may be removing.
+ */
+static int reserve_set(struct ballast_reserve *res, int *fixed, int value,
+		       bool fill)
+{
+	int was, err = -ENODEV;
+
+	if (!mutex_trylock(&reserves_mutex))
+		return restart_syscall();
+	if (res->dev) {
+		was = *fixed;
+		*fixed = value;
+		err = reserve_resize(res);
+		if (!err && fill)
+			err = ballast_reserve_fill(res);
+		if (err) {
+			*fixed = was;
+			reserve_resize(res);
+		}
+	}
+	mutex_unlock(&reserves_mutex);
+	return err;
+}
+
 /**
  * ballast_reserve_set_pages - give the reserve a size
  * @res: the reserve
@@ -459,24 +485,9 @@ void ballast_reserve_put(struct ballast_reserve *res,
  */
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
 {
-	int was, err = -ENODEV;
-
 	if (pages > 0 && pages > ballast_reserve_max_pages())
 		return -EINVAL;
-	/* For sysfs, whose files the holder of the mutex may be removing. */
-	if (!mutex_trylock(&reserves_mutex))
-		return restart_syscall();
-	if (res->dev) {
-		was = res->fixed_pages;
-		res->fixed_pages = pages;
-		err = reserve_resize(res) ?: ballast_reserve_fill(res);
-		if (err) {
-			res->fixed_pages = was;
-			reserve_resize(res);
-		}
-	}
-	mutex_unlock(&reserves_mutex);
-	return err;
+	return reserve_set(res, &res->fixed_pages, pages, true);
 }
 
 /**
@@ -487,25 +498,9 @@ int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
  * Return: 0; -ENOMEM, and it is sized as before; -ENODEV; what
  * restart_syscall() returns
  */
-int ballast_reserve_set_packets(struct ballast_reserve *res,
-				unsigned int packets)
+int ballast_reserve_set_packets(struct ballast_reserve *res, int packets)
 {
-	unsigned int was;
-	int err = -ENODEV;
-
-	if (!mutex_trylock(&reserves_mutex))
-		return restart_syscall();
-	if (res->dev) {
-		was = res->fixed_packets;
-		res->fixed_packets = packets;
-		err = reserve_resize(res);
-		if (err) {
-			res->fixed_packets = was;
-			reserve_resize(res);
-		}
-	}
-	mutex_unlock(&reserves_mutex);
-	return err;
+	return reserve_set(res, &res->fixed_packets, packets, false);
 }
 
 /**
@@ -518,23 +513,9 @@ int ballast_reserve_set_packets(struct ballast_reserve *res,
  */
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages)
 {
-	int was, err = -ENODEV;
-
 	if (pages > 0 && pages > totalram_pages())
 		return -EINVAL;
-	if (!mutex_trylock(&reserves_mutex))
-		return restart_syscall();
-	if (res->dev) {
-		was = res->fixed_lend_below;
-		res->fixed_lend_below = pages;
-		err = reserve_resize(res);
-		if (err) {
-			res->fixed_lend_below = was;
-			reserve_resize(res);
-		}
-	}
-	mutex_unlock(&reserves_mutex);
-	return err;
+	return reserve_set(res, &res->fixed_lend_below, pages, false);
 }
 
 /* The calculation of the size, in words and figures; for sysfs. */

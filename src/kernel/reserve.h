@@ -133,7 +133,7 @@ struct ballast_reserve {
 	struct net_device *dev;
 	struct list_head demands;
 	int fixed_pages;
-	unsigned int fixed_packets;
+	int fixed_packets;
 	int fixed_lend_below;
 	unsigned int packets;
 	unsigned int frame;
@@ -186,8 +186,7 @@ int ballast_reserve_fill(struct ballast_reserve *res);
 void ballast_reserve_unref(struct ballast_reserve *res);
 unsigned int ballast_reserve_generation(void);
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages);
-int ballast_reserve_set_packets(struct ballast_reserve *res,
-				unsigned int packets);
+int ballast_reserve_set_packets(struct ballast_reserve *res, int packets);
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages);
 unsigned long ballast_reserve_max_pages(void);
 ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf);
