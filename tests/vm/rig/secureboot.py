@@ -78,7 +78,8 @@ class Firmware:
             f"linux /vmlinuz {command_line}\ninitrd /initrd\nboot\n")
         shim = self._image.root / "usr/lib/shim"
         grub = self._image.root / "usr/lib/grub/x86_64-efi-signed"
-        subprocess.run(["mformat", "-i", self._partition, "-C", "-T", str(256 << 11), "::"], check=True)
+        subprocess.run(["mformat", "-i", self._partition, "-C", "-T", str(256 << 11), "::"],
+                       check=True)
         subprocess.run(["mmd", "-i", self._partition, "EFI", "EFI/BOOT", "EFI/debian"], check=True)
         for source, target in (
                 (shim / "shimx64.efi.signed", "EFI/BOOT/BOOTX64.EFI"),
