@@ -21,7 +21,7 @@ from rig.servers import NbdServer  # noqa: E402
 from rig.wait import until  # noqa: E402
 
 SUITE = "bookworm"
-SOURCES = ("src/kernel", "Kbuild", "Makefile")
+SOURCES = ("include", "src/kernel", "Kbuild", "Makefile", "dkms.conf")
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
            "failover", "net_failover", "virtio_net")
 BOOT = 240      # seconds, at most: emulated, and on a machine that does other things

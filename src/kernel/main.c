@@ -5,15 +5,12 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
-#include "attach.h"
-#include "disk.h"
-#include "guard.h"
+#include "disk/attach.h"
+#include "disk/disk.h"
+#include "reserve/guard.h"
 #include "objects.h"
-#include "path.h"
-#include "reserve.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
+#include "reserve/path.h"
+#include "reserve/reserve.h"
 
 static int __init ballast_init(void)
 {
@@ -57,4 +54,4 @@ module_exit(ballast_exit);
 MODULE_DESCRIPTION("Network block device to swap to without locking up");
 MODULE_AUTHOR("The ballast authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(BALLAST_VERSION);

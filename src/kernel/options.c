@@ -15,8 +15,6 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 
-#include "wire.h"
-
 const char ballast_options_usage[] =
 	"server=ADDRESS[:PORT] [OPTION=VALUE ...]\n"
 	"  server=192.0.2.10:10809   IPv4 address of the NBD server\n"
@@ -116,7 +114,7 @@ static int parse_export(struct ballast_options *opts, char *value, char *why)
 {
 	opts->export = value;
 	opts->export_len = strlen(value);
-	if (opts->export_len > NBD_MAX_STRING)
+	if (opts->export_len > BALLAST_MAX_EXPORT)
 		return bad(why, -ENAMETOOLONG, "export", value,
 			   "is longer than the 4096 bytes that NBD allows");
 	return 0;

@@ -8,17 +8,9 @@
 
 #include <linux/types.h>
 
-#define BALLAST_DEFAULT_PORT		10809
-#define BALLAST_MAX_CONNECTIONS		64
-#define BALLAST_DEFAULT_QUEUE_DEPTH	128
-#define BALLAST_MAX_QUEUE_DEPTH		1024
-#define BALLAST_MAX_INDEX		((1 << 20) - 1)
-#define BALLAST_MAX_SECONDS		86400
-#define BALLAST_MAX_HOST		64	/* bytes, the NUL included */
+#include <ballast/limits.h>
+
 #define BALLAST_WHY_LEN			160
-#define BALLAST_MAX_RESERVE		(1 << 28)	/* pages */
-#define BALLAST_MAX_ALLOW		16
-#define BALLAST_RESERVE_AUTO		(-1)
 
 /**
  * struct ballast_allow - what passes beside block I/O, within a budget

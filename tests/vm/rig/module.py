@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from rig import host, image as images  # noqa: E402
 
 # What ballast.ko is made from; a test or a document changes nothing in it.
-SOURCES = ("src/kernel", "Kbuild", "Makefile")
+SOURCES = ("include", "src/kernel", "Kbuild", "Makefile", "dkms.conf")
 
 # In the build root: only /dev and a scratch /tmp, and the source at /mnt.
 IN_ROOT = """

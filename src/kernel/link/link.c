@@ -19,8 +19,8 @@
 #include "cmd.h"
 #include "compat.h"
 #include "reply.h"
-#include "tcpmem.h"
-#include "trace.h"
+#include "reserve/tcpmem.h"
+#include <trace/events/ballast.h>
 
 /* How long one message of the negotiation may take to come. */
 #define LINK_TIMEOUT		(10 * HZ)

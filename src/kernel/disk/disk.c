@@ -13,11 +13,11 @@
 #include <linux/slab.h>
 #include <net/net_namespace.h>
 
-#include "cmd.h"
+#include "link/cmd.h"
 #include "compat.h"
 #include "objects.h"
-#include "reconnect.h"
-#include "reserve.h"
+#include "link/reconnect.h"
+#include "reserve/reserve.h"
 #include "sysfs.h"
 
 /*

@@ -13,7 +13,7 @@
 #include <linux/socket.h>
 #include <linux/wait.h>
 
-#include "link.h"
+#include "link/link.h"
 #include "options.h"
 
 struct task_struct;

@@ -28,7 +28,7 @@
 #include <linux/uio.h>
 #include <linux/wait.h>
 
-#include "path.h"
+#include "reserve/path.h"
 #include "wire.h"
 
 struct ballast_link;

@@ -16,7 +16,7 @@
 
 #include "compat.h"
 #include "disk.h"
-#include "guard.h"
+#include "reserve/guard.h"
 #include "options.h"
 
 static ssize_t attach_show(const struct class *class,

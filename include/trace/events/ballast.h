@@ -7,15 +7,15 @@
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ballast
 
-#if !defined(BALLAST_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
-#define BALLAST_TRACE_H
+#if !defined(_TRACE_BALLAST_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_BALLAST_H
 
 #include <linux/blk-mq.h>
 #include <linux/tracepoint.h>
 
-#include "compat.h"
-#include "link.h"
-#include "wire.h"
+#include <ballast/nbd.h>
+
+struct ballast_cmd;
 
 #define show_ballast_type(type)                          \
 	__print_symbolic(type,                           \
@@ -72,10 +72,6 @@ TRACE_EVENT(ballast_rq_answered,
 		  show_ballast_type(__entry->type), __entry->error)
 );
 
-#endif /* BALLAST_TRACE_H */
+#endif /* _TRACE_BALLAST_H */
 
-#undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH .
-#undef TRACE_INCLUDE_FILE
-#define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>

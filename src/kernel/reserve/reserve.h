@@ -24,8 +24,6 @@
 
 #include "options.h"
 
-#define BALLAST_MIN_PACKETS	50	/* the default of the 2005 design */
-
 /* Why a packet was dropped while the reserve was in use. */
 enum ballast_drop {
 	BALLAST_DROP_OTHER_SOCKET,	/* TCP that is not for block I/O */

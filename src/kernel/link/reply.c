@@ -14,7 +14,7 @@
 #include "cmd.h"
 #include "compat.h"
 #include "link.h"
-#include "trace.h"
+#include <trace/events/ballast.h>
 
 static void rx_expect_header(struct ballast_rx *rx)
 {

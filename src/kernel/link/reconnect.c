@@ -18,7 +18,7 @@
 
 #include "cmd.h"
 #include "compat.h"
-#include "disk.h"
+#include "disk/disk.h"
 #include "handshake.h"
 #include "link.h"
 
