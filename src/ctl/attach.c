@@ -19,6 +19,7 @@
 #include "out.h"
 #include "program.h"
 #include "swaps.h"
+#include "sysfs.h"
 #include "uri.h"
 
 const char help_attach[] =
@@ -31,8 +32,10 @@ const char help_attach[] =
 	"                     holds anything else is refused\n"
 	"  --priority N       of the swap, 0 to 32767\n"
 	"  index=N            attach as /dev/ballastN (default: the lowest free)\n"
-	"  connections=N      TCP connections, 1 to 64 (default 1)\n"
-	"  queue_depth=N      requests in flight for each, 1 to 1024 (default 128)\n"
+	"  connections=N      TCP connections, 1 to " LIMIT_TEXT(BALLAST_MAX_CONNECTIONS)
+	" (default " LIMIT_TEXT(BALLAST_DEFAULT_CONNECTIONS) ")\n"
+	"  queue_depth=N      requests in flight for each, 1 to " LIMIT_TEXT(BALLAST_MAX_QUEUE_DEPTH)
+	" (default " LIMIT_TEXT(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
 	"  timeout=SECONDS    make a connection anew that leaves a request unanswered\n"
 	"  deadline=SECONDS   fail I/O when there is no connection for this long\n"
 	"  readonly           refuse writes\n"
@@ -40,7 +43,6 @@ const char help_attach[] =
 	"  filter=on|off      drop unrelated packets while that is in use\n"
 	"  allow=tcp:22,...   ports that pass all the same\n";
 
-#define MAX_INDEX 1048575
 #define INDEX_TRIES 64
 
 struct attach {
@@ -74,7 +76,7 @@ static int check_together(const struct attach *attach, const char *uri)
 	if (attach->priority >= 0 && !attach->swap)
 		return usage_error("--priority: is of no use without --swap");
 	if (attach->options.readonly && attach->swap)
-		return usage_error("readonly: --swap needs to write");
+		return usage_error(BALLAST_OPT_READONLY ": --swap needs to write");
 	return FINE;
 }
 
@@ -121,12 +123,12 @@ static int load_module(void)
 {
 	static char *const modprobe[] = { "modprobe", "ballast", NULL };
 
-	if (file_exists("/sys/class/ballast"))
+	if (file_exists(SYSFS_CLASS))
 		return FINE;
 	if (program_run(modprobe))
 		return not_loaded();
-	if (!file_exists("/sys/class/ballast"))
-		return failure("the module was loaded, but /sys/class/ballast is not there");
+	if (!file_exists(SYSFS_CLASS))
+		return failure("the module was loaded, but " SYSFS_CLASS " is not there");
 	out("the module ballast was loaded\n");
 	return out_flush();
 }
@@ -139,11 +141,13 @@ static int try_index(struct attach *attach, long index)
 
 	snprintf(attach->disk, sizeof(attach->disk), "ballast%ld", index);
 	len = snprintf(words, sizeof(words),
-		       "server=%s export=\"%s\" index=%ld%s", attach->address,
-		       attach->uri.export, index, attach->options.words);
+		       BALLAST_OPT_SERVER "=%s " BALLAST_OPT_EXPORT "=\"%s\" "
+		       BALLAST_OPT_INDEX "=%ld%s",
+		       attach->address, attach->uri.export, index,
+		       attach->options.words);
 	if (len < 0 || (size_t)len >= sizeof(words))
 		return -E2BIG;
-	return file_write(words, "/sys/class/ballast/attach");
+	return file_write(words, SYSFS_ATTACH);
 }
 
 /*
@@ -157,7 +161,7 @@ static int try_address(struct attach *attach)
 
 	if (attach->options.has_index)
 		return try_index(attach, attach->options.index);
-	for (index = 0; index <= MAX_INDEX && tries; index++) {
+	for (index = 0; index <= BALLAST_MAX_INDEX && tries; index++) {
 		if (file_exists("/sys/block/ballast%ld", index))
 			continue;
 		err = try_index(attach, index);

@@ -17,6 +17,7 @@
 #include "files.h"
 #include "out.h"
 #include "swaps.h"
+#include "sysfs.h"
 
 const char help_detach[] =
 	"Usage: ballastctl detach [--swapoff] [--force] DISK\n"
@@ -37,7 +38,8 @@ int detach_write(const char *disk, const char *how)
 	int err, tries = BUSY_TRIES;
 
 	for (;;) {
-		err = file_write(how, "/sys/block/%s/ballast/detach", disk);
+		err = file_write(how, SYSFS_DISK "/" BALLAST_FILE_DETACH,
+				 disk);
 		if (err != -EBUSY || !--tries)
 			return err;
 		nanosleep(&pause, NULL);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "sysfs.h"
 
 /* A text's size, or a number, whose size is 0; stat is read apart. */
 static const struct field {
@@ -19,17 +20,18 @@ static const struct field {
 	size_t offset;
 	size_t size;
 } fields[] = {
+#define OURS(_file) "ballast/" _file
 #define TEXT(_file, _member)                          \
 	{ _file, offsetof(struct disk, _member),      \
 	  sizeof(((struct disk *)0)->_member) }
 #define NUMBER(_file, _member) { _file, offsetof(struct disk, _member), 0 }
-	TEXT("ballast/server", server),
-	TEXT("ballast/export", export),
-	TEXT("ballast/state", state),
-	TEXT("ballast/interface", interface),
-	NUMBER("ballast/connections", connections),
-	NUMBER("ballast/inflight", inflight),
-	NUMBER("ballast/reconnects", reconnects),
+	TEXT(OURS(BALLAST_FILE_SERVER), server),
+	TEXT(OURS(BALLAST_FILE_EXPORT), export),
+	TEXT(OURS(BALLAST_FILE_STATE), state),
+	TEXT(OURS(BALLAST_FILE_INTERFACE), interface),
+	NUMBER(OURS(BALLAST_FILE_CONNECTIONS), connections),
+	NUMBER(OURS(BALLAST_FILE_INFLIGHT), inflight),
+	NUMBER(OURS(BALLAST_FILE_RECONNECTS), reconnects),
 	NUMBER("size", sectors),
 	NUMBER("ro", readonly),
 };
@@ -42,7 +44,7 @@ _Static_assert(sizeof(((struct disk *)0)->fds) / sizeof(int) == STAT + 1,
 bool disk_exists(const char *name)
 {
 	return file_is_name(name, DISK_NAME_LEN) &&
-	       file_exists("/sys/block/%s/ballast", name);
+	       file_exists(SYSFS_DISK, name);
 }
 
 int disk_open(struct disk *disk, const char *name)

@@ -4,8 +4,11 @@
 
 #include <stdbool.h>
 
+#include <ballast/limits.h>
+
 #define DISK_NAME_LEN 32
-#define DISK_EXPORT_LEN 4097
+#define DISK_SERVER_LEN (BALLAST_MAX_HOST + sizeof("[]:65535"))
+#define DISK_EXPORT_LEN (BALLAST_MAX_EXPORT + 1)
 
 enum disk_direction { DISK_READ, DISK_WRITTEN };
 
@@ -22,7 +25,7 @@ struct disk_stat {
 struct disk {
 	char name[DISK_NAME_LEN];
 	int fds[10];
-	char server[64];
+	char server[DISK_SERVER_LEN];
 	char export[DISK_EXPORT_LEN];
 	char state[16];
 	char interface[16];

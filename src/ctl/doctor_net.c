@@ -15,6 +15,7 @@
 #include "files.h"
 #include "interface.h"
 #include "netdisk.h"
+#include "sysfs.h"
 
 static const char *on_off(bool on)
 {
@@ -98,7 +99,7 @@ static void check_ring(const struct interface *nic)
 		nic->rx_queues, ring, buffer_bytes(nic) / 1024, pages,
 		nic->size_pages);
 	why(f, "What ballast lends the driver for a refill may be used up before the rings are full, and before an answer is in them.");
-	command(f, "echo %ld > /sys/class/net/%s/ballast/size_pages", pages,
+	command(f, "echo %ld > " SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES, pages,
 		nic->name);
 	command(f, "ethtool -G %s rx %u   # or smaller rings", nic->name,
 		ring > 256 ? 256 : ring / 2);
@@ -120,10 +121,10 @@ static void check_refill(const struct interface *nic)
 	figures(f, "Driver %s: GFP_ATOMIC without __GFP_MEMALLOC.", nic->driver);
 	why(f, "Under 3/8 of the min watermark it gets nothing, however much the kernel has set aside. Its ring runs empty, and with it the swap disk.");
 	if (nic->reserve)
-		command(f, "echo auto > /sys/class/net/%s/ballast/size_pages",
+		command(f, "echo auto > " SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES,
 			nic->name);
 	else
-		command(f, "modprobe ballast && echo %s > /sys/class/ballast/guard",
+		command(f, "modprobe ballast && echo %s > " SYSFS_GUARD,
 			nic->name);
 }
 

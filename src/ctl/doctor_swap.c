@@ -8,6 +8,7 @@
 #include "files.h"
 #include "interface.h"
 #include "netdisk.h"
+#include "sysfs.h"
 
 /* Its server has to be fed by the memory that it is to free. */
 static void check_server(const struct netdisk *disk)
@@ -45,7 +46,7 @@ static void check_guard(const struct netdisk *disk)
 	command(f, "modprobe ballast");
 	nr = interfaces_find(interfaces, INTERFACE_MAX);
 	for (i = 0; i < nr; i++)
-		command(f, "echo %s > /sys/class/ballast/guard%s",
+		command(f, "echo %s > " SYSFS_GUARD "%s",
 			interfaces[i].name,
 			nr > 1 ? "   # if the server is behind it" : "");
 }

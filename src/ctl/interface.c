@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "sysfs.h"
 
 static void read_driver(struct interface *interface)
 {
@@ -62,7 +63,7 @@ static bool is_up(const char *name)
 static bool is_physical(const char *name)
 {
 	return file_exists("/sys/class/net/%s/device", name) ||
-	       file_exists("/sys/class/net/%s/ballast", name);
+	       file_exists(SYSFS_NIC, name);
 }
 
 static void read_interface(struct interface *interface, const char *name)
@@ -70,7 +71,7 @@ static void read_interface(struct interface *interface, const char *name)
 	memset(interface, 0, sizeof(*interface));
 	snprintf(interface->name, sizeof(interface->name), "%.15s", name);
 	interface->reserve = !file_number(&interface->size_pages,
-					  "/sys/class/net/%s/ballast/size_pages",
+					  SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES,
 					  name);
 	if (file_number(&interface->mtu, "/sys/class/net/%s/mtu", name))
 		interface->mtu = 1500;
@@ -104,5 +105,5 @@ bool interfaces_guarded(void)
 {
 	char text[64];
 
-	return file_value(text, sizeof(text), "/sys/class/ballast/guard") > 0;
+	return file_value(text, sizeof(text), SYSFS_GUARD) > 0;
 }

@@ -13,6 +13,7 @@
 #include "out.h"
 #include "reserve.h"
 #include "swaps.h"
+#include "sysfs.h"
 
 const char help_metrics[] =
 	"Usage: ballastctl metrics\n"
@@ -330,7 +331,7 @@ static void reserve_drops(void)
 			out("ballast_reserve_dropped_packets_total{interface=\"");
 			label_value(reserve->name);
 			out("\",reason=\"%s\"} %lld\n",
-			    reserve_files[i] + sizeof("rx_dropped"),
+			    reserve_reason_word(i),
 			    reserve->value[i]);
 		}
 	}
@@ -364,7 +365,7 @@ int cmd_metrics(int argc, char **argv)
 	if (no_memory) /* to Prometheus a disk that is left out is a disk that is gone */
 		return failure("metrics: no memory for all disks and interfaces");
 	head("up", "gauge", "1 where the module is loaded.");
-	out("ballast_up %d\n", file_exists("/sys/class/ballast"));
+	out("ballast_up %d\n", file_exists(SYSFS_CLASS));
 	disk_infos();
 	disk_numbers();
 	disk_io();

@@ -14,8 +14,8 @@
 #include "addresses.h"
 #include "disk.h"
 #include "files.h"
+#include "sysfs.h"
 
-#define NBD_PORT	10809
 #define DEPTH		8	/* of what is stacked upon each other */
 
 const char *netdisk_kind_name(enum netdisk_kind kind)
@@ -75,7 +75,7 @@ static bool is_name(const char *name, const char *prefix)
 static void read_ballast(struct netdisk *disk)
 {
 	file_value(disk->server, sizeof(disk->server),
-		   "/sys/block/%s/ballast/server", disk->name);
+		   SYSFS_DISK "/" BALLAST_FILE_SERVER, disk->name);
 	strip_port(disk->server);
 }
 
@@ -91,7 +91,7 @@ static void read_nbd(struct netdisk *disk)
 	if (file_number(&pid, "/sys/block/%s/pid", disk->name))
 		return;
 	if (!address_of_peer(pid, 0, disk->server, sizeof(disk->server)))
-		address_of_peer(0, NBD_PORT, disk->server,
+		address_of_peer(0, BALLAST_DEFAULT_PORT, disk->server,
 				sizeof(disk->server));
 }
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sysfs.h"
+
 struct kind {
 	const char *name;
 	/* NULL, or what is wrong with the value, maybe in @why. */
@@ -47,11 +49,12 @@ static const char *check_reserve(const struct kind *kind, const char *value,
 {
 	long number;
 
-	(void)why, (void)size;
 	if (!strcmp(value, "auto") ||
 	    is_number(value, kind->min, kind->max, &number))
 		return NULL;
-	return "is neither a number of pages nor auto";
+	snprintf(why, size, "is neither auto nor a number of pages from %ld to %ld",
+		 kind->min, kind->max);
+	return why;
 }
 
 static const char *check_filter(const struct kind *kind, const char *value,
@@ -76,39 +79,43 @@ static const char *check_allow(const struct kind *kind, const char *value,
 		if ((strncmp(entry, "tcp:", 4) && strncmp(entry, "udp:", 4)) ||
 		    !is_number(entry + 4, kind->min, kind->max, &port))
 			return "is not of the form tcp:22,udp:123";
-		if (++entries > 16)
-			return "has more than 16 entries";
+		if (++entries > BALLAST_MAX_ALLOW)
+			return "has more than " LIMIT_TEXT(BALLAST_MAX_ALLOW) " entries";
 	}
 	return NULL;
 }
 
 static const struct kind kinds[] = {
-	{ "index", check_number, 0, 1048575 },
-	{ "connections", check_number, 1, 64 },
-	{ "queue_depth", check_number, 1, 1024 },
-	{ "timeout", check_number, 0, 86400 },
-	{ "deadline", check_number, 0, 86400 },
-	{ "readonly", NULL, 0, 0 },	/* takes no value */
-	{ "reserve", check_reserve, 0, 2147483647 },
-	{ "filter", check_filter, 0, 0 },
-	{ "allow", check_allow, 1, 65535 },
+	{ BALLAST_OPT_INDEX, check_number, 0, BALLAST_MAX_INDEX },
+	{ BALLAST_OPT_CONNECTIONS, check_number, 1, BALLAST_MAX_CONNECTIONS },
+	{ BALLAST_OPT_QUEUE_DEPTH, check_number, 1, BALLAST_MAX_QUEUE_DEPTH },
+	{ BALLAST_OPT_TIMEOUT, check_number, 0, BALLAST_MAX_SECONDS },
+	{ BALLAST_OPT_DEADLINE, check_number, 0, BALLAST_MAX_SECONDS },
+	{ BALLAST_OPT_READONLY, NULL, 0, 0 },	/* takes no value */
+	{ BALLAST_OPT_RESERVE, check_reserve, 0, BALLAST_MAX_RESERVE },
+	{ BALLAST_OPT_FILTER, check_filter, 0, 0 },
+	{ BALLAST_OPT_ALLOW, check_allow, 1, 65535 },	/* ports */
 };
+
+static bool is_word(const char *word, size_t len, const char *name)
+{
+	return strlen(name) == len && !memcmp(name, word, len);
+}
 
 static const struct kind *find(const char *word, size_t len)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (strlen(kinds[i].name) == len &&
-		    !memcmp(kinds[i].name, word, len))
+		if (is_word(word, len, kinds[i].name))
 			return &kinds[i];
 	return NULL;
 }
 
 static int refuse_unknown(const char *word, size_t len)
 {
-	if ((len == 6 && !memcmp(word, "server", len)) ||
-	    (len == 6 && !memcmp(word, "export", len)))
+	if (is_word(word, len, BALLAST_OPT_SERVER) ||
+	    is_word(word, len, BALLAST_OPT_EXPORT))
 		return usage_error("%.200s: is part of the URI", word);
 	return usage_error("%.200s: no such option; see ballastctl attach --help",
 			   word);
@@ -119,7 +126,7 @@ int options_add(struct options *options, const char *word)
 	const char *value = strchrnul(word, '='), *problem;
 	const struct kind *kind = find(word, value - word);
 	size_t used = strlen(options->words);
-	char why[64];
+	char why[80];
 	int len;
 
 	if (!kind)
@@ -138,7 +145,7 @@ int options_add(struct options *options, const char *word)
 	} else {
 		options->readonly = true;
 	}
-	if (!strcmp(kind->name, "index")) {
+	if (!strcmp(kind->name, BALLAST_OPT_INDEX)) {
 		options->has_index = true;
 		options->index = atol(value);
 		return FINE;

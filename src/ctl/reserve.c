@@ -11,28 +11,29 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "sysfs.h"
 
 const char *const reserve_files[RESERVE_NR_FIELDS] = {
-	[RESERVE_SIZE] = "size_pages",
-	[RESERVE_AVAILABLE] = "available_pages",
-	[RESERVE_LENT] = "lent_pages",
-	[RESERVE_PACKET_LIMIT] = "packet_limit",
-	[RESERVE_LEND_BELOW] = "lend_below",
-	[RESERVE_IN_USE] = "in_use",
-	[RESERVE_ACTIVATIONS] = "activations",
-	[RESERVE_IN_USE_MS] = "in_use_ms",
-	[RESERVE_KEPT] = "rx_kept",
-	[RESERVE_ALLOWED] = "rx_allowed",
-	[RESERVE_DROPPED] = "rx_dropped",
-	[RESERVE_DROPPED_BYTES] = "rx_dropped_bytes",
-	[RESERVE_DROPPED_OTHER_SOCKET] = "rx_dropped_other_socket",
-	[RESERVE_DROPPED_PROTOCOL] = "rx_dropped_protocol",
-	[RESERVE_DROPPED_FRAGMENT] = "rx_dropped_fragment",
-	[RESERVE_DROPPED_BUDGET] = "rx_dropped_budget",
-	[RESERVE_DROPPED_MALFORMED] = "rx_dropped_malformed",
-	[RESERVE_LENDS] = "lends",
-	[RESERVE_REFILLS] = "refills",
-	[RESERVE_RESCUES] = "rescues",
+	[RESERVE_SIZE] = BALLAST_FILE_SIZE_PAGES,
+	[RESERVE_AVAILABLE] = BALLAST_FILE_AVAILABLE_PAGES,
+	[RESERVE_LENT] = BALLAST_FILE_LENT_PAGES,
+	[RESERVE_PACKET_LIMIT] = BALLAST_FILE_PACKET_LIMIT,
+	[RESERVE_LEND_BELOW] = BALLAST_FILE_LEND_BELOW,
+	[RESERVE_IN_USE] = BALLAST_FILE_IN_USE,
+	[RESERVE_ACTIVATIONS] = BALLAST_FILE_ACTIVATIONS,
+	[RESERVE_IN_USE_MS] = BALLAST_FILE_IN_USE_MS,
+	[RESERVE_KEPT] = BALLAST_FILE_RX_KEPT,
+	[RESERVE_ALLOWED] = BALLAST_FILE_RX_ALLOWED,
+	[RESERVE_DROPPED] = BALLAST_FILE_RX_DROPPED,
+	[RESERVE_DROPPED_BYTES] = BALLAST_FILE_RX_DROPPED_BYTES,
+	[RESERVE_DROPPED_OTHER_SOCKET] = BALLAST_FILE_RX_DROPPED_SOCKET,
+	[RESERVE_DROPPED_PROTOCOL] = BALLAST_FILE_RX_DROPPED_PROTO,
+	[RESERVE_DROPPED_FRAGMENT] = BALLAST_FILE_RX_DROPPED_FRAG,
+	[RESERVE_DROPPED_BUDGET] = BALLAST_FILE_RX_DROPPED_BUDGET,
+	[RESERVE_DROPPED_MALFORMED] = BALLAST_FILE_RX_DROPPED_BAD,
+	[RESERVE_LENDS] = BALLAST_FILE_LENDS,
+	[RESERVE_REFILLS] = BALLAST_FILE_REFILLS,
+	[RESERVE_RESCUES] = BALLAST_FILE_RESCUES,
 };
 
 const char *reserve_reason(enum reserve_field field)
@@ -44,10 +45,15 @@ const char *reserve_reason(enum reserve_field field)
 	return reasons[field - RESERVE_DROPPED_FIRST];
 }
 
+const char *reserve_reason_word(enum reserve_field field)
+{
+	return reserve_files[field] + sizeof(BALLAST_FILE_RX_DROPPED);
+}
+
 bool reserve_exists(const char *name)
 {
 	return file_is_name(name, RESERVE_NAME_LEN) &&
-	       file_exists("/sys/class/net/%s/ballast", name);
+	       file_exists(SYSFS_NIC, name);
 }
 
 int reserve_open(struct reserve *reserve, const char *name)
@@ -61,8 +67,7 @@ int reserve_open(struct reserve *reserve, const char *name)
 		return -ENODEV;
 	strcpy(reserve->name, name);
 	for (i = 0; i < RESERVE_NR_FIELDS; i++) {
-		fd = file_open("/sys/class/net/%s/ballast/%s", name,
-			       reserve_files[i]);
+		fd = file_open(SYSFS_NIC "/%s", name, reserve_files[i]);
 		reserve->fds[i] = fd;
 		if (fd < 0) {
 			reserve_close(reserve);

@@ -37,6 +37,8 @@ extern const char *const reserve_files[RESERVE_NR_FIELDS];
 
 /* A reason to drop in words: "other socket". */
 const char *reserve_reason(enum reserve_field field);
+/* The same as one word, the end of the file's name: "other_socket". */
+const char *reserve_reason_word(enum reserve_field field);
 
 /* The files stay open from reserve_open to reserve_close. */
 struct reserve {

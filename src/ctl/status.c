@@ -13,6 +13,7 @@
 #include "out.h"
 #include "reserve.h"
 #include "swaps.h"
+#include "sysfs.h"
 
 const char help_status[] =
 	"Usage: ballastctl status [DISK|INTERFACE] [--json]\n"
@@ -70,13 +71,13 @@ static void json_disk(const struct disk *disk, const struct swap *swap)
 
 	json_begin(NULL, '{');
 	json_text("name", disk->name);
-	json_text("server", disk->server);
-	json_text("export", disk->export);
-	json_text("state", disk->state);
-	json_text("interface", disk->interface);
-	json_number("connections", disk->connections);
-	json_number("inflight", disk->inflight);
-	json_number("reconnects", disk->reconnects);
+	json_text(BALLAST_FILE_SERVER, disk->server);
+	json_text(BALLAST_FILE_EXPORT, disk->export);
+	json_text(BALLAST_FILE_STATE, disk->state);
+	json_text(BALLAST_FILE_INTERFACE, disk->interface);
+	json_number(BALLAST_FILE_CONNECTIONS, disk->connections);
+	json_number(BALLAST_FILE_INFLIGHT, disk->inflight);
+	json_number(BALLAST_FILE_RECONNECTS, disk->reconnects);
 	json_number("size_bytes", disk->sectors * 512);
 	json_bool("readonly", disk->readonly);
 	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
@@ -181,7 +182,7 @@ static void show_guard(void)
 {
 	char names[4096], *rest = names, *name;
 
-	file_read(names, sizeof(names), "/sys/class/ballast/guard");
+	file_read(names, sizeof(names), SYSFS_GUARD);
 	if (as_json)
 		json_begin("guarded", '[');
 	else if (*names)
@@ -227,9 +228,9 @@ static void show(const char *disk, const char *interface)
 
 	if (as_json) {
 		json_begin(NULL, '{');
-		json_bool("loaded", file_exists("/sys/class/ballast"));
+		json_bool("loaded", file_exists(SYSFS_CLASS));
 		json_begin("disks", '[');
-	} else if (all && !file_exists("/sys/class/ballast")) {
+	} else if (all && !file_exists(SYSFS_CLASS)) {
 		out("the module is not loaded; attach loads it\n");
 	}
 	if (disk)

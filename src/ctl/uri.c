@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sysfs.h"
+
 static const char form[] = "is not of the form nbd://SERVER[:PORT]/EXPORT";
 
 /* Schemes that exist and that we do not speak, with what to do instead. */
@@ -69,7 +71,7 @@ static const char *parse_port(const char *text, size_t len, char *port)
 	size_t i;
 
 	if (!len) {	/* as RFC 3986 allows */
-		strcpy(port, "10809");
+		strcpy(port, LIMIT_TEXT(BALLAST_DEFAULT_PORT));
 		return NULL;
 	}
 	if (len >= sizeof(digits))
@@ -179,7 +181,7 @@ const char *uri_parse(const char *text, struct nbd_uri *uri)
 	if (*path)
 		path++;
 	why = decode(path, strlen(path), uri->export, sizeof(uri->export),
-		     "the export's name is longer than the 4096 bytes that NBD allows");
+		     "the export's name is longer than the " LIMIT_TEXT(BALLAST_MAX_EXPORT) " bytes that NBD allows");
 	if (why)
 		return why;
 	/* The kernel's string has quotes around the name, and no escape. */

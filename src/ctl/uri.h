@@ -2,7 +2,9 @@
 #ifndef BALLASTCTL_URI_H
 #define BALLASTCTL_URI_H
 
-#define URI_EXPORT_LEN 4097	/* NBD's longest name, and a NUL */
+#include <ballast/limits.h>
+
+#define URI_EXPORT_LEN (BALLAST_MAX_EXPORT + 1)
 
 /*
  * nbd://HOST[:PORT][/EXPORT], percent-encoding undone; see

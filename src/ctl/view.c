@@ -176,7 +176,7 @@ static void line_of_reserve(const struct watch *watch, const char *time,
 	    value[RESERVE_LENT], rate_field(watch, reserve, RESERVE_KEPT),
 	    rate_field(watch, reserve, RESERVE_DROPPED));
 	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
-		out(" %s %.0f/s", reserve_files[i] + sizeof("rx_dropped"),
+		out(" %s %.0f/s", reserve_reason_word(i),
 		    rate_field(watch, reserve, i));
 	out("\n");
 }

@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))  # for rig.limits
 
 CTL = os.environ.get("BALLASTCTL")
 

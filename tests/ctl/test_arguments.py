@@ -1,9 +1,19 @@
 """What must not work: one line that names the argument, exit 2, and nothing is changed."""
 
+import re
+from pathlib import Path
+
 import pytest
+from rig import limits
 
 URI = "nbd://192.0.2.1/swap"
 LONG = "x" * 5000
+
+
+def over(name, limit):
+    word = f"{name}={limit + 1}"
+    return ["attach", URI, word], word
+
 
 # The arguments, and what the line must name.
 BAD = [
@@ -59,24 +69,26 @@ BAD = [
     (["attach", URI, "index"], "index"),
     (["attach", URI, "index="], "index="),
     (["attach", URI, "index=-1"], "index=-1"),
-    (["attach", URI, "index=1048576"], "index=1048576"),
+    over("index", limits.MAX_INDEX),
     (["attach", URI, "index=99999999999999999999"], "index=9"),
     (["attach", URI, "index=0x1"], "index=0x1"),
     (["attach", URI, "index= 1"], "index= 1"),
     (["attach", URI, "index=1 readonly"], "index=1 readonly"),
     (["attach", URI, "connections=0"], "connections=0"),
-    (["attach", URI, "connections=65"], "connections=65"),
-    (["attach", URI, "queue_depth=1025"], "queue_depth=1025"),
-    (["attach", URI, "timeout=86401"], "timeout=86401"),
+    over("connections", limits.MAX_CONNECTIONS),
+    over("queue_depth", limits.MAX_QUEUE_DEPTH),
+    over("timeout", limits.MAX_SECONDS),
     (["attach", URI, "deadline=soon"], "deadline=soon"),
     (["attach", URI, "readonly=1"], "readonly=1"),
     (["attach", URI, "readonly="], "readonly="),
     (["attach", URI, "filter=maybe"], "filter=maybe"),
     (["attach", URI, "reserve=lots"], "reserve=lots"),
+    over("reserve", limits.MAX_RESERVE),
     (["attach", URI, "allow=22"], "allow=22"),
     (["attach", URI, "allow=tcp:0"], "allow=tcp:0"),
     (["attach", URI, "allow=tcp:22,"], "allow=tcp:22,"),
-    (["attach", URI, "allow=" + ",".join(["tcp:1"] * 17)], "16 entries"),
+    (["attach", URI, "allow=" + ",".join(["tcp:1"] * (limits.MAX_ALLOW + 1))],
+     f"{limits.MAX_ALLOW} entries"),
     (["attach", URI, f"allow={LONG}"], "allow=x"),
     (["attach", URI, "deadline=1", "deadline=2"], "deadline=2"),
     (["attach", URI, "server=192.0.2.2"], "server=192.0.2.2"),
@@ -154,4 +166,6 @@ def test_help_fits_a_screen(ctl, command):
 
 
 def test_version(ctl):
-    assert ctl("--version").out == "ballastctl 0.1.0\n"
+    conf = (Path(__file__).resolve().parents[2] / "dkms.conf").read_text()
+    version = re.search(r'^PACKAGE_VERSION="(.+)"$', conf, re.M).group(1)
+    assert ctl("--version").out == f"ballastctl {version}\n"

@@ -198,17 +198,53 @@ static void test_spaces(void **state)
 	check_everything();
 }
 
+/* The usage has @number in the line of @option. */
+static void check_usage_number(const char *option, unsigned int number)
+{
+	char start[32], line[128];
+	const char *from;
+	char *at;
+
+	scnprintf(start, sizeof(start), "\n  %s=", option);
+	from = strstr(ballast_options_usage, start);
+	assert_non_null(from);
+	scnprintf(line, sizeof(line), "%.*s", (int)strcspn(from + 1, "\n"),
+		  from + 1);
+	at = line;
+	while ((at = strpbrk(at, "0123456789")))
+		if (strtoul(at, &at, 10) == number)
+			return;
+	print_error("%s does not name %u\n", line, number);
+	fail();
+}
+
 /* The usage, which is what one starts from, tells the truth. */
 static void test_usage(void **state)
 {
 	static const char *const names[] = {
-		"server=", "export=", "index=", "connections=",
-		"queue_depth=", "readonly",
+		BALLAST_OPT_SERVER "=", BALLAST_OPT_EXPORT "=",
+		BALLAST_OPT_INDEX "=", BALLAST_OPT_CONNECTIONS "=",
+		BALLAST_OPT_QUEUE_DEPTH "=", BALLAST_OPT_TIMEOUT "=",
+		BALLAST_OPT_DEADLINE "=", BALLAST_OPT_READONLY,
+		BALLAST_OPT_RESERVE "=", BALLAST_OPT_FILTER "=",
+		BALLAST_OPT_ALLOW "=",
 	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		assert_non_null(strstr(ballast_options_usage, names[i]));
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		char line[32];
+
+		scnprintf(line, sizeof(line), "\n  %s", names[i]);
+		assert_non_null(strstr(ballast_options_usage, line));
+	}
+	check_usage_number(BALLAST_OPT_CONNECTIONS, BALLAST_MAX_CONNECTIONS);
+	check_usage_number(BALLAST_OPT_CONNECTIONS,
+			   BALLAST_DEFAULT_CONNECTIONS);
+	check_usage_number(BALLAST_OPT_QUEUE_DEPTH, BALLAST_MAX_QUEUE_DEPTH);
+	check_usage_number(BALLAST_OPT_QUEUE_DEPTH,
+			   BALLAST_DEFAULT_QUEUE_DEPTH);
+	check_usage_number(BALLAST_OPT_ALLOW, BALLAST_MAX_ALLOW);
+	check_usage_number(BALLAST_OPT_SERVER, BALLAST_DEFAULT_PORT);
 	assert_taken("server=192.0.2.10:10809");
 	assert_taken("server=[2001:db8::1]:10809");
 	i = strlen(ballast_options_usage);
@@ -536,11 +572,11 @@ static const struct {
 	const char *option;
 	unsigned int min, max;
 } numbers[] = {
-	{ "index", 0, 1048575 },
-	{ "connections", 1, 64 },
-	{ "queue_depth", 1, 1024 },
-	{ "timeout", 0, 86400 },
-	{ "deadline", 0, 86400 },
+	{ BALLAST_OPT_INDEX, 0, BALLAST_MAX_INDEX },
+	{ BALLAST_OPT_CONNECTIONS, 1, BALLAST_MAX_CONNECTIONS },
+	{ BALLAST_OPT_QUEUE_DEPTH, 1, BALLAST_MAX_QUEUE_DEPTH },
+	{ BALLAST_OPT_TIMEOUT, 0, BALLAST_MAX_SECONDS },
+	{ BALLAST_OPT_DEADLINE, 0, BALLAST_MAX_SECONDS },
 };
 
 static void test_numbers_good(void **state)

@@ -8,7 +8,7 @@ from errno import EEXIST, EINVAL, ENODEV, EPERM, errorcode
 
 import pytest
 
-from rig import host, module, net, servers
+from rig import host, limits, module, net, servers
 from rig.disk import Disk
 from rig.wait import until
 
@@ -122,8 +122,10 @@ BAD = [
     ("size_pages", "many", EINVAL, "size_pages=many: is neither"),
     ("size_pages", "", 0, ""),  # no bytes: no write
     ("size_pages", "40000", EINVAL, r"size_pages=40000: is over \d+ pages, a tenth of memory"),
-    ("packet_limit", "0", EINVAL, "packet_limit=0: is neither a number from 1 to 1048576"),
-    ("packet_limit", "1048577", EINVAL, "packet_limit=1048577: is neither"),
+    ("packet_limit", "0", EINVAL,
+     f"packet_limit=0: is neither a number from 1 to {limits.MAX_PACKETS}"),
+    ("packet_limit", str(limits.MAX_PACKETS + 1), EINVAL,
+     f"packet_limit={limits.MAX_PACKETS + 1}: is neither"),
     ("packet_limit", "x", EINVAL, "packet_limit=x: is neither"),
     ("lend_below", "-5", EINVAL, "lend_below=-5: is neither a number of pages nor auto"),
     ("lend_below", "10000000", EINVAL, r"lend_below=10000000: the machine has only \d+ pages"),

@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from rig import host, net
+from rig import host, limits, net
 from rig.machine import Machine
 from rig.wait import until
 
@@ -162,7 +162,7 @@ class Cluster(NbdServer):
             for _ in range(2):
                 self._machines.append(Machine())
             self._machines[0].take(self.ADDRESS)
-            super().__init__(exports, options, address=self.ADDRESS, port=10809,
+            super().__init__(exports, options, address=self.ADDRESS, port=limits.DEFAULT_PORT,
                              machine=self._machines[0])
         except BaseException:
             self._close_machines()
