@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from rig import host, image, install, net, secureboot, servers, traffic
+from rig import host, image, install, limits, net, secureboot, servers, traffic
 from rig.wait import until
 
 VERSIONS = ("0.1.0", "0.1.1")
@@ -143,7 +143,20 @@ class Machine:
 
 def export():
     """A server of one export, on the port that an administrator would not have to name."""
-    return servers.NbdServer({"swap": 256 << 20}, port=10809)
+    return servers.NbdServer({"swap": 256 << 20}, port=limits.DEFAULT_PORT)
+
+
+def purge_while_it_swaps(machine):
+    guest = machine.guest
+    print(guest.run("apt-get purge -y ballast-dkms ballast-utils 2>&1", timeout=300).output)
+    assert not machine.swaps()
+    guest.run("! lsmod | grep ballast && ! modinfo ballast && ! which ballastctl && "
+              "! ls -d /etc/ballast /usr/src/ballast* /var/lib/dkms/ballast")
+    # A template's slice stays until the machine ends.
+    assert not guest.run("systemctl list-units --all --plain --no-legend 'ballast*' "
+                         "'dev-ballast*'").output
+    machine.reboot()
+    assert machine.booted() == "running"
 
 
 def test_boot(debs, suite, vm):
@@ -198,16 +211,7 @@ def test_boot(debs, suite, vm):
               30, "ballast@wrong to fail")
         assert "URI= is missing" in guest.run("journalctl -u ballast@wrong").output
 
-        # Purged while it swaps.
-        print(guest.run("apt-get purge -y ballast-dkms ballast-utils 2>&1", timeout=300).output)
-        assert not machine.swaps()
-        guest.run("! lsmod | grep ballast && ! modinfo ballast && ! which ballastctl && "
-                  "! ls -d /etc/ballast /usr/src/ballast* /var/lib/dkms/ballast")
-        # A template's slice stays until the machine ends.
-        assert not guest.run("systemctl list-units --all --plain --no-legend 'ballast*' "
-                             "'dev-ballast*'").output
-        machine.reboot()
-        assert machine.booted() == "running"
+        purge_while_it_swaps(machine)
 
 
 @SLOW
