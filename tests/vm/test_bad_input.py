@@ -1,170 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
 """What must not work: each row has its errno, its line in the kernel's log, and leaves nothing.
 
 After every row the guest is as it was before (disks, threads, sockets, the
 module's reference count), and a good attach works.
 """
 
-import re
 import socket
 import struct
-import subprocess
-import threading
 from collections import namedtuple
 from contextlib import ExitStack
-from errno import (E2BIG, EACCES, EBUSY, ECONNREFUSED, ECONNRESET, EFBIG, EHOSTUNREACH, EINTR,
-                   EINVAL, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, EPROTO, ETIMEDOUT, errorcode)
+from errno import (E2BIG, EACCES, ECONNREFUSED, ECONNRESET, EFBIG, EINVAL, ENOENT, EOPNOTSUPP,
+                   EPROTO)
 
 import pytest
 
-from rig import net, servers
-from rig.nbd import (ACK, EXPORT_NAME, GO, GREETING, HAS_FLAGS, INFO,
-                     STRUCTURED_REPLY, UNSUP, greet, info_blocks, info_export, reply, take_option)
+from rig import limits, net, servers
+from rig.disk import ATTACH
+from rig.nbd import (ACK, EXPORT_NAME, GO, GREETING, INFO, STRUCTURED_REPLY, UNSUP, greet,
+                     info_blocks, info_export, reply, take_option)
+from rig.scripted import (export_name_reply, says_at_once, says_to_export_name, says_to_go,
+                          says_to_structured, up_to_export_name, up_to_go)
 from rig.servers import receive
-from rig.wait import until
+from rig.writer import Guest, Write, as_bytes, check, check_nothing_left
 
-ATTACH = "/sys/class/ballast/attach"
 PAGE = 4096
-BOUND = 20  # seconds that an attach may take at most: 10, and some for a slow machine
-GOOD_INDEX = 77
-
-# In the guest: writes the lines of its input, "PATH STRING SIGNAL" in hexadecimal,
-# and says what came of each. perl and not python: it is in every Debian, and quick.
-WRITER = rb"""
-use strict; use warnings; use Fcntl ':DEFAULT', ':seek'; use Time::HiRes 'time';
-my $good = shift // '';
-my $good_index = $good =~ /index=(\d+)/ ? $1 : 0;
-
-sub slurp { open my $file, '<', $_[0] or return ''; local $/; return <$file> // '' }
-sub threads { grep { slurp("$_/comm") =~ /^ballast\d/ } glob '/proc/[0-9]*' }
-sub state {
-	my ($tcp, $tcp6) = map { slurp($_) } '/proc/net/sockstat', '/proc/net/sockstat6';
-	my @sockets = $tcp =~ /^TCP: inuse (\d+) orphan (\d+) tw \d+ alloc (\d+)/m;
-	push @sockets, $tcp6 =~ /^TCP6: inuse (\d+)/m;
-	return 'disks ' . join(',', glob '/sys/block/ballast*') . ' threads ' . scalar(threads())
-		. " sockets @sockets references " . slurp('/sys/module/ballast/refcnt') =~ s/\n//r;
-}
-sub settle {
-	my ($before, $until, $now) = ($_[0], time + 15);
-	while (($now = state()) ne $before) {
-		if (time > $until) { print "left=$now, before $before\n"; return }
-		select undef, undef, undef, 0.02;
-	}
-}
-sub put {
-	my ($path, $text) = @_;
-	open my $file, '>', $path or return $! + 0;
-	my $n = syswrite $file, $text;
-	return $! + 0 unless defined $n;
-	return $n == length $text ? 0 : -1;
-}
-sub put_and_signal {
-	my ($path, $text, $signal) = @_;
-	my $before = threads();
-	my $pid = fork // die;
-	if (!$pid) { $SIG{INT} = sub {}; exit put($path, $text) }
-	# The connection is being made, or made and the server asked.
-	select undef, undef, undef, 0.02
-		until threads() > $before and slurp('/proc/net/tcp') =~ /:2A39 0[12] /;
-	my $began = time;
-	kill $signal, $pid;
-	waitpid $pid, 0;
-	printf "ended=%.2f\n", time - $began;
-	return $? & 127 ? 128 + ($? & 127) : $? >> 8;
-}
-sub attach_well {
-	my ($result, $data) = put('/sys/class/ballast/attach', $good);
-	return "attach $result" if $result;
-	open my $disk, '<', "/dev/ballast$good_index" or return "open $!";
-	return "read $!" if (sysread($disk, $data, 4096) // 0) != 4096;
-	close $disk;
-	$result = put("/sys/block/ballast$good_index/ballast/detach", '1');
-	return $result ? "detach $result" : '';
-}
-
-my $log;
-sysopen $log, '/dev/kmsg', O_RDONLY | O_NONBLOCK
-	or open $log, '<', '/dev/null'; # not for everybody
-my $row = 0;
-while (<STDIN>) {
-	my ($path, $text, $signal) = map { pack 'H*', $_ } split / /, s/\n//r, -1;
-	print 'row=', $row++, "\n";
-	my $before = state();
-	sysseek $log, 0, SEEK_END;
-	my $began = time;
-	printf "errno=%d\n", $signal ? put_and_signal($path, $text, $signal) : put($path, $text);
-	printf "took=%.2f\n", time - $began;
-	settle($before);
-	while (sysread $log, my $record, 8192) {
-		print "log=$1\n" if $record =~ /;(ballast: .*)/;
-	}
-	next unless $good;
-	my $wrong = attach_well();
-	print "good=$wrong\n" if $wrong;
-	settle($before);
-}
-"""
-
-Result = namedtuple("Result", "errno took log ended left good")
-Write = namedtuple("Write", "text path signal", defaults=(ATTACH, ""))
-
-
-class Guest:
-    """Writes strings in a guest and says what came of it."""
-
-    def __init__(self, vm, server):
-        self.vm = vm
-        self.good = f"server={server.address}:{server.port} export=good index={GOOD_INDEX}"
-        vm.put("/usr/local/bin/writer", WRITER)
-
-    def start(self, writes, good=True, prefix=""):
-        lines = [" ".join(_bytes(word).hex() for word in (write.path, write.text, write.signal))
-                 for write in writes]
-        good = self.good if good else ""
-        return self.vm.spawn(f"exec {prefix} perl /usr/local/bin/writer '{good}'",
-                             "".join(line + "\n" for line in lines).encode())
-
-    def finish(self, job, timeout=60):
-        assert job.wait(timeout) == 0, job.output
-        results = []
-        for line in job.output.splitlines():
-            name, _, value = line.partition("=")
-            if name == "row":
-                results.append({"log": []})
-            elif name == "log":
-                results[-1]["log"].append(value)
-            else:
-                results[-1][name] = value
-        return [Result(int(said["errno"]), float(said["took"]), said["log"],
-                       float(said.get("ended", 0)), said.get("left"), said.get("good"))
-                for said in results]
-
-    def attach(self, text):
-        self.vm.run(f"echo '{text}' > {ATTACH}")
-
-    def write(self, text, path=ATTACH, signal="", good=True, prefix=""):
-        result, = self.finish(self.start([Write(text, path, signal)], good, prefix))
-        check_nothing_left(result)
-        return result
-
-    def refuses(self, text, errno, log, **options):
-        """It fails with errno, and one line in the log that log matches."""
-        check(self.write(text, **options), errno, log)
-
-
-def _bytes(text):
-    return text.encode() if isinstance(text, str) else text
-
-
-def check_nothing_left(result):
-    assert result.left is None, f"not as it was: {result}"
-    assert result.good is None, f"a good attach failed afterwards: {result}"
-
-
-def check(result, errno, log):
-    wanted, got = errorcode.get(errno, errno), errorcode.get(result.errno, result.errno)
-    assert got == wanted, f"errno {got} instead of {wanted}; the log has {result.log}"
-    assert len(result.log) == 1, f"not one line in the log: {result.log}"
-    assert re.search(log, result.log[0]), f"{result.log[0]!r} does not match {log!r}"
 
 
 @pytest.fixture(scope="module")
@@ -236,17 +95,21 @@ STRINGS = [
     # Numbers.
     ("connections-0", b"server={server} connections=0", EINVAL,
      "connections=0: is not a number from 1 to 64"),
-    ("connections-65", b"server={server} connections=65", EINVAL,
+    ("connections-65", f"server={{server}} connections={limits.MAX_CONNECTIONS + 1}", EINVAL,
      "connections=65: is not a number from 1 to 64"),
     ("connections-huge", b"server={server} connections=4294967297", EINVAL,
      "connections=4294967297: is not a number"),
     ("queue-depth-0", b"server={server} queue_depth=0", EINVAL,
      "queue_depth=0: is not a number from 1 to 1024"),
-    ("queue-depth-1025", b"server={server} queue_depth=1025", EINVAL,
+    ("queue-depth-1025", f"server={{server}} queue_depth={limits.MAX_QUEUE_DEPTH + 1}", EINVAL,
      "queue_depth=1025: is not a number from 1 to 1024"),
     ("index-negative", b"server={server} index=-1", EINVAL, "index=-1: is not a number"),
-    ("index-too-large", b"server={server} index=1048576", EINVAL,
-     "index=1048576: is not a number"),
+    ("index-too-large", f"server={{server}} index={limits.MAX_INDEX + 1}", EINVAL,
+     f"index={limits.MAX_INDEX + 1}: is not a number from 0 to {limits.MAX_INDEX}"),
+    ("timeout-too-large", f"server={{server}} timeout={limits.MAX_SECONDS + 1}", EINVAL,
+     f"timeout={limits.MAX_SECONDS + 1}: is not a number from 0 to {limits.MAX_SECONDS}"),
+    ("reserve-too-large", f"server={{server}} reserve={limits.MAX_RESERVE + 1}", EINVAL,
+     f"reserve={limits.MAX_RESERVE + 1}: is not a number from 0 to {limits.MAX_RESERVE}"),
     ("reserve-a-word", b"server={server} reserve=some", EINVAL, "reserve=some: is "),
     ("reserve-negative", b"server={server} reserve=-1", EINVAL, "reserve=-1: is "),
     ("reserve-over-a-tenth", b"server={server} export=good reserve=30000", EINVAL,
@@ -260,8 +123,9 @@ STRINGS = [
     ("allow-port-65536", b"server={server} allow=udp:65536", EINVAL,
      "allow port=65536: is not a number"),
     ("allow-empty-entry", b"server={server} allow=tcp:22,", EINVAL, "allow.*: is not of the form"),
-    ("allow-17-entries", b"server={server} allow=" + b",".join(b"udp:%d" % n for n in range(1, 18)),
-     EINVAL, "allow=udp:17: is one more than the 16 entries"),
+    ("allow-17-entries", "server={server} allow="
+     + ",".join(f"udp:{n}" for n in range(1, limits.MAX_ALLOW + 2)), EINVAL,
+     "allow=udp:17: is one more than the 16 entries"),
     # Lengths. A name over NBD's limit of 4096 bytes is over sysfs's limit too.
     ("page-long", b"server={server} ".ljust(PAGE + 19), E2BIG, "longer than 4095 bytes"),
     ("over-a-page", b"server={server} ".ljust(3 * PAGE), E2BIG, "longer than 4095 bytes"),
@@ -324,55 +188,6 @@ REAL = [
 
 
 # Servers that lie.
-
-def up_to_go(connection):
-    greet(connection)
-    assert take_option(connection) == STRUCTURED_REPLY
-    connection.sendall(reply(STRUCTURED_REPLY, UNSUP))
-    assert take_option(connection) == GO
-
-
-def up_to_export_name(connection):
-    up_to_go(connection)
-    connection.sendall(reply(GO, UNSUP))
-    assert take_option(connection) == EXPORT_NAME
-
-
-def export_name_reply(size=1 << 20, flags=HAS_FLAGS):
-    return struct.pack(">QH", size, flags)
-
-
-def says_to_go(*answers):
-    def serve(connection):
-        up_to_go(connection)
-        connection.sendall(b"".join(answers))
-        connection.recv(1)  # until the client is gone
-    return serve
-
-
-def says_at_once(data):
-    def serve(connection):
-        connection.sendall(data)
-        connection.recv(1)
-    return serve
-
-
-def says_to_structured(*answers):
-    def serve(connection):
-        greet(connection)
-        take_option(connection)
-        connection.sendall(b"".join(answers))
-        connection.recv(1)
-    return serve
-
-
-def says_to_export_name(data):
-    def serve(connection):
-        up_to_export_name(connection)
-        connection.sendall(data)
-        connection.recv(1)
-    return serve
-
 
 ERROR = 1 << 31
 MIB = 1 << 20
@@ -558,7 +373,7 @@ def results(request, guest, server):
                 own = scripted[name] = stack.enter_context(servers.ScriptedServer(row.serve))
             elif row.server:
                 own = stack.enter_context(row.server())
-            text = _bytes(row.text).replace(b"{server}", f"{own.address}:{own.port}".encode())
+            text = as_bytes(row.text).replace(b"{server}", f"{own.address}:{own.port}".encode())
             writes.append(Write(text[:PAGE - 1] if name == "name-as-long-as-fits" else text))
         found = dict(zip(names, guest.finish(guest.start(writes), timeout=600)))
         assert len(found) == len(names)
@@ -573,237 +388,3 @@ def test_row(results, name):
     check_nothing_left(result)
     assert not server_errors
     assert result.took < 5
-
-
-def text(server, more=""):
-    return f"server={server.address}:{server.port} export=good {more}"
-
-
-# Servers that keep us waiting, and addresses that nobody has. All at once: each takes long.
-
-def silent(connection):
-    connection.recv(1)
-
-
-def short_banner(connection):
-    connection.sendall(b"220 x\r\n")
-    connection.recv(1)
-
-
-def drip(connection):
-    """A byte a second: each wait is short, all of them together are not."""
-    answer = GREETING + reply(STRUCTURED_REPLY, UNSUP)
-    gone = threading.Event()
-    for at in range(len(answer)):
-        connection.sendall(answer[at:at + 1])
-        gone.wait(1)
-
-
-WAITS = {
-    "silent": silent,
-    "short-banner": short_banner,
-    "silent-within-the-greeting": lambda c: says_at_once(GREETING[:12])(c),
-    "silent-after-the-greeting": lambda c: (greet(c), take_option(c), c.recv(1)),
-    "silent-after-go": lambda c: (up_to_go(c), c.recv(1)),
-    "silent-before-the-ack": says_to_go(info_export()),
-    "silent-after-export-name": lambda c: (up_to_export_name(c), c.recv(1)),
-    "a-byte-a-second": drip,
-}
-BLACKHOLE = "table inet blackhole { chain in { type filter hook input priority 0; tcp dport 9 drop; }; }"
-
-
-@pytest.fixture
-def blackhole():
-    """Port 9 of the host end takes packets and never answers."""
-    net.up()
-    subprocess.run(["nft", BLACKHOLE], check=True)
-    yield
-    subprocess.run(["nft", "delete table inet blackhole"], check=True)
-
-
-def test_waits_are_bounded(guest, blackhole):
-    scripted = {name: servers.ScriptedServer(serve) for name, serve in WAITS.items()}
-    nobody = "it can't be reached"
-    rows = {
-        **{name: (text(server), ETIMEDOUT, "negotiation: the server does not answer")
-           for name, server in scripted.items()},
-        "drops-ipv4": (f"server={net.HOST4}:9", ETIMEDOUT, "connect: no answer"),
-        "drops-ipv6": (f"server=[{net.HOST6}]:9", ETIMEDOUT, "connect: no answer"),
-        "nobody-ipv4": ("server=192.0.2.250:10809", EHOSTUNREACH, f"connect: {nobody}"),
-        "nobody-ipv6": ("server=[2001:db8::250]:10809", EHOSTUNREACH, f"connect: {nobody}"),
-        "nobody-link-local": ("server=[fe80::250%eth0]:10809", ETIMEDOUT,
-                              "connect: no answer"),
-        "no-route-ipv4": ("server=198.51.100.1:10809", ENETUNREACH, f"connect: {nobody}"),
-        "no-route-ipv6": ("server=[2001:db8:1::1]:10809", ENETUNREACH, f"connect: {nobody}"),
-    }
-    state = "perl -e 'open A, \"<\", \"/proc/net/sockstat\"; print grep { s/ tw \\d+// } <A>'"
-    before = guest.vm.run(state).output
-    guest.vm.run("dmesg -C")
-    # Without the writer's own look at the log and at what is left: they share both.
-    script = f"""perl -MTime::HiRes=time -e '
-        local $/; my $text = <STDIN>; my $began = time;
-        open my $file, ">", "{ATTACH}"; my $n = syswrite $file, $text;
-        printf "%d %.1f", $! + 0, time - $began'"""
-    try:
-        jobs = {name: guest.vm.spawn(f"{script}", f"{row[0]} index={number}".encode())
-                for number, (name, row) in enumerate(rows.items())}
-        got = {name: (job.wait(60), job.output)[1] for name, job in jobs.items()}
-    finally:
-        for server in scripted.values():
-            server.close()
-    log = guest.vm.run("dmesg -t | grep ballast").output.splitlines()
-    print(*(f"{name}: {value}" for name, value in got.items()), *log, sep="\n")
-    for number, (name, (_, errno, why)) in enumerate(rows.items()):
-        result, took = got[name].split()
-        lines = [line for line in log if f"ballast{number}:" in line]
-        check(Result(int(result), float(took), lines, 0, None, None), errno, f": {why}")
-        assert float(took) <= BOUND, name
-    until(lambda: guest.vm.run(state).output == before, 10, "the sockets to go")
-    guest.vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast[0-9]'")
-    guest.vm.run(f"echo '{guest.good}' > {ATTACH} && echo 1 > /sys/block/ballast{GOOD_INDEX}/ballast/detach")
-
-
-# What ends a wait at once.
-
-@pytest.fixture
-def silent_port(request):
-    """A silent server, or none at all, on the port that the writer looks for."""
-    if request.param == "silent":
-        with servers.ScriptedServer(silent, port=10809):
-            yield
-        return
-    net.up()
-    subprocess.run(["nft", BLACKHOLE.replace("dport 9", "dport 10809")], check=True)
-    yield
-    subprocess.run(["nft", "delete table inet blackhole"], check=True)
-
-
-@pytest.mark.parametrize("signal", ["INT", "KILL"])
-@pytest.mark.parametrize("silent_port", ["silent", "drops"], indirect=True)
-def test_a_signal_ends_the_wait(guest, silent_port, signal):
-    result = guest.write(f"server={net.HOST4}:10809 export=good", signal=signal)
-    assert result.errno == (EINTR if signal == "INT" else 128 + 9)
-    assert result.ended < 2
-    assert not result.log, "the user knows why"
-
-
-def test_a_signal_ends_the_wait_for_an_address_that_nobody_has(guest):
-    result = guest.write("server=192.0.2.250:10809 export=good", signal="INT")
-    assert result.errno == EINTR and result.ended < 2
-
-
-# One index, one disk.
-
-@pytest.fixture
-def attached(guest, server):
-    guest.attach(text(server, "index=0"))
-    yield "/sys/block/ballast0/ballast/detach"
-    guest.vm.run("if cd /sys/block/ballast0/ballast; then echo 1 > detach; fi 2>&-")
-
-
-def test_index_in_use(guest, server, attached):
-    guest.refuses(text(server, "index=0"), EBUSY, "attach: index=0: is in use")
-
-
-def test_second_attach_while_one_is_under_way(guest, server):
-    with servers.ScriptedServer(silent) as holder:
-        first = guest.vm.spawn(f"exec perl -e 'open A, \">\", \"{ATTACH}\"; syswrite A, "
-                               f"\"{text(holder)} index=0\" or exit $! + 0'")
-        until(lambda: holder.connections, 10, "the first attach to connect")
-        guest.refuses(text(server, "index=0"), EBUSY, "attach: index=0: is in use")
-        guest.attach(text(server))
-        guest.vm.run("""
-            test ! -e /sys/block/ballast0 &&
-            dd if=/dev/ballast1 of=/dev/null bs=4k count=1 iflag=direct status=none &&
-            echo 1 > /sys/block/ballast1/ballast/detach
-        """)
-        assert first.running
-    assert first.wait(20) == ECONNRESET
-    guest.refuses("server=", EINVAL, "")
-
-
-# Who may.
-
-@pytest.mark.parametrize("path", ["attach", "detach"])
-def test_without_cap_sys_admin(guest, server, attached, path):
-    drop = "setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin"
-    if path == "attach":
-        guest.refuses(text(server), EPERM, "attach: needs CAP_SYS_ADMIN", prefix=drop, good=False)
-    else:
-        result = guest.write("1", path=attached, prefix=drop, good=False)
-        assert result.errno == EPERM
-
-
-@pytest.mark.parametrize("path", ["attach", "detach"])
-def test_an_ordinary_user(guest, server, attached, path):
-    user = "setpriv --reuid=65534 --regid=65534 --clear-groups"
-    result = guest.write(text(server) if path == "attach" else "1",
-                         path=ATTACH if path == "attach" else attached, prefix=user, good=False)
-    assert result.errno == EACCES
-
-
-def test_usage_is_printed(guest):
-    usage = guest.vm.run(f"cat {ATTACH}").output
-    assert re.search(r"^server=ADDRESS\[:PORT\]", usage)
-    for option in ("export", "index", "connections", "queue_depth", "readonly"):
-        assert option in usage
-
-
-# Detach.
-
-@pytest.mark.parametrize("rubbish", ["\n", "0", "2", "yes", "11", "Force", "1 1"],
-                         ids=repr)
-def test_detach_takes_no_rubbish(guest, attached, rubbish):
-    guest.refuses(rubbish, EINVAL, "ballast0: detach: takes 1 or force", path=attached)
-
-
-def test_detach_while_open(guest, attached):
-    holder = guest.vm.spawn("exec 3< /dev/ballast0; echo open; exec sleep 100")
-    holder.wait_output("open")
-    assert guest.write("1", path=attached).errno == EBUSY
-    guest.vm.run("dd if=/dev/ballast0 of=/dev/null bs=4k count=1 iflag=direct status=none")
-    holder.kill()
-    guest.vm.run("echo 1 > /sys/block/ballast0/ballast/detach")
-
-
-def test_detach_while_mounted_or_swapped_on(guest, server):
-    guest.attach(text(server, "index=0"))
-    guest.vm.run("""
-        mkswap /dev/ballast0 && swapon /dev/ballast0 || exit 10
-        echo 1 > /sys/block/ballast0/ballast/detach && exit 11
-        grep -q ballast0 /proc/swaps || exit 12
-        swapoff /dev/ballast0
-        mkfs.ext4 -q /dev/ballast0 && mount /dev/ballast0 /mnt || exit 13
-        echo 1 > /sys/block/ballast0/ballast/detach && exit 14
-        umount /mnt
-        echo 1 > /sys/block/ballast0/ballast/detach || exit 15
-    """)
-
-
-def test_detach_twice_at_once(guest, server):
-    script = """perl -e '
-        for (1 .. 4) {
-            next if fork;
-            open my $file, ">", "/sys/block/ballast0/ballast/detach" or exit 1;
-            my $n = syswrite $file, "1";
-            syswrite STDOUT, ($n ? "done" : $! + 0) . "\\n";
-            exit;
-        }
-        1 while wait >= 0'"""
-    for _ in range(5):
-        guest.attach(text(server, "index=0"))
-        said = guest.vm.run(script).output.splitlines()
-        # The others found it being detached, or there no more.
-        assert said.count("done") == 1 and set(said) <= {"done", str(EBUSY), str(ENODEV)}, said
-
-
-def test_module_stays_while_there_is_a_disk(guest, attached):
-    result = guest.vm.run("rmmod ballast", check=False)
-    assert result.status and "in use" in result.output
-    guest.vm.run("dd if=/dev/ballast0 of=/dev/null bs=4k count=1 iflag=direct status=none")
-
-
-def test_module_goes_when_the_attaches_have_failed(guest):
-    """The last of them all: nothing that happened here holds it."""
-    guest.vm.run("rmmod ballast && insmod /root/ballast.ko")
-    guest.refuses("server=", EINVAL, "")
