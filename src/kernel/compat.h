@@ -2,9 +2,10 @@
 /*
  * Every difference between kernel versions.
  *
- * The module is written for the newest kernel; what an older one lacks, or
- * has in another form, is made here to look like the newest. Nothing else
- * in the module asks for a version.
+ * The module is written for the newest kernel. A name that an older kernel
+ * lacks is defined here. A name that an older kernel has in another form is
+ * not redefined: the module uses a compat_ name instead. No other file checks
+ * the kernel's version.
  */
 #ifndef BALLAST_COMPAT_H
 #define BALLAST_COMPAT_H
@@ -55,27 +56,31 @@
 #define BLK_MQ_F_SHOULD_MERGE 0
 #endif
 
+/* The hash table was an argument. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
-#define __inet_lookup_established(net, ...)                                \
+#define compat_inet_lookup_established(net, ...)                           \
 	__inet_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
 				  __VA_ARGS__)
-#define __inet6_lookup_established(net, ...)                                \
+#define compat_inet6_lookup_established(net, ...)                           \
 	__inet6_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
 				   __VA_ARGS__)
+#else
+#define compat_inet_lookup_established __inet_lookup_established
+#define compat_inet6_lookup_established __inet6_lookup_established
 #endif
 
 /*
- * Free pages in highatomic blocks; -1: not known now. Softirq. Where the
- * zone does not count them they are counted under its lock, which is never
- * waited for here.
+ * Free pages in highatomic blocks; -1: not known now. Softirq. Where the zone
+ * has no counter they are counted under its lock. This never waits for the
+ * lock.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-static inline long zone_free_highatomic(struct zone *zone)
+static inline long compat_zone_free_highatomic(struct zone *zone)
 {
 	return READ_ONCE(zone->nr_free_highatomic);
 }
 #else
-static inline long zone_free_highatomic(struct zone *zone)
+static inline long compat_zone_free_highatomic(struct zone *zone)
 {
 	struct list_head *entry;
 	unsigned long flags;
@@ -94,8 +99,8 @@ static inline long zone_free_highatomic(struct zone *zone)
 }
 #endif
 
-/* The device that a request is for. */
-static inline dev_t rq_dev(const struct request *rq)
+/* The device number of a request's disk. */
+static inline dev_t compat_rq_dev(const struct request *rq)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
 	return disk_devt(rq->rq_disk);
@@ -104,8 +109,8 @@ static inline dev_t rq_dev(const struct request *rq)
 #endif
 }
 
-/* The driver's receive ring, in packets, of each queue; 0: unknown. Under the rtnl. */
-static inline unsigned int dev_rx_ring(struct net_device *dev)
+/* Size of each receive ring of the driver, packets; 0: unknown. Under the rtnl. */
+static inline unsigned int compat_dev_rx_ring(struct net_device *dev)
 {
 	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
 
@@ -130,7 +135,7 @@ static inline unsigned int dev_rx_ring(struct net_device *dev)
 }
 
 /* Is the socket's memory charged to a cgroup as well? */
-static inline bool sk_has_memcg(const struct sock *sk)
+static inline bool compat_sk_has_memcg(const struct sock *sk)
 {
 #ifdef CONFIG_MEMCG
 	return sk->sk_memcg;
@@ -140,30 +145,31 @@ static inline bool sk_has_memcg(const struct sock *sk)
 }
 
 /*
- * Memory that a socket keeps charged came with SO_RESERVE_MEM. Before that a
- * charge is given back by and by, and at once from TCP's timers; so it is
- * made up again whenever half of what such a socket may keep is gone.
+ * SO_RESERVE_MEM made it possible that a socket keeps memory charged. Before
+ * that, TCP returns a charge over time, and its timers return it at once. So
+ * the charge is renewed whenever half of what such a socket may keep is gone.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
-static inline bool sk_is_reserved(const struct sock *sk)
+static inline bool compat_sk_is_reserved(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_forward_alloc) >= 1 << 20;
 }
 
-static inline void sk_reserve(struct sock *sk, int size)
+static inline void compat_sk_reserve(struct sock *sk, int size)
 {
 	sk->sk_forward_alloc += size;
 }
 
 /*
- * While memory for sockets is short TCP gives all whole pages of a charge back
- * before it takes an skb, and forces only the skb itself. When the rest of the
- * page is too small for what is to be sent, and that too small to be over the
- * send buffer's least size, sending fails, and does so each time anew. So the
- * rest is a whole page (what is more is taken away until sk_put_rest()), and
- * what is sent at once, sk_send_most() bytes, fits into it beside the skb.
+ * While memory for sockets is short, TCP returns all whole pages of a charge
+ * before it allocates an skb, and then forces the charge of the skb only. If
+ * the remainder of the page is too small for the data, and the data are less
+ * than the send buffer's minimum, sending fails, and so does every retry. So
+ * the remainder is made a whole page (the surplus is taken away until
+ * compat_sk_put_rest()), and one call sends at most compat_sk_send_most()
+ * bytes, which fit into that page beside the skb.
  */
-static inline int sk_take_rest(struct sock *sk)
+static inline int compat_sk_take_rest(struct sock *sk)
 {
 	int rest = sk->sk_forward_alloc & (SK_MEM_QUANTUM - 1);
 
@@ -171,44 +177,44 @@ static inline int sk_take_rest(struct sock *sk)
 	return rest;
 }
 
-static inline void sk_put_rest(struct sock *sk, int rest)
+static inline void compat_sk_put_rest(struct sock *sk, int rest)
 {
 	sk->sk_forward_alloc += rest;
 }
 
-static inline size_t sk_send_most(const struct sock *sk)
+static inline size_t compat_sk_send_most(const struct sock *sk)
 {
 	return tcp_under_memory_pressure(sk) ? SK_MEM_QUANTUM / 2 : SIZE_MAX;
 }
 #else
-static inline bool sk_is_reserved(const struct sock *sk)
+static inline bool compat_sk_is_reserved(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_reserved_mem);
 }
 
-static inline void sk_reserve(struct sock *sk, int size)
+static inline void compat_sk_reserve(struct sock *sk, int size)
 {
 	WRITE_ONCE(sk->sk_forward_alloc, sk->sk_forward_alloc + size);
 	WRITE_ONCE(sk->sk_reserved_mem, sk->sk_reserved_mem + size);
 }
 
-static inline int sk_take_rest(struct sock *sk)
+static inline int compat_sk_take_rest(struct sock *sk)
 {
 	return 0;
 }
 
-static inline void sk_put_rest(struct sock *sk, int rest)
+static inline void compat_sk_put_rest(struct sock *sk, int rest)
 {
 }
 
-static inline size_t sk_send_most(const struct sock *sk)
+static inline size_t compat_sk_send_most(const struct sock *sk)
 {
 	return SIZE_MAX;
 }
 #endif
 
-/* Its own page for what is copied, and not the task's, which may be in use. */
-static inline void sk_keep_task_frag(struct sock *sk)
+/* Copy into the socket's own page fragment: the task's may be in use. */
+static inline void compat_sk_keep_task_frag(struct sock *sk)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
 	sk->sk_use_task_frag = false;
@@ -220,12 +226,15 @@ static inline void sk_keep_task_frag(struct sock *sk)
 #define ITER_DEST	READ
 #endif
 
+/* The type was not const. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define kobject_init_and_add(kobj, type, ...) \
+#define compat_kobject_init_and_add(kobj, type, ...) \
 	kobject_init_and_add(kobj, (struct kobj_type *)(type), __VA_ARGS__)
+#else
+#define compat_kobject_init_and_add kobject_init_and_add
 #endif
 
-/* What is asked of requests was once told whether a tag was reserved. */
+/* Callbacks on requests had an argument for reserved tags. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
 #define COMPAT_TIMEOUT(_timeout)                                             \
 	static enum blk_eh_timer_return _timeout##_compat(struct request *rq, \
@@ -246,11 +255,10 @@ static inline void sk_keep_task_frag(struct sock *sk)
 #define COMPAT_REQUEST_FN(_fn) _fn
 #endif
 
-/* Class attributes became const. */
+/* The arguments of class attributes were not const. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
-#undef CLASS_ATTR_RW
-#define CLASS_ATTR_RW(_name)                                              \
-	ssize_t _name##_show_compat(struct class *class,                  \
+#define COMPAT_CLASS_ATTR_RW(_name)                                       \
+	static ssize_t _name##_show_compat(struct class *class,                  \
 				    struct class_attribute *attr,         \
 				    char *buf)                            \
 	{                                                                 \
@@ -264,12 +272,14 @@ static inline void sk_keep_task_frag(struct sock *sk)
 	}                                                                 \
 	static struct class_attribute class_attr_##_name =                \
 		__ATTR(_name, 0644, _name##_show_compat, _name##_store_compat)
+#else
+#define COMPAT_CLASS_ATTR_RW(_name) static CLASS_ATTR_RW(_name)
 #endif
 
-/* Opening and closing take the disk, and a disk that is gone isn't opened. */
+/* open and release had other arguments, and a removed disk could be opened. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
 #define COMPAT_DISK_OPEN_RELEASE(_open, _release)                         \
-	/* Process context: whoever puts a disk waits for who opens it. */ \
+	/* Process context: the last put of a disk waits for openers. */  \
 	static DEFINE_MUTEX(compat_open_mutex);                           \
 									  \
 	static int _open##_compat(struct block_device *bdev, fmode_t mode) \
@@ -316,25 +326,24 @@ typedef fmode_t blk_mode_t;
 #define COMPAT_DISK_RELEASE(_release) _release
 #endif
 
-/* A disk without a scheduler of its own accord. */
+/* No scheduler unless the administrator chooses one. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT BLK_MQ_F_NO_SCHED
 #endif
 
-/* The queue had a life of its own, and adding a disk could not fail. */
+/* The queue had to be cleaned up separately. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
-#define put_disk(gd)                                \
+#define compat_put_disk(gd)                         \
 	({                                          \
 		COMPAT_WAIT_OPEN();                 \
 		blk_cleanup_queue((gd)->queue);     \
 		put_disk(gd);                       \
 	})
+#else
+#define compat_put_disk put_disk
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
-#undef blk_mq_alloc_disk
-#define __blk_mq_alloc_disk(set, data, key) \
-	((void)(key), compat_alloc_disk(set, data))
 static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 						void *data)
 {
@@ -344,10 +353,10 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 	if (IS_ERR(q))
 		return ERR_CAST(q);
 	gd = alloc_disk_node(0, set->numa_node);
-	/* put_disk() gives back what only adding the disk would take. */
+	/* put_disk() drops a reference that only adding the disk would take. */
 	if (!gd || !blk_get_queue(q)) {
 		if (gd)
-			(put_disk)(gd);
+			put_disk(gd);
 		blk_cleanup_queue(q);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -356,7 +365,8 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 	return gd;
 }
 
-#define device_add_disk(parent, gd, groups)              \
+/* Adding a disk could not fail. */
+#define compat_device_add_disk(parent, gd, groups)       \
 	({                                               \
 		device_add_disk(parent, gd, groups);     \
 		blk_put_queue((gd)->queue);              \
@@ -365,9 +375,17 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 #define set_capacity_and_notify(gd, size) \
 	set_capacity_revalidate_and_notify(gd, size, true)
 #define blk_mark_disk_dead(gd) blk_set_queue_dying((gd)->queue)
+#else
+#define compat_alloc_disk(set, data)                              \
+	({                                                        \
+		static struct lock_class_key __key;               \
+								  \
+		__blk_mq_alloc_disk(set, data, &__key);           \
+	})
+#define compat_device_add_disk device_add_disk
 #endif
 
-/* The limits are handed over as a whole. */
+/* The limits were not passed as a struct. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
 #define BLK_FEAT_WRITE_CACHE	(1u << 0)
 #define BLK_FEAT_FUA		(1u << 1)
@@ -417,18 +435,14 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
 	return gd;
 }
 
-#undef blk_mq_alloc_disk
-#define blk_mq_alloc_disk(set, lim, data)                                   \
-	({                                                                  \
-		static struct lock_class_key __key;                         \
-									    \
-		compat_set_limits(__blk_mq_alloc_disk(set, data, &__key),   \
-				  lim);                                     \
-	})
+#define compat_blk_mq_alloc_disk(set, lim, data) \
+	compat_set_limits(compat_alloc_disk(set, data), lim)
+#else
+#define compat_blk_mq_alloc_disk blk_mq_alloc_disk
 #endif
 
 /**
- * sendmsg_splice_locked - send pages in place
+ * compat_sendmsg_splice - send pages in place
  * @sk: socket, locked
  * @msg: its iterator is over bio_vecs whose pages all are sendpage_ok()
  * @len: bytes in the iterator
@@ -436,13 +450,13 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
  * Return: bytes sent, or an errno
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-static inline int sendmsg_splice_locked(struct sock *sk, struct msghdr *msg,
+static inline int compat_sendmsg_splice(struct sock *sk, struct msghdr *msg,
 					size_t len)
 {
 	struct iov_iter *iter = &msg->msg_iter;
 	int sent = 0;
 
-	/* An interface that takes no pages: what copies them then may sleep. */
+	/* Without scatter-gather tcp_sendpage_locked() copies, and may sleep. */
 	if (!(sk->sk_route_caps & NETIF_F_SG))
 		return tcp_sendmsg_locked(sk, msg, len);
 	while (len) {
@@ -466,7 +480,7 @@ static inline int sendmsg_splice_locked(struct sock *sk, struct msghdr *msg,
 	return sent;
 }
 #else
-static inline int sendmsg_splice_locked(struct sock *sk, struct msghdr *msg,
+static inline int compat_sendmsg_splice(struct sock *sk, struct msghdr *msg,
 					size_t len)
 {
 	msg->msg_flags |= MSG_SPLICE_PAGES;

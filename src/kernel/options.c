@@ -2,8 +2,8 @@
 /*
  * Reading the attach string, see options.h.
  *
- * Each complaint names the option and the value, since the line in the log
- * is all that the administrator gets to see beside the errno.
+ * Each error message names the option and the value: beside the errno, the
+ * administrator sees only that line of the log.
  */
 #include "options.h"
 
@@ -14,23 +14,27 @@
 #include <linux/kstrtox.h>
 #include <linux/limits.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 
 const char ballast_options_usage[] =
 	"server=ADDRESS[:PORT] [OPTION=VALUE ...]\n"
-	"  server=192.0.2.10:10809   IPv4 address of the NBD server\n"
-	"  server=[2001:db8::1]:10809  IPv6 address\n"
-	"  export=NAME        which export; \"...\" around one with spaces\n"
+	"  server=192.0.2.10:" __stringify(BALLAST_DEFAULT_PORT) "   IPv4 address of the NBD server\n"
+	"  server=[2001:db8::1]:" __stringify(BALLAST_DEFAULT_PORT) "  IPv6 address\n"
+	"  export=NAME        name of the export; \"...\" around one with spaces\n"
 	"  index=N            attach as /dev/ballastN (default: lowest free)\n"
-	"  connections=N      TCP connections, 1 to 64 (default: 1)\n"
-	"  queue_depth=N      requests in flight for each, 1 to 1024 (default: 128)\n"
-	"  timeout=SECONDS    give up a connection whose server leaves a request unanswered\n"
-	"                     this long, and make it anew (default: 0, never)\n"
+	"  connections=N      TCP connections, 1 to " __stringify(BALLAST_MAX_CONNECTIONS)
+	" (default: " __stringify(BALLAST_DEFAULT_CONNECTIONS) ")\n"
+	"  queue_depth=N      requests in flight for each, 1 to " __stringify(BALLAST_MAX_QUEUE_DEPTH)
+	" (default: " __stringify(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
+	"  timeout=SECONDS    reconnect when the server leaves a request unanswered this long\n"
+	"                     (default: 0, never)\n"
 	"  deadline=SECONDS   fail I/O when there is no connection for this long (default: 0,\n"
-	"                     never: it waits)\n"
+	"                     never: I/O waits)\n"
 	"  readonly           refuse writes\n"
 	"  reserve=PAGES      pages of the interface's reserve, or auto (default)\n"
-	"  filter=on|off      drop unrelated packets while that is in use (default: on)\n"
-	"  allow=tcp:22,...   TCP and UDP ports that pass all the same, 16 at most\n";
+	"  filter=on|off      drop unrelated packets while the reserve is in use (default: on)\n"
+	"  allow=tcp:22,...   TCP and UDP ports that pass the filter, at most "
+	__stringify(BALLAST_MAX_ALLOW) "\n";
 
 static int bad(char *why, int err, const char *name, const char *value,
 	       const char *what)
@@ -64,11 +68,12 @@ static bool is_host_name(const char *host)
 	return false;
 }
 
-/* Whether the address means anything is found out by inet_pton_with_scope. */
+/* Only the form. The session checks the address by inet_pton_with_scope(). */
 static int parse_server(struct ballast_options *opts, char *value, char *why)
 {
 	static const char form[] =
-		"is not of the form 192.0.2.10:10809 or [2001:db8::1]:10809";
+		"is not of the form 192.0.2.10:" __stringify(BALLAST_DEFAULT_PORT)
+		" or [2001:db8::1]:" __stringify(BALLAST_DEFAULT_PORT);
 	char *host = value, *port = NULL, *end;
 	unsigned int number = BALLAST_DEFAULT_PORT;
 	size_t len;
@@ -78,28 +83,28 @@ static int parse_server(struct ballast_options *opts, char *value, char *why)
 		host = value + 1;
 		end = strchr(host, ']');
 		if (!end || (end[1] && end[1] != ':'))
-			return bad(why, -EINVAL, "server", value, form);
+			return bad(why, -EINVAL, BALLAST_OPT_SERVER, value, form);
 		len = end - host;
 		if (end[1])
 			port = end + 2;
 		if (!memchr(host, ':', len))
-			return bad(why, -EINVAL, "server", value, form);
+			return bad(why, -EINVAL, BALLAST_OPT_SERVER, value, form);
 	} else {
 		end = strchr(value, ':');
 		if (end && strchr(end + 1, ':'))
-			return bad(why, -EINVAL, "server", value,
-				   "an IPv6 address stands in brackets: [2001:db8::1]:10809");
+			return bad(why, -EINVAL, BALLAST_OPT_SERVER, value,
+				   "an IPv6 address needs brackets: [2001:db8::1]:" __stringify(BALLAST_DEFAULT_PORT));
 		len = end ? end - value : strlen(value);
 		if (end)
 			port = end + 1;
 	}
 	if (!len || len >= sizeof(opts->host))
-		return bad(why, -EINVAL, "server", value, form);
+		return bad(why, -EINVAL, BALLAST_OPT_SERVER, value, form);
 	memcpy(opts->host, host, len);
 	opts->host[len] = '\0';
 	if (*value != '[' && is_host_name(opts->host))
-		return bad(why, -EINVAL, "server", value,
-			   "is no address; names are resolved by ballastctl, not by the kernel");
+		return bad(why, -EINVAL, BALLAST_OPT_SERVER, value,
+			   "is not an address; ballastctl resolves names, the kernel does not");
 	if (port) {
 		err = parse_number("server port", port, 1, U16_MAX, &number,
 				   why);
@@ -115,8 +120,8 @@ static int parse_export(struct ballast_options *opts, char *value, char *why)
 	opts->export = value;
 	opts->export_len = strlen(value);
 	if (opts->export_len > BALLAST_MAX_EXPORT)
-		return bad(why, -ENAMETOOLONG, "export", value,
-			   "is longer than the 4096 bytes that NBD allows");
+		return bad(why, -ENAMETOOLONG, BALLAST_OPT_EXPORT, value,
+			   "is longer than the " __stringify(BALLAST_MAX_EXPORT) " bytes that NBD allows");
 	return 0;
 }
 
@@ -125,7 +130,7 @@ static int parse_index(struct ballast_options *opts, char *value, char *why)
 	unsigned int number;
 	int err;
 
-	err = parse_number("index", value, 0, BALLAST_MAX_INDEX, &number, why);
+	err = parse_number(BALLAST_OPT_INDEX, value, 0, BALLAST_MAX_INDEX, &number, why);
 	if (!err)
 		opts->index = number;
 	return err;
@@ -134,26 +139,26 @@ static int parse_index(struct ballast_options *opts, char *value, char *why)
 static int parse_connections(struct ballast_options *opts, char *value,
 			     char *why)
 {
-	return parse_number("connections", value, 1, BALLAST_MAX_CONNECTIONS,
+	return parse_number(BALLAST_OPT_CONNECTIONS, value, 1, BALLAST_MAX_CONNECTIONS,
 			    &opts->connections, why);
 }
 
 static int parse_queue_depth(struct ballast_options *opts, char *value,
 			     char *why)
 {
-	return parse_number("queue_depth", value, 1, BALLAST_MAX_QUEUE_DEPTH,
+	return parse_number(BALLAST_OPT_QUEUE_DEPTH, value, 1, BALLAST_MAX_QUEUE_DEPTH,
 			    &opts->queue_depth, why);
 }
 
 static int parse_timeout(struct ballast_options *opts, char *value, char *why)
 {
-	return parse_number("timeout", value, 0, BALLAST_MAX_SECONDS,
+	return parse_number(BALLAST_OPT_TIMEOUT, value, 0, BALLAST_MAX_SECONDS,
 			    &opts->timeout, why);
 }
 
 static int parse_deadline(struct ballast_options *opts, char *value, char *why)
 {
-	return parse_number("deadline", value, 0, BALLAST_MAX_SECONDS,
+	return parse_number(BALLAST_OPT_DEADLINE, value, 0, BALLAST_MAX_SECONDS,
 			    &opts->deadline, why);
 }
 
@@ -166,7 +171,7 @@ static int parse_readonly(struct ballast_options *opts, char *value, char *why)
 static int parse_filter(struct ballast_options *opts, char *value, char *why)
 {
 	if (strcmp(value, "on") && strcmp(value, "off"))
-		return bad(why, -EINVAL, "filter", value,
+		return bad(why, -EINVAL, BALLAST_OPT_FILTER, value,
 			   "is neither on nor off");
 	opts->filter = !strcmp(value, "on");
 	return 0;
@@ -179,7 +184,7 @@ static int parse_reserve(struct ballast_options *opts, char *value, char *why)
 
 	if (!strcmp(value, "auto"))
 		return 0;
-	err = parse_number("reserve", value, 0, BALLAST_MAX_RESERVE, &number,
+	err = parse_number(BALLAST_OPT_RESERVE, value, 0, BALLAST_MAX_RESERVE, &number,
 			   why);
 	if (!err)
 		opts->reserve = number;
@@ -194,14 +199,14 @@ static int parse_allowed(struct ballast_options *opts, char *entry, char *why)
 	int err;
 
 	if (opts->nr_allow == BALLAST_MAX_ALLOW)
-		return bad(why, -EINVAL, "allow", entry,
-			   "is one more than the 16 entries there can be");
+		return bad(why, -EINVAL, BALLAST_OPT_ALLOW, entry,
+			   "exceeds the limit of " __stringify(BALLAST_MAX_ALLOW) " entries");
 	if (!strncmp(entry, "tcp:", 4))
 		allow->protocol = IPPROTO_TCP;
 	else if (!strncmp(entry, "udp:", 4))
 		allow->protocol = IPPROTO_UDP;
 	else
-		return bad(why, -EINVAL, "allow", entry,
+		return bad(why, -EINVAL, BALLAST_OPT_ALLOW, entry,
 			   "is not of the form tcp:22 or udp:123");
 	err = parse_number("allow port", entry + 4, 1, U16_MAX, &number, why);
 	if (err)
@@ -223,29 +228,29 @@ static int parse_allow(struct ballast_options *opts, char *value, char *why)
 
 static const struct option {
 	const char *name;
-	bool flag;	/* stands alone, without a value */
+	bool flag;	/* takes no value */
 	int (*parse)(struct ballast_options *opts, char *value, char *why);
 } options[] = {
-	{ "server", false, parse_server },
-	{ "export", false, parse_export },
-	{ "index", false, parse_index },
-	{ "connections", false, parse_connections },
-	{ "queue_depth", false, parse_queue_depth },
-	{ "timeout", false, parse_timeout },
-	{ "deadline", false, parse_deadline },
-	{ "readonly", true, parse_readonly },
-	{ "filter", false, parse_filter },
-	{ "reserve", false, parse_reserve },
-	{ "allow", false, parse_allow },
+	{ BALLAST_OPT_SERVER, false, parse_server },
+	{ BALLAST_OPT_EXPORT, false, parse_export },
+	{ BALLAST_OPT_INDEX, false, parse_index },
+	{ BALLAST_OPT_CONNECTIONS, false, parse_connections },
+	{ BALLAST_OPT_QUEUE_DEPTH, false, parse_queue_depth },
+	{ BALLAST_OPT_TIMEOUT, false, parse_timeout },
+	{ BALLAST_OPT_DEADLINE, false, parse_deadline },
+	{ BALLAST_OPT_READONLY, true, parse_readonly },
+	{ BALLAST_OPT_FILTER, false, parse_filter },
+	{ BALLAST_OPT_RESERVE, false, parse_reserve },
+	{ BALLAST_OPT_ALLOW, false, parse_allow },
 };
 
-/* The kernel's isspace() is Latin-1's, and takes a byte of UTF-8 for one. */
+/* The kernel's isspace() assumes Latin-1 and matches bytes of UTF-8. */
 static bool is_space(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Cut the next word off; NULL: there is none, or its quotes never close. */
+/* Cut off the next word. Return: NULL: none is left, or a quotation mark is not closed */
 static char *next_word(char **rest, bool *unclosed)
 {
 	char *word = *rest, *from, *to;
@@ -296,10 +301,10 @@ static int parse_word(struct ballast_options *opts, char *word,
 
 /**
  * ballast_options_parse - read an attach string
- * @string: the string, @len bytes and a NUL; it is cut into words in place
- * @len: as it was written, a final newline or NUL included
- * @opts: filled in; what the string leaves out has its default
- * @why: BALLAST_WHY_LEN bytes, set to what is wrong, on error
+ * @string: the string, @len bytes and a NUL; cut into words in place
+ * @len: as written, including a final newline or NUL
+ * @opts: filled in; options that the string lacks have their defaults
+ * @why: BALLAST_WHY_LEN bytes; set to the reason on error
  *
  * Return: 0; -EINVAL; -ENAMETOOLONG
  */
@@ -314,7 +319,7 @@ int ballast_options_parse(char *string, size_t len,
 	*opts = (struct ballast_options) {
 		.export = "",
 		.index = -1,
-		.connections = 1,
+		.connections = BALLAST_DEFAULT_CONNECTIONS,
 		.queue_depth = BALLAST_DEFAULT_QUEUE_DEPTH,
 		.filter = true,
 		.reserve = BALLAST_RESERVE_AUTO,
@@ -335,7 +340,7 @@ int ballast_options_parse(char *string, size_t len,
 		return bad(why, -EINVAL, "attach string", NULL,
 			   "a quotation mark is not closed");
 	if (!opts->host[0])
-		return bad(why, -EINVAL, "server", NULL,
+		return bad(why, -EINVAL, BALLAST_OPT_SERVER, NULL,
 			   "the option is missing; reading this file prints the usage");
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The attach string: what an administrator writes into
+ * The attach string, which an administrator writes to
  * /sys/class/ballast/attach. Pure, builds in user space too.
  */
 #ifndef BALLAST_OPTIONS_H
@@ -13,7 +13,7 @@
 #define BALLAST_WHY_LEN			160
 
 /**
- * struct ballast_allow - what passes beside block I/O, within a budget
+ * struct ballast_allow - a port that passes the filter, within a budget
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
  * @port: at either end, host order
  */
@@ -24,7 +24,7 @@ struct ballast_allow {
 
 /**
  * struct ballast_options - one attach string, read
- * @host: IPv4 or IPv6 address, a scope behind "%" included, as written
+ * @host: IPv4 or IPv6 address as written, including a scope after "%"
  * @port: TCP port
  * @export: name of the export; points into the string that was read
  * @export_len: its length, without a terminating NUL
@@ -32,14 +32,14 @@ struct ballast_allow {
  * @connections: TCP connections, 1 to BALLAST_MAX_CONNECTIONS
  * @queue_depth: requests in flight for each connection, 1 to
  *		 BALLAST_MAX_QUEUE_DEPTH
- * @timeout: seconds after which a request without an answer has its
- *	     connection given up; 0: never
- * @deadline: seconds that an outage may last before I/O fails; 0: for ever
- * @readonly: no write, whatever the server allows
+ * @timeout: seconds that a request may stay unanswered before its connection
+ *	     is given up; 0: no limit
+ * @deadline: seconds that an outage may last before I/O fails; 0: no limit
+ * @readonly: refuse writes, even if the server allows them
  * @filter: drop unrelated packets while the interface's reserve is in use
  * @reserve: pages of the interface's reserve, or BALLAST_RESERVE_AUTO
  * @nr_allow: entries in @allow
- * @allow: what passes the filter all the same
+ * @allow: the ports that pass the filter
  */
 struct ballast_options {
 	char host[BALLAST_MAX_HOST];

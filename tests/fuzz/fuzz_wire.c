@@ -5,6 +5,7 @@
  * replies are to.
  */
 #include "fuzz.h"
+#include "export.h"
 #include "wire.h"
 
 #define REQUEST_OFFSET	(1ULL << 20)
@@ -56,10 +57,10 @@ static bool greeting(struct stream *from, u16 *flags)
 
 	if (!buf)
 		return false;
-	err = wire_check_magic(buf, &why);
+	err = ballast_wire_check_magic(buf, &why);
 	check_why(err, why);
 	if (!err) {
-		err = wire_get_greeting(buf, flags, &why);
+		err = ballast_wire_get_greeting(buf, flags, &why);
 		check_why(err, why);
 	}
 	free(buf);
@@ -75,7 +76,7 @@ static bool option_reply(struct stream *from, u32 option,
 
 	if (!buf)
 		return false;
-	err = wire_get_option_reply(buf, option, reply, &why);
+	err = ballast_wire_get_option_reply(buf, option, reply, &why);
 	check_why(err, why);
 	free(buf);
 	return !err;
@@ -97,7 +98,7 @@ static bool information(struct stream *from, u32 length,
 	free(buf);
 	if (!skip(from, length - n))
 		return false;
-	err = wire_get_info(info, length, export, &type, &why);
+	err = ballast_wire_get_info(info, length, export, &type, &why);
 	check_why(err, why);
 	return !err;
 }
@@ -108,7 +109,7 @@ static bool by_name(struct stream *from, struct wire_export *export)
 
 	if (!buf)
 		return false;
-	wire_get_export_name_reply(buf, export);
+	ballast_wire_get_export_name_reply(buf, export);
 	free(buf);
 	return true;
 }
@@ -137,7 +138,7 @@ static bool negotiation(struct stream *from, struct wire_export *export)
 			return false;
 		if (reply.type == NBD_REP_ACK)
 			return true;
-		check_why(wire_rep_errno(reply.type, &why), why);
+		check_why(ballast_wire_rep_errno(reply.type, &why), why);
 		return reply.type == NBD_REP_ERR_UNSUP &&
 		       by_name(from, export);
 	}
@@ -147,7 +148,7 @@ static bool negotiation(struct stream *from, struct wire_export *export)
 static bool checked(struct wire_export *export)
 {
 	const char *why = NULL;
-	int err = wire_check_export(export, 4096, &why);
+	int err = ballast_export_check(export, 4096, &why);
 
 	check_why(err, why);
 	if (err)
@@ -165,7 +166,7 @@ static bool chunk(struct stream *from, const struct wire_reply *reply,
 		  struct wire_cover *cover)
 {
 	const char *why = NULL;
-	int fixed = wire_chunk_fixed_len(reply, &why), err;
+	int fixed = ballast_wire_chunk_fixed_len(reply, &why), err;
 	u32 start, len, error;
 	u8 *buf;
 
@@ -181,14 +182,14 @@ static bool chunk(struct stream *from, const struct wire_reply *reply,
 		return true;
 	}
 	if (NBD_REPLY_TYPE_IS_ERROR(reply->type)) {
-		err = wire_get_chunk_error(reply, buf, &error, &why);
+		err = ballast_wire_get_chunk_error(reply, buf, &error, &why);
 		check_why(err, why);
 		free(buf);
 		if (!err)
-			REQUIRE(wire_errno(error) <= 0);
+			REQUIRE(ballast_wire_errno(error) <= 0);
 		return !err && skip(from, reply->length - fixed);
 	}
-	err = wire_get_chunk_range(reply, buf, REQUEST_OFFSET, REQUEST_LENGTH,
+	err = ballast_wire_get_chunk_range(reply, buf, REQUEST_OFFSET, REQUEST_LENGTH,
 				   &start, &len, &why);
 	check_why(err, why);
 	free(buf);
@@ -196,7 +197,7 @@ static bool chunk(struct stream *from, const struct wire_reply *reply,
 		return false;
 	REQUIRE(len && start < REQUEST_LENGTH &&
 		len <= REQUEST_LENGTH - start);
-	if (wire_cover_add(cover, start, len))
+	if (ballast_wire_cover_add(cover, start, len))
 		return false;
 	return reply->type == NBD_REPLY_TYPE_OFFSET_HOLE || skip(from, len);
 }
@@ -208,7 +209,7 @@ static void replies(struct stream *from, bool structured)
 	u8 buf[WIRE_REPLY_MAX_LEN];
 	const char *why;
 
-	wire_cover_init(&cover);
+	ballast_wire_cover_init(&cover);
 	for (;;) {
 		size_t have = 0;
 		int more = WIRE_SIMPLE_REPLY_LEN;
@@ -223,7 +224,7 @@ static void replies(struct stream *from, bool structured)
 			free(next);
 			have = more;
 			why = NULL;
-			more = wire_get_reply(buf, have, structured, &reply,
+			more = ballast_wire_get_reply(buf, have, structured, &reply,
 					      &why);
 			REQUIRE(more <= 0 || (size_t)more > have);
 		}
@@ -234,8 +235,8 @@ static void replies(struct stream *from, bool structured)
 				       !skip(from, reply.error ? 0 : 4096))
 			return;
 		if (reply.structured && reply.done) {
-			wire_cover_whole(&cover, REQUEST_LENGTH);
-			wire_cover_init(&cover);
+			ballast_wire_cover_whole(&cover, REQUEST_LENGTH);
+			ballast_wire_cover_init(&cover);
 		}
 	}
 }

@@ -291,7 +291,7 @@ static void test_allow(void **state)
 	assert_refused(SERVER " allow=tcp:1,tcp:2,tcp:3,tcp:4,tcp:5,tcp:6,"
 		       "tcp:7,tcp:8,tcp:9,tcp:10,tcp:11,tcp:12,tcp:13,tcp:14,"
 		       "tcp:15,tcp:16,tcp:17", EINVAL,
-		       "allow=tcp:17: is one more than the 16 entries there can be");
+		       "allow=tcp:17: exceeds the limit of 16 entries");
 }
 
 int main(void)

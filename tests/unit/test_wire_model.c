@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * wire_cover_add() against a model: a bit for each byte of a short read. The
+ * ballast_wire_cover_add() against a model: a bit for each byte of a short read. The
  * model predicts the result for each piece, -E2BIG included, and the ranges
  * that remain.
  */
@@ -66,7 +66,7 @@ static void model_check(const struct wire_cover *cover, u64 bits, u32 base)
 		seen |= model_bits(start, end - start);
 	}
 	assert_true(seen == bits);
-	assert_true(wire_cover_whole(cover, MODEL_BITS) ==
+	assert_true(ballast_wire_cover_whole(cover, MODEL_BITS) ==
 		    (!base && bits == ~0ULL));
 }
 
@@ -74,7 +74,7 @@ static struct {
 	unsigned int whole, twice, many, joined;
 } seen;
 
-/* What wire_cover_add() has to return for @piece. */
+/* What ballast_wire_cover_add() has to return for @piece. */
 static int model_result(u64 bits, u64 piece)
 {
 	if (bits & piece)
@@ -99,7 +99,7 @@ static u64 model_step(struct wire_cover *cover, u64 bits, u32 base,
 		length = MODEL_BITS - start;
 	piece = model_bits(start, length);
 
-	err = wire_cover_add(cover, base + start, length);
+	err = ballast_wire_cover_add(cover, base + start, length);
 	if (err != model_result(bits, piece))
 		print_error("0x%016" PRIx64 " and %u bytes at %u\n",
 			    (uint64_t)bits, length, start);
@@ -132,7 +132,7 @@ static void test_cover_model(void **state)
 		struct wire_cover cover;
 		u64 bits = 0;
 
-		wire_cover_init(&cover);
+		ballast_wire_cover_init(&cover);
 		while (bits != ~0ULL && tries--)
 			bits = model_step(&cover, bits, base, longest);
 		seen.whole += bits == ~0ULL;

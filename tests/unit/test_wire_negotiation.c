@@ -6,17 +6,17 @@
 
 static void test_magic(void **state)
 {
-	const char *text = "this is no NBD server (wrong magic)";
+	const char *text = "not an NBD server (wrong magic)";
 	unsigned int i;
 
-	assert_wire_ok(wire_check_magic(unit_copy("NBDMAGIC", 8), &why));
-	assert_wire_error(wire_check_magic(unit_copy("SSH-2.0-", 8), &why),
+	assert_wire_ok(ballast_wire_check_magic(unit_copy("NBDMAGIC", 8), &why));
+	assert_wire_error(ballast_wire_check_magic(unit_copy("SSH-2.0-", 8), &why),
 			  EPROTO, text);
 	for (i = 0; i < 8; i++) {
 		u8 *buf = unit_copy("NBDMAGIC", 8);
 
 		buf[i] ^= 0x20;
-		assert_wire_error(wire_check_magic(buf, &why), EPROTO, text);
+		assert_wire_error(ballast_wire_check_magic(buf, &why), EPROTO, text);
 	}
 }
 
@@ -31,7 +31,7 @@ static void test_greeting_newstyle(void **state)
 
 		buf[16] = given[i] >> 8;
 		buf[17] = given[i] & 0xff;
-		assert_wire_ok(wire_get_greeting(buf, &flags, &why));
+		assert_wire_ok(ballast_wire_get_greeting(buf, &flags, &why));
 		assert_int_equal(flags, given[i]);
 	}
 }
@@ -41,8 +41,8 @@ static void test_greeting_oldstyle(void **state)
 	u8 *buf = unit_copy("NBDMAGIC\x00\x00\x42\x02\x81\x86\x12\x53\0\0", 18);
 	u16 flags;
 
-	assert_wire_error(wire_get_greeting(buf, &flags, &why), EPROTO,
-			  "the server speaks the oldstyle negotiation only");
+	assert_wire_error(ballast_wire_get_greeting(buf, &flags, &why), EPROTO,
+			  "the server supports only oldstyle negotiation");
 }
 
 static void test_greeting_neither(void **state)
@@ -54,8 +54,8 @@ static void test_greeting_neither(void **state)
 		u8 *buf = unit_copy("NBDMAGICIHAVEOPT\0\0", 18);
 
 		buf[i] ^= 0x01;
-		assert_wire_error(wire_get_greeting(buf, &flags, &why), EPROTO,
-				  "this is no NBD server (wrong option magic)");
+		assert_wire_error(ballast_wire_get_greeting(buf, &flags, &why), EPROTO,
+				  "not an NBD server (wrong option magic)");
 	}
 }
 
@@ -63,9 +63,9 @@ static void test_put_option(void **state)
 {
 	u8 *buf = unit_alloc(16);
 
-	wire_put_option(buf, 8, 0);
+	ballast_wire_put_option(buf, 8, 0);
 	assert_memory_equal(buf, "IHAVEOPT\0\0\0\x08\0\0\0\0", 16);
-	wire_put_option(buf, 0x01020304, 0xfffefdfc);
+	ballast_wire_put_option(buf, 0x01020304, 0xfffefdfc);
 	assert_memory_equal(buf, "IHAVEOPT\1\2\3\4\xff\xfe\xfd\xfc", 16);
 }
 
@@ -88,13 +88,13 @@ static void test_option_reply(void **state)
 	struct wire_option_reply reply = {};
 	u8 *buf = option_reply(12);
 
-	assert_wire_ok(wire_get_option_reply(buf, 7, &reply, &why));
+	assert_wire_ok(ballast_wire_get_option_reply(buf, 7, &reply, &why));
 	assert_int_equal(reply.option, 7);
 	assert_int_equal(reply.type, 3);
 	assert_int_equal(reply.length, 12);
 
 	memcpy(buf + 12, BYTES(0x80, 0, 0, 6), 4);
-	assert_wire_ok(wire_get_option_reply(buf, 7, &reply, &why));
+	assert_wire_ok(ballast_wire_get_option_reply(buf, 7, &reply, &why));
 	assert_int_equal(reply.type, 0x80000006);
 }
 
@@ -107,7 +107,7 @@ static void test_option_reply_magic(void **state)
 		u8 *buf = option_reply(0);
 
 		buf[i] ^= 0x80;
-		assert_wire_error(wire_get_option_reply(buf, 7, &reply, &why),
+		assert_wire_error(ballast_wire_get_option_reply(buf, 7, &reply, &why),
 				  EPROTO,
 				  "wrong magic in a reply to an option");
 	}
@@ -122,7 +122,7 @@ static void test_option_reply_to_another(void **state)
 		u8 *buf = option_reply(0);
 
 		buf[i] ^= 0x01;
-		assert_wire_error(wire_get_option_reply(buf, 7, &reply, &why),
+		assert_wire_error(ballast_wire_get_option_reply(buf, 7, &reply, &why),
 				  EPROTO,
 				  "reply to an option that was not sent");
 	}
@@ -137,13 +137,13 @@ static void test_option_reply_length(void **state)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(good); i++) {
-		assert_wire_ok(wire_get_option_reply(option_reply(good[i]), 7,
+		assert_wire_ok(ballast_wire_get_option_reply(option_reply(good[i]), 7,
 						     &reply, &why));
 		assert_int_equal(reply.length, good[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_wire_error(
-			wire_get_option_reply(option_reply(bad[i]), 7, &reply,
+			ballast_wire_get_option_reply(option_reply(bad[i]), 7, &reply,
 					      &why),
 			EPROTO,
 			"reply to an option is longer than the protocol allows");
@@ -159,16 +159,16 @@ static void test_rep_errno(void **state)
 		{ 0x80000001, EOPNOTSUPP, "the server does not support it" },
 		{ 0x80000002, EACCES, "the server's policy forbids it" },
 		{ 0x80000003, EINVAL,
-		  "the server calls the request for the export invalid" },
+		  "the server rejects the request for the export as invalid" },
 		{ 0x80000004, EOPNOTSUPP, "the server does not support it" },
 		{ 0x80000005, EOPNOTSUPP,
-		  "the server demands TLS, which ballast does not speak" },
+		  "the server requires TLS, which ballast does not support" },
 		{ 0x80000006, ENOENT, "the server has no such export" },
 		{ 0x80000007, ECONNREFUSED, "the server is shutting down" },
 		{ 0x80000008, EPROTO,
-		  "the server demands block sizes that it did not tell" },
+		  "the server requires block sizes that it did not announce" },
 		{ 0x80000009, EINVAL,
-		  "the server calls the request for the export invalid" },
+		  "the server rejects the request for the export as invalid" },
 	};
 	/* The first is of an extension that is not asked for. */
 	static const u32 other[] = { 0x8000000a, 0x80000000, 0xffffffff, 0, 2,
@@ -176,11 +176,11 @@ static void test_rep_errno(void **state)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(table); i++)
-		assert_wire_error(wire_rep_errno(table[i].type, &why),
+		assert_wire_error(ballast_wire_rep_errno(table[i].type, &why),
 				  table[i].err, table[i].text);
 	for (i = 0; i < ARRAY_SIZE(other); i++) {
 		why = NULL;
-		assert_int_equal(wire_rep_errno(other[i], &why), -EPROTO);
+		assert_int_equal(ballast_wire_rep_errno(other[i], &why), -EPROTO);
 		assert_non_null(why);
 	}
 }
@@ -189,15 +189,15 @@ static void test_put_go(void **state)
 {
 	u8 *head = unit_alloc(20), *tail = unit_alloc(6);
 
-	wire_put_go(head, tail, 0);
+	ballast_wire_put_go(head, tail, 0);
 	assert_memory_equal(head, "IHAVEOPT\0\0\0\7\0\0\0\x0a\0\0\0\0", 20);
 	assert_memory_equal(tail, "\0\2\0\1\0\3", 6);
 
-	wire_put_go(head, tail, 5);
+	ballast_wire_put_go(head, tail, 5);
 	assert_memory_equal(head, "IHAVEOPT\0\0\0\7\0\0\0\x0f\0\0\0\5", 20);
 	assert_memory_equal(tail, "\0\2\0\1\0\3", 6);
 
-	wire_put_go(head, tail, 4096);
+	ballast_wire_put_go(head, tail, 4096);
 	assert_memory_equal(head, "IHAVEOPT\0\0\0\7\0\0\x10\x0a\0\0\x10\0", 20);
 	assert_memory_equal(tail, "\0\2\0\1\0\3", 6);
 }
@@ -209,7 +209,7 @@ static void test_info_export(void **state)
 				      .max_payload = 3, .structured = true };
 	u16 type = 0x5555;
 
-	assert_wire_ok(wire_get_info(buf, 12, &export, &type, &why));
+	assert_wire_ok(ballast_wire_get_info(buf, 12, &export, &type, &why));
 	assert_int_equal(type, 0);
 	assert_true(export.size == 0x0123456789abcdefULL);
 	assert_int_equal(export.flags, 0x056d);
@@ -225,7 +225,7 @@ static void test_info_block_size(void **state)
 	struct wire_export export = { .size = 4, .flags = 5 };
 	u16 type = 0x5555;
 
-	assert_wire_ok(wire_get_info(buf, 14, &export, &type, &why));
+	assert_wire_ok(ballast_wire_get_info(buf, 14, &export, &type, &why));
 	assert_int_equal(type, 3);
 	assert_int_equal(export.min_block, 0x200);
 	assert_int_equal(export.preferred_block, 0x11000);
@@ -241,7 +241,7 @@ static void test_info_min_block_0(void **state)
 	struct wire_export export = {};
 	u16 type;
 
-	assert_wire_error(wire_get_info(buf, 14, &export, &type, &why), EPROTO,
+	assert_wire_error(ballast_wire_get_info(buf, 14, &export, &type, &why), EPROTO,
 			  "minimum block size is 0");
 }
 
@@ -262,7 +262,7 @@ static void test_info_passed_over(void **state)
 			memset(buf, 'x', min_t(u32, lengths[j], 14));
 			buf[0] = types[i] >> 8;
 			buf[1] = types[i] & 0xff;
-			assert_wire_ok(wire_get_info(buf, lengths[j], &export,
+			assert_wire_ok(ballast_wire_get_info(buf, lengths[j], &export,
 						     &type, &why));
 			assert_int_equal(type, types[i]);
 			assert_memory_equal(&export, &none, sizeof(none));
@@ -277,7 +277,7 @@ static void test_info_too_short(void **state)
 	u16 type;
 
 	for (length = 0; length < 2; length++)
-		assert_wire_error(wire_get_info(unit_copy("\0\0", length),
+		assert_wire_error(ballast_wire_get_info(unit_copy("\0\0", length),
 						length, &export, &type, &why),
 				  EPROTO,
 				  "information on the export is too short");
@@ -297,13 +297,13 @@ static void test_info_wrong_length(void **state)
 
 		if (length != 12)
 			assert_wire_error(
-				wire_get_info(unit_copy(size, have), length,
+				ballast_wire_get_info(unit_copy(size, have), length,
 					      &export, &type, &why),
 				EPROTO,
 				"information on the export's size has a wrong length");
 		if (length != 14)
 			assert_wire_error(
-				wire_get_info(unit_copy(block, have), length,
+				ballast_wire_get_info(unit_copy(block, have), length,
 					      &export, &type, &why),
 				EPROTO,
 				"information on block sizes has a wrong length");
@@ -315,7 +315,7 @@ static void test_export_name_reply(void **state)
 	u8 *buf = unit_copy("\x01\x23\x45\x67\x89\xab\xcd\xef\x01\x03", 10);
 	struct wire_export export = { .min_block = 1, .structured = true };
 
-	wire_get_export_name_reply(buf, &export);
+	ballast_wire_get_export_name_reply(buf, &export);
 	assert_true(export.size == 0x0123456789abcdefULL);
 	assert_int_equal(export.flags, 0x0103);
 	assert_int_equal(export.min_block, 1);

@@ -8,19 +8,19 @@ static void test_put_request(void **state)
 {
 	u8 *buf = unit_alloc(28);
 
-	wire_put_request(buf, 0, 0, 0, 0, 0);
+	ballast_wire_put_request(buf, 0, 0, 0, 0, 0);
 	assert_memory_equal(buf,
 			    "\x25\x60\x95\x13\0\0\0\0\0\0\0\0\0\0\0\0"
 			    "\0\0\0\0\0\0\0\0\0\0\0\0",
 			    28);
 	/* A write of 4 KiB at 6 GiB, with FUA. */
-	wire_put_request(buf, 1, 1, 0x1122334455667788ULL, 6ULL << 30, 4096);
+	ballast_wire_put_request(buf, 1, 1, 0x1122334455667788ULL, 6ULL << 30, 4096);
 	assert_memory_equal(buf,
 			    "\x25\x60\x95\x13\0\1\0\1"
 			    "\x11\x22\x33\x44\x55\x66\x77\x88"
 			    "\0\0\0\1\x80\0\0\0\0\0\x10\0",
 			    28);
-	wire_put_request(buf, 0xa1b2, 0xc3d4, ~0ULL, 0x0102030405060708ULL,
+	ballast_wire_put_request(buf, 0xa1b2, 0xc3d4, ~0ULL, 0x0102030405060708ULL,
 			 0xfffefdfc);
 	assert_memory_equal(buf,
 			    "\x25\x60\x95\x13\xa1\xb2\xc3\xd4"
@@ -41,7 +41,7 @@ static int get_reply(const u8 *bytes, size_t have, bool structured,
 		     struct wire_reply *reply)
 {
 	memset(reply, 0x55, sizeof(*reply));
-	return wire_get_reply(unit_copy(bytes, have), have, structured, reply,
+	return ballast_wire_get_reply(unit_copy(bytes, have), have, structured, reply,
 			      &why);
 }
 
@@ -130,7 +130,7 @@ static void test_chunk_not_agreed_on(void **state)
 
 	for (have = 4; have <= 20; have++)
 		assert_wire_error(get_reply(chunk, have, false, &reply), EPROTO,
-				  "structured reply, which was not agreed on");
+				  "structured reply, which was not negotiated");
 }
 
 static void test_reply_magic(void **state)
@@ -155,7 +155,7 @@ static void test_reply_magic(void **state)
 }
 
 #define LENGTH	"chunk of a wrong length"
-#define TYPE	"chunk of a type that was not agreed on"
+#define TYPE	"chunk of a type that was not negotiated"
 
 /*
  * @fixed is the length that is right, or -EPROTO with @text. What a chunk of
@@ -234,7 +234,7 @@ static void test_chunk_fixed_len(void **state)
 		int fixed;
 
 		why = NULL;
-		fixed = wire_chunk_fixed_len(&reply, &why);
+		fixed = ballast_wire_chunk_fixed_len(&reply, &why);
 		if (fixed != chunks[i].fixed)
 			print_error("type 0x%x, length %u\n", chunks[i].type,
 				    chunks[i].length);
@@ -258,7 +258,7 @@ static void test_chunk_error_offset_length(void **state)
 			.length = length,
 		};
 
-		assert_wire_error(wire_chunk_fixed_len(&reply, &why), EPROTO,
+		assert_wire_error(ballast_wire_chunk_fixed_len(&reply, &why), EPROTO,
 				  LENGTH);
 	}
 }
@@ -347,14 +347,14 @@ static void check_range(unsigned int i, bool hole)
 	if (hole)
 		put_be(fixed + 8, ranges[i].n, 4);
 	why = NULL;
-	err = wire_get_chunk_range(&reply, fixed, ranges[i].offset,
+	err = ballast_wire_get_chunk_range(&reply, fixed, ranges[i].offset,
 				   ranges[i].length, &start, &len, &why);
 	if (err != (ranges[i].within ? 0 : -EPROTO))
 		print_error("entry %u of the table\n", i);
 	if (!ranges[i].within) {
 		assert_int_equal(err, -EPROTO);
 		assert_string_equal(why,
-				    "chunk outside of what was asked for");
+				    "chunk outside of the range that was read");
 		return;
 	}
 	assert_int_equal(err, 0);
@@ -414,7 +414,7 @@ static void test_chunk_error(void **state)
 		u32 error = 4711;
 
 		why = NULL;
-		assert_int_equal(wire_get_chunk_error(
+		assert_int_equal(ballast_wire_get_chunk_error(
 					 &reply,
 					 unit_copy(error_chunks[i].fixed, 6),
 					 &error, &why),
@@ -451,11 +451,11 @@ static void test_errno(void **state)
 			err = table[i].err;
 			known++;
 		}
-		assert_int_equal(wire_errno(error), -err);
+		assert_int_equal(ballast_wire_errno(error), -err);
 	}
 	assert_int_equal(known, ARRAY_SIZE(table));
 	for (i = 0; i < ARRAY_SIZE(far); i++)
-		assert_int_equal(wire_errno(far[i]), -EIO);
+		assert_int_equal(ballast_wire_errno(far[i]), -EIO);
 }
 
 int main(void)

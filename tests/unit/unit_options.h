@@ -15,9 +15,9 @@
 static const char form[] =
 	"is not of the form 192.0.2.10:10809 or [2001:db8::1]:10809";
 static const char name_text[] =
-	"is no address; names are resolved by ballastctl, not by the kernel";
+	"is not an address; ballastctl resolves names, the kernel does not";
 static const char brackets_text[] =
-	"an IPv6 address stands in brackets: [2001:db8::1]:10809";
+	"an IPv6 address needs brackets: [2001:db8::1]:10809";
 static const char missing[] =
 	"server: the option is missing; reading this file prints the usage";
 

@@ -78,14 +78,14 @@ STRINGS = [
     ("brackets-empty", b"server=[]:10809", EINVAL, "is not of the form"),
     ("brackets-around-ipv4", b"server=[192.0.2.1]:10809", EINVAL, "is not of the form"),
     ("ipv6-without-brackets", b"server=2001:db8::1", EINVAL,
-     "an IPv6 address stands in brackets"),
+     "an IPv6 address needs brackets"),
     ("ipv6-malformed", b"server=[2001:db8::1::2]", EINVAL, "is not an IPv4 or IPv6 address"),
     ("ipv6-of-an-unknown-interface", b"server=[fe80::1%nosuch0]", EINVAL,
      "is not an IPv4 or IPv6 address"),
     ("host-name", b"server=nbd.example.org:10809", EINVAL,
-     "names are resolved by ballastctl, not by the kernel"),
+     "ballastctl resolves names, the kernel does not"),
     ("host-name-short", b"server=localhost export=good", EINVAL,
-     "names are resolved by ballastctl, not by the kernel"),
+     "ballastctl resolves names, the kernel does not"),
     ("port-0", b"server=192.0.2.1:0", EINVAL, "port=0: is not a number from 1 to 65535"),
     ("port-65536", b"server=192.0.2.1:65536", EINVAL,
      "port=65536: is not a number from 1 to 65535"),
@@ -125,7 +125,7 @@ STRINGS = [
     ("allow-empty-entry", b"server={server} allow=tcp:22,", EINVAL, "allow.*: is not of the form"),
     ("allow-17-entries", "server={server} allow="
      + ",".join(f"udp:{n}" for n in range(1, limits.MAX_ALLOW + 2)), EINVAL,
-     "allow=udp:17: is one more than the 16 entries"),
+     "allow=udp:17: exceeds the limit of 16 entries"),
     # Lengths. A name over NBD's limit of 4096 bytes is over sysfs's limit too.
     ("page-long", b"server={server} ".ljust(PAGE + 19), E2BIG, "longer than 4095 bytes"),
     ("over-a-page", b"server={server} ".ljust(3 * PAGE), E2BIG, "longer than 4095 bytes"),
@@ -173,7 +173,7 @@ REAL = [
      "", ENOENT, NO_EXPORT),
     ("unknown-export-qemu-nbd", lambda: servers.QemuNbd("other", 1 << 20), "", ENOENT, NO_EXPORT),
     ("tls-demanded", lambda: TlsServer("memory", "1M"), "", EOPNOTSUPP,
-     "the server demands TLS"),
+     "the server requires TLS"),
     ("oldstyle-nbdkit", lambda: servers.Nbdkit("memory", "1M", options=["--oldstyle"]), "",
      EPROTO, "oldstyle"),
     ("two-connections-nbdkit", lambda: servers.Nbdkit(
@@ -223,8 +223,8 @@ LIES = [
      "the server is shutting down"),
     ("unknown-error", says_to_go(reply(GO, ERROR | 4711)), EPROTO,
      "an error that the protocol does not name"),
-    ("tls-for-go", says_to_go(reply(GO, ERROR | 5)), EOPNOTSUPP, "the server demands TLS"),
-    ("block-size-required", says_to_go(reply(GO, ERROR | 8)), EPROTO, "demands block sizes"),
+    ("tls-for-go", says_to_go(reply(GO, ERROR | 5)), EOPNOTSUPP, "the server requires TLS"),
+    ("block-size-required", says_to_go(reply(GO, ERROR | 8)), EPROTO, "requires block sizes"),
     # Exports.
     ("size-0", says_to_go(info_export(0), reply(GO, ACK)), EINVAL, "export size is 0"),
     ("size-under-a-sector", says_to_go(info_export(511), reply(GO, ACK)), EINVAL,
@@ -351,9 +351,9 @@ def make_table():
     name = "server={server} export=".ljust(2 * PAGE, "x")
     table["name-as-long-as-fits"] = Row(name, ENOENT, NO_EXPORT)
     table["nothing-listens-ipv4"] = Row(f"server={net.HOST4}:1", ECONNREFUSED,
-                                        r"192.0.2.1:1: connect: nothing listens there")
+                                        r"192.0.2.1:1: connect: connection refused: no server listens there")
     table["nothing-listens-ipv6"] = Row(f"server=[{net.HOST6}]:1", ECONNREFUSED,
-                                        r"\[2001:db8::1\]:1: connect: nothing listens there")
+                                        r"\[2001:db8::1\]:1: connect: connection refused: no server listens there")
     return table
 
 

@@ -68,7 +68,7 @@ def blackhole():
 
 def test_waits_are_bounded(guest, blackhole):
     scripted = {name: servers.ScriptedServer(serve) for name, serve in WAITS.items()}
-    unreachable = "connect: it can't be reached"
+    unreachable = "connect: host unreachable"
     port = limits.DEFAULT_PORT
     rows = {
         **{name: (text(server), ETIMEDOUT, "negotiation: the server does not answer")

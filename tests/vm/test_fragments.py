@@ -8,7 +8,7 @@ from rig.wait import until
 
 RESERVE = "/sys/class/net/eth0/ballast"
 COUNTS = "/sys/module/fragments/parameters"
-MOST_FRAGMENTS, MOST_BYTES = 15, 28 << 10   # see LINK_FEW_* in link.c
+MOST_FRAGMENTS, MOST_BYTES = 15, 28 << 10   # see SEND_FEW_* in send.c
 HEADERS = 14 + 40 + 12
 
 

@@ -35,7 +35,7 @@ def s(say, why):
 
 # say(memory, request): the bytes that are sent instead of the answer.
 GONE = "reply to a request that is not in flight"
-OUTSIDE = "chunk outside of what was asked for"
+OUTSIDE = "chunk outside of the range that was read"
 TWICE = "part of a read answered twice"
 LIES = {
     # Simple replies.
@@ -61,7 +61,7 @@ LIES = {
     "closed-at-once": Lie(lambda m, r: b"", "the connection was closed"),
     "structured-without-agreement": Lie(
         lambda m, r: data_chunk(r, r.offset, m.read(r), DONE),
-        "structured reply, which was not agreed on"),
+        "structured reply, which was not negotiated"),
     "cookie-0-to-a-write": Lie(lambda m, r: simple(r, cookie=0), GONE, op="write"),
     "write-answered-twice": Lie(lambda m, r: 2 * simple(r), GONE, op="write"),
     "data-to-a-write": Lie(lambda m, r: simple(r, data=bytes(4096)), "wrong magic in a reply",
@@ -71,13 +71,13 @@ LIES = {
     # Structured replies.
     "simple-to-a-structured-read": s(
         lambda m, r: simple(r, data=m.read(r)),
-        "simple reply to a read, where structured replies were agreed on"),
+        "simple reply to a read, although structured replies were negotiated"),
     "chunk-magic-0": s(lambda m, r: bytes(20), "wrong magic in a reply"),
     "chunk-cookie-0": s(lambda m, r: data_chunk(r, r.offset, m.read(r), DONE, cookie=0), GONE),
     "chunk-of-unknown-type": s(lambda m, r: chunk(r, 77, bytes(100), DONE),
-                               "chunk of a type that was not agreed on"),
+                               "chunk of a type that was not negotiated"),
     "block-status": s(lambda m, r: chunk(r, 5, bytes(12), DONE),
-                      "chunk of a type that was not agreed on"),
+                      "chunk of a type that was not negotiated"),
     "chunk-of-4-GiB": s(lambda m, r: chunk(r, OFFSET_DATA, struct.pack(">Q", r.offset), DONE,
                                            length=0xffffffff), OUTSIDE),
     "data-chunk-without-offset": s(lambda m, r: chunk(r, OFFSET_DATA, bytes(4), DONE),
@@ -116,7 +116,7 @@ LIES = {
     "thousand-pieces-backwards": s(
         lambda m, r: b"".join(data_chunk(r, r.offset + at, m.read(r)[at:at + 8])
                               for at in range(LENGTH - 8, -1, -16)),
-        "read answered in too many pieces"),
+        "read answered in too many separate ranges"),
     "error-too-short": s(lambda m, r: chunk(r, ERROR, bytes(5), DONE), "chunk of a wrong length"),
     "error-text-longer-than-the-chunk": s(
         lambda m, r: chunk(r, ERROR, struct.pack(">IH", 5, 60000), DONE),
@@ -124,7 +124,7 @@ LIES = {
     "error-of-4-GiB": s(lambda m, r: chunk(r, ERROR, struct.pack(">IH", 5, 0), DONE,
                                            length=0xffffffff), "chunk of a wrong length"),
     "data-to-a-structured-write": Lie(lambda m, r: data_chunk(r, r.offset, bytes(512), DONE),
-                                      "data in reply to a request that was no read", True, "write"),
+                                      "data in reply to a request that is not a read", True, "write"),
     "closed-in-a-chunk": s(lambda m, r: data_chunk(r, r.offset, m.read(r), DONE)[:9000],
                            "the connection was closed"),
 }
@@ -181,7 +181,7 @@ def test_lie(shared_vm, name):
         assert run(guest, COMMAND["read"]) == truth(liar.memory)
         log = guest.run("dmesg -t").output
         lines = [line for line in log.splitlines() if "ballast0: connection 0 to" in line
-                 and "is back" not in line]
+                 and "is restored" not in line]
         assert len(lines) == 1, log
         assert any(why in lines[0] for why in liar.lie.why.split("|")), lines
         assert disk.file("ballast/reconnects") == "1"
@@ -252,5 +252,5 @@ def test_a_server_that_never_answers_fails_the_attach(shared_vm):
                              check=False)
         assert said.status == ETIMEDOUT, said.output
         log = shared_vm.run("dmesg -t").output
-        assert f"server 192.0.2.1:{server.port}: it does not answer what is read" in log, log
+        assert f"server 192.0.2.1:{server.port}: no answer to the reads of the attach in 10 s" in log, log
         shared_vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast[0-9]'")

@@ -216,7 +216,7 @@ def test_deadline_begins_when_the_connection_is_lost(shared_vm):
         server.start()
         assert waiting.wait(30) == 0, waiting.output
         log = shared_vm.run("dmesg").output
-        assert "is back" in log and "no connection for" not in log, log
+        assert "is restored" in log and "no connection for" not in log, log
 
 
 def test_deadline_in_the_middle_of_a_negotiation(shared_vm):
@@ -262,12 +262,12 @@ REFUSED = {
     "smaller": ((MIB, nbd.USUAL), (MIB - 512, nbd.USUAL), "the export is smaller now"),
     "read-only": ((MIB, nbd.USUAL), (MIB, nbd.USUAL | nbd.READ_ONLY), "the export is read-only now"),
     "no-flush": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_FLUSH),
-                 "the export can't be flushed any more"),
-    "no-fua": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_FUA), "the export lacks FUA now"),
+                 "the export no longer supports flush"),
+    "no-fua": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_FUA), "the export no longer supports FUA"),
     "no-trim": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_TRIM),
-                "the export can't be trimmed any more"),
+                "the export no longer supports trim"),
     "no-zeroes": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_WRITE_ZEROES),
-                  "the export lacks write zeroes now"),
+                  "the export no longer supports write zeroes"),
 }
 
 

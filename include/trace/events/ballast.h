@@ -38,7 +38,7 @@ TRACE_EVENT(ballast_rq_sent,
 		__field(u16, flags)
 	),
 	TP_fast_assign(
-		__entry->dev = rq_dev(blk_mq_rq_from_pdu(cmd));
+		__entry->dev = compat_rq_dev(blk_mq_rq_from_pdu(cmd));
 		__entry->cookie = cmd->cookie;
 		__entry->offset = cmd->offset;
 		__entry->length = cmd->length;
@@ -62,7 +62,7 @@ TRACE_EVENT(ballast_rq_answered,
 		__field(int, error)
 	),
 	TP_fast_assign(
-		__entry->dev = rq_dev(blk_mq_rq_from_pdu(cmd));
+		__entry->dev = compat_rq_dev(blk_mq_rq_from_pdu(cmd));
 		__entry->cookie = cmd->cookie;
 		__entry->type = cmd->type;
 		__entry->error = cmd->error;

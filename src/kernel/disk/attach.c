@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/class/ballast/: writing to attach makes a disk, reading it prints how
- * that is written; guard protects an interface for disks that are not ours.
+ * /sys/class/ballast/: a write to attach creates a disk, a read prints the
+ * options; guard protects an interface for the disks of other drivers.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,13 +16,39 @@
 
 #include "compat.h"
 #include "disk.h"
-#include "reserve/guard.h"
 #include "options.h"
+#include "reserve/guard.h"
+#include "sysfs.h"
 
 static ssize_t attach_show(const struct class *class,
 			   const struct class_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%s", ballast_options_usage);
+}
+
+static int attach(const struct ballast_options *opts)
+{
+	struct ballast_disk *disk = ballast_disk_attach(opts);
+	const struct ballast_session *session;
+	int err;
+
+	if (IS_ERR(disk))
+		return PTR_ERR(disk);
+	session = &disk->session;
+	err = ballast_sysfs_add(disk);
+	if (err) {
+		pr_err("%s: creating its files in sysfs failed (error %d)\n",
+		       session->name, err);
+		ballast_disk_end(disk, false);
+		return err;
+	}
+	/* The module stays as long as there is a disk. */
+	__module_get(THIS_MODULE);
+	pr_info("%s: attached to %pISpc, export \"%s\", %llu bytes, %u connection%s\n",
+		session->name, &session->addr, session->opts.export,
+		session->export.size, session->opts.connections,
+		session->opts.connections == 1 ? "" : "s");
+	return 0;
 }
 
 static ssize_t attach_store(const struct class *class,
@@ -38,7 +64,7 @@ static ssize_t attach_store(const struct class *class,
 		pr_err_ratelimited("attach: needs CAP_SYS_ADMIN\n");
 		return -EPERM;
 	}
-	/* sysfs cuts a longer one off here, and would hand us the rest. */
+	/* sysfs cuts a longer string here and passes the rest separately. */
 	if (len >= PAGE_SIZE) {
 		pr_err("attach: the string is longer than %lu bytes\n",
 		       PAGE_SIZE - 1);
@@ -51,12 +77,12 @@ static ssize_t attach_store(const struct class *class,
 	if (err)
 		pr_err("attach: %s\n", why);
 	else
-		err = ballast_disk_attach(&opts);
+		err = attach(&opts);
 	kfree(string);
 	return err ?: len;
 }
 
-static CLASS_ATTR_RW(attach);
+COMPAT_CLASS_ATTR_RW(attach);
 
 static ssize_t guard_show(const struct class *class,
 			  const struct class_attribute *attr, char *buf)
@@ -87,7 +113,7 @@ static ssize_t guard_store(const struct class *class,
 	return err ?: len;
 }
 
-static CLASS_ATTR_RW(guard);
+COMPAT_CLASS_ATTR_RW(guard);
 
 static struct attribute *ballast_class_attrs[] = {
 	&class_attr_attach.attr,

@@ -7,114 +7,47 @@
 #include "disk.h"
 
 #include <linux/idr.h>
-#include <linux/inet.h>
 #include <linux/module.h>
-#include <linux/nsproxy.h>
 #include <linux/slab.h>
-#include <net/net_namespace.h>
 
-#include "link/cmd.h"
 #include "compat.h"
 #include "objects.h"
-#include "link/reconnect.h"
-#include "reserve/reserve.h"
-#include "sysfs.h"
 
 /*
- * The block layer's own timeout is none of ours: a request waits for its
- * server as long as it takes. Its work, run by kblockd, would wait for a
- * grace period besides.
+ * The block layer's own timeout is not used: a request waits for its server
+ * as long as the options say. Its work, run by kblockd, would also wait for a
+ * grace period.
  */
 #define DISK_TIMEOUT		(INT_MAX / 2)
-/* How long a detach waits for the server to close its side. */
-#define DISK_CLOSE_TIMEOUT	HZ
 
 static DEFINE_IDA(disk_indices);
 
-static struct ballast_link *disk_link(struct ballast_disk *disk,
-				      struct blk_mq_hw_ctx *hctx)
-{
-	struct ballast_link *own = &disk->links[hctx->queue_num];
-	unsigned int i;
-
-	if (likely(ballast_link_live(own)))
-		return own;
-	for (i = 0; i < disk->opts.connections; i++)
-		if (ballast_link_live(&disk->links[i]))
-			return &disk->links[i];
-	return own;
-}
-
-static blk_status_t cmd_init(struct ballast_cmd *cmd, struct request *rq)
-{
-	cmd->flags = rq->cmd_flags & REQ_FUA ? NBD_CMD_FLAG_FUA : 0;
-	switch (req_op(rq)) {
-	case REQ_OP_READ:
-		cmd->type = NBD_CMD_READ;
-		cmd->flags = 0;
-		break;
-	case REQ_OP_WRITE:
-		cmd->type = NBD_CMD_WRITE;
-		break;
-	case REQ_OP_FLUSH:
-		cmd->type = NBD_CMD_FLUSH;
-		cmd->flags = 0;
-		cmd->offset = 0;
-		cmd->length = 0;
-		return BLK_STS_OK;
-	case REQ_OP_DISCARD:
-		cmd->type = NBD_CMD_TRIM;
-		break;
-	case REQ_OP_WRITE_ZEROES:
-		cmd->type = NBD_CMD_WRITE_ZEROES;
-		if (rq->cmd_flags & REQ_NOUNMAP)
-			cmd->flags |= NBD_CMD_FLAG_NO_HOLE;
-		break;
-	default:
-		return BLK_STS_NOTSUPP;
-	}
-	cmd->offset = (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
-	cmd->length = blk_rq_bytes(rq);
-	return BLK_STS_OK;
-}
-
-/*
- * Sends at once, from the submitter, and never sleeps: under RCU. What the
- * link can't take now waits in the link, where it is sent on as the socket
- * gets room, and not in the block layer, whose work queue may be stuck.
- */
+/* Sends at once, from the submitter, and never sleeps: under RCU. */
 static blk_status_t disk_queue_rq(struct blk_mq_hw_ctx *hctx,
 				  const struct blk_mq_queue_data *bd)
 {
 	struct ballast_disk *disk = hctx->queue->queuedata;
+	struct ballast_session *session = &disk->session;
 	struct ballast_cmd *cmd = blk_mq_rq_to_pdu(bd->rq);
-	struct ballast_link *link;
 	blk_status_t status;
 
-	if (unlikely(READ_ONCE(disk->failing) || READ_ONCE(disk->expired)))
+	if (unlikely(!ballast_session_accepts(session)))
 		return BLK_STS_IOERR;
-	status = cmd_init(cmd, bd->rq);
+	status = ballast_cmd_init(cmd, bd->rq);
 	if (unlikely(status))
 		return status;
-	cmd->index = hctx->queue_num * disk->opts.queue_depth + bd->rq->tag;
+	cmd->index = hctx->queue_num * session->opts.queue_depth + bd->rq->tag;
 
 	blk_mq_start_request(bd->rq);
-	link = disk_link(disk, hctx);
-	ballast_link_submit(link, cmd);
-	if (bd->last)
-		ballast_link_kick(link);
+	ballast_session_submit(session, hctx->queue_num, cmd, bd->last);
 	return BLK_STS_OK;
 }
 
 static void disk_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
 	struct ballast_disk *disk = hctx->queue->queuedata;
-	unsigned int i;
 
-	/* Which link took them may have changed in the middle of the batch. */
-	for (i = 0; i < disk->opts.connections; i++)
-		if (!llist_empty(&disk->links[i].submitted))
-			ballast_link_kick(&disk->links[i]);
+	ballast_session_commit(&disk->session);
 }
 
 static enum blk_eh_timer_return disk_timeout(struct request *rq)
@@ -134,13 +67,9 @@ static void disk_free(struct kref *ref)
 {
 	struct ballast_disk *disk = container_of(ref, struct ballast_disk, ref);
 
-	if (disk->net)
-		put_net(disk->net);
+	ballast_session_free(&disk->session);
 	if (disk->index >= 0)
 		ida_free(&disk_indices, disk->index);
-	kfree(disk->opts.export);
-	kvfree(disk->slots);
-	kfree(disk->links);
 	kfree(disk);
 	ballast_object_put();
 }
@@ -187,24 +116,21 @@ static void disk_grown(struct work_struct *work)
 {
 	struct ballast_disk *disk =
 		container_of(work, struct ballast_disk, grown);
-	sector_t size = READ_ONCE(disk->export.size) >> SECTOR_SHIFT;
+	u64 size = READ_ONCE(disk->session.export.size);
 
 	if (disk->gd && !READ_ONCE(disk->detaching))
-		set_capacity_and_notify(disk->gd, size);
+		set_capacity_and_notify(disk->gd, size >> SECTOR_SHIFT);
 }
 
-/**
- * ballast_disk_grow - the export has become larger
- * @disk: from its thread
- * @size: bytes
- *
- * Leaves it to a work queue: it may wait for memory, which may wait for us.
+/*
+ * The session's export has grown. A work queue tells the block layer: that may
+ * wait for memory, which may wait for this disk.
  */
-void ballast_disk_grow(struct ballast_disk *disk, u64 size)
+static void disk_session_grown(struct ballast_session *session)
 {
-	pr_info("ballast%d: the export has grown from %llu to %llu bytes\n",
-		disk->index, disk->export.size, size);
-	WRITE_ONCE(disk->export.size, size);
+	struct ballast_disk *disk =
+		container_of(session, struct ballast_disk, session);
+
 	schedule_work(&disk->grown);
 }
 
@@ -223,35 +149,10 @@ static int disk_reserve_index(int wanted)
 	return index;
 }
 
-static int disk_set_address(struct ballast_disk *disk)
-{
-	char port[8];
-	int err;
-
-	snprintf(port, sizeof(port), "%u", disk->opts.port);
-	err = inet_pton_with_scope(disk->net, AF_UNSPEC, disk->opts.host, port,
-				   &disk->addr);
-	if (err)
-		pr_err("attach: server=%s: is not an IPv4 or IPv6 address\n",
-		       disk->opts.host);
-	return err;
-}
-
-static int disk_check_reserve(const struct ballast_options *opts)
-{
-	unsigned long max = ballast_reserve_max_pages();
-
-	if (opts->reserve < 0 || opts->reserve <= max)
-		return 0;
-	pr_err("attach: reserve=%d: is over %lu pages, a tenth of memory\n",
-	       opts->reserve, max);
-	return -EINVAL;
-}
-
-/* All that is needed to connect. */
+/* A disk whose session can be started. */
 static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 {
-	unsigned int i, nr_slots = opts->connections * opts->queue_depth;
+	char name[BALLAST_NAME_LEN];
 	struct ballast_disk *disk;
 	int err;
 
@@ -261,38 +162,23 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	ballast_object_get();
 	kref_init(&disk->ref);
 	mutex_init(&disk->lock);
-	init_waitqueue_head(&disk->wait);
-	init_completion(&disk->ready);
 	INIT_WORK(&disk->grown, disk_grown);
-	disk->opts = *opts;
-	disk->opts.export = kmemdup_nul(opts->export, opts->export_len,
-					GFP_KERNEL);
-	disk->net = get_net(current->nsproxy->net_ns);
-	disk->links = kcalloc(opts->connections, sizeof(*disk->links),
-			      GFP_KERNEL);
-	disk->slots = kvcalloc(nr_slots, sizeof(*disk->slots), GFP_KERNEL);
 	disk->index = disk_reserve_index(opts->index);
-
 	err = min(disk->index, 0);
-	if (!disk->opts.export || !disk->links || !disk->slots)
-		err = err ?: -ENOMEM;
-	err = err ?: disk_check_reserve(opts);
-	err = err ?: disk_set_address(disk);
-	err = err ?: ballast_link_get_memalloc(&disk->memalloc);
+	if (!err) {
+		snprintf(name, sizeof(name), "ballast%d", disk->index);
+		err = ballast_session_init(&disk->session, opts, name,
+					   disk_session_grown);
+	}
 	if (err) {
 		ballast_disk_put(disk);
 		return ERR_PTR(err);
 	}
-	for (i = 0; i < opts->connections; i++)
-		ballast_link_init(&disk->links[i], disk->slots, nr_slots,
-				  opts->timeout, &disk->wait);
 	return disk;
 }
 
-/* The tags and the queues, as the export wants them. */
-static int disk_alloc_queues(struct ballast_disk *disk)
+static struct queue_limits disk_limits(const struct wire_export *export)
 {
-	const struct wire_export *export = &disk->export;
 	u32 zeroes = round_down(U32_MAX, export->min_block) >> SECTOR_SHIFT;
 	struct queue_limits lim = {
 		.logical_block_size = export->min_block,
@@ -302,8 +188,6 @@ static int disk_alloc_queues(struct ballast_disk *disk)
 		.max_segments = USHRT_MAX,
 		.max_segment_size = UINT_MAX,
 	};
-	struct gendisk *gd;
-	int err;
 
 	if (export->preferred_block > PAGE_SIZE)
 		lim.io_opt = export->preferred_block;
@@ -320,10 +204,20 @@ static int disk_alloc_queues(struct ballast_disk *disk)
 	}
 	if (export->flags & NBD_FLAG_SEND_WRITE_ZEROES)
 		lim.max_write_zeroes_sectors = zeroes;
+	return lim;
+}
+
+/* The tags and the queues, as the export requires them. */
+static int disk_alloc_queues(struct ballast_disk *disk)
+{
+	const struct ballast_session *session = &disk->session;
+	struct queue_limits lim = disk_limits(&session->export);
+	struct gendisk *gd;
+	int err;
 
 	disk->set.ops = &disk_mq_ops;
-	disk->set.nr_hw_queues = disk->opts.connections;
-	disk->set.queue_depth = disk->opts.queue_depth;
+	disk->set.nr_hw_queues = session->opts.connections;
+	disk->set.queue_depth = session->opts.queue_depth;
 	disk->set.numa_node = NUMA_NO_NODE;
 	disk->set.cmd_size = sizeof(struct ballast_cmd);
 	/* A scheduler would only add a lock; the server has its own. */
@@ -333,17 +227,16 @@ static int disk_alloc_queues(struct ballast_disk *disk)
 	if (err)
 		return err;
 
-	gd = blk_mq_alloc_disk(&disk->set, &lim, disk);
+	gd = compat_blk_mq_alloc_disk(&disk->set, &lim, disk);
 	if (IS_ERR(gd)) {
 		blk_mq_free_tag_set(&disk->set);
 		return PTR_ERR(gd);
 	}
-	snprintf(gd->disk_name, sizeof(gd->disk_name), "ballast%d",
-		 disk->index);
+	strscpy(gd->disk_name, session->name, sizeof(gd->disk_name));
 	gd->fops = &disk_fops;
 	gd->private_data = disk;
-	set_capacity(gd, export->size >> SECTOR_SHIFT);
-	if (disk->opts.readonly || export->flags & NBD_FLAG_READ_ONLY)
+	set_capacity(gd, session->export.size >> SECTOR_SHIFT);
+	if (session->opts.readonly || session->export.flags & NBD_FLAG_READ_ONLY)
 		set_disk_ro(gd, true);
 	disk->gd = gd;
 	return 0;
@@ -351,123 +244,64 @@ static int disk_alloc_queues(struct ballast_disk *disk)
 
 static void disk_free_queues(struct ballast_disk *disk)
 {
-	put_disk(disk->gd);
+	compat_put_disk(disk->gd);
 	blk_mq_free_tag_set(&disk->set);
-}
-
-static bool disk_all_closed(struct ballast_disk *disk)
-{
-	unsigned int i;
-
-	for (i = 0; i < disk->opts.connections; i++)
-		if (disk->links[i].sock && !READ_ONCE(disk->links[i].closed))
-			return false;
-	return true;
-}
-
-/* End the thread and the connections; say goodbye where that is wanted. */
-static void disk_disconnect(struct ballast_disk *disk, bool politely)
-{
-	LIST_HEAD(cmds);
-	unsigned int i;
-
-	ballast_reconnect_stop(disk);
-	cancel_work_sync(&disk->grown);
-	if (politely) {
-		for (i = 0; i < disk->opts.connections; i++)
-			ballast_link_finish(&disk->links[i]);
-		wait_event_timeout(disk->wait, disk_all_closed(disk),
-				   DISK_CLOSE_TIMEOUT);
-	}
-	for (i = 0; i < disk->opts.connections; i++) {
-		ballast_link_stop(&disk->links[i], &cmds);
-		ballast_link_outage(&disk->links[i], false);
-	}
-	/* First, since others may wait for them with any lock held. */
-	ballast_cmds_fail(&cmds);
-	ballast_path_flush();
-	for (i = 0; i < disk->opts.connections; i++) {
-		ballast_path_put(disk->links[i].path);
-		ballast_path_put(disk->links[i].next);
-		disk->links[i].path = NULL;
-		disk->links[i].next = NULL;
-	}
-}
-
-static void disk_end(struct ballast_disk *disk)
-{
-	unsigned int i;
-
-	ballast_reconnect_end(disk);
-	for (i = 0; i < disk->opts.connections; i++)
-		ballast_link_destroy(&disk->links[i]);
-	ballast_link_put_memalloc(disk->memalloc);
-	ballast_disk_put(disk);
 }
 
 /**
  * ballast_disk_attach - connect to a server and make a disk of its export
  * @opts: read from the attach string; copied
  *
- * Return: 0: the disk is ready; an errno: nothing is left behind, and the
- * log says which option or step was at fault
+ * Context: process; sleeps
+ * Return: the disk, known to the block layer; ballast_disk_end() ends it. Or
+ * an errno: nothing is left behind, and the log says which option or step was
+ * at fault
  */
-int ballast_disk_attach(const struct ballast_options *opts)
+struct ballast_disk *ballast_disk_attach(const struct ballast_options *opts)
 {
 	struct ballast_disk *disk = disk_alloc(opts);
 	int err;
 
 	if (IS_ERR(disk))
-		return PTR_ERR(disk);
-
-	err = ballast_reconnect_start(disk);
+		return disk;
+	err = ballast_session_start(&disk->session);
 	if (err)
-		goto disconnect;
+		goto put;
 	err = disk_alloc_queues(disk);
 	if (err)
-		goto failed;
-	err = device_add_disk(NULL, disk->gd, NULL);
-	if (!xchg(&disk->attach_by, 0) && !err) {
+		goto end;
+	err = compat_device_add_disk(NULL, disk->gd, NULL);
+	if (err)
+		goto free_queues;
+	if (!ballast_session_attached(&disk->session)) {
 		err = -ETIMEDOUT;
 		goto del;
 	}
-	if (err)
-		goto failed;
-	/* The thread looks around, and then need not wake for the attach. */
-	WRITE_ONCE(disk->moved, true);
-	wake_up(&disk->wait);
-	err = ballast_sysfs_add(disk);
-	if (err)
-		goto del;
-
-	/* As long as there is a disk the module stays. */
-	__module_get(THIS_MODULE);
-	pr_info("ballast%d: attached to %pISpc, export \"%s\", %llu bytes, %u connection%s\n",
-		disk->index, &disk->addr, disk->opts.export, disk->export.size,
-		disk->opts.connections, disk->opts.connections == 1 ? "" : "s");
-	return 0;
+	return disk;
 
 del:
 	del_gendisk(disk->gd);
-failed:
-	pr_err("ballast%d: making the disk failed (error %d)\n", disk->index,
+free_queues:
+	disk_free_queues(disk);
+end:
+	ballast_session_end(&disk->session, true);
+	cancel_work_sync(&disk->grown);
+	pr_err("%s: creating the disk failed (error %d)\n", disk->session.name,
 	       err);
-disconnect:
-	disk_disconnect(disk, true);
-	if (disk->gd)
-		disk_free_queues(disk);
-	disk_end(disk);
-	return err;
+put:
+	ballast_disk_put(disk);
+	return ERR_PTR(err);
 }
 
 /**
- * ballast_disk_detach - end a disk
- * @disk: attached; gone when this returns 0
- * @force: also when it is open; what is in flight fails
+ * ballast_disk_begin_detach - claim a disk for a detach
+ * @disk: attached
+ * @force: also when it is open
  *
- * Return: 0; -EBUSY: it is open, or swapped on, or a detach is under way
+ * Return: 0: the caller must call ballast_disk_end(); -EBUSY: the disk is
+ * open, or swapped on, or another detach has begun
  */
-int ballast_disk_detach(struct ballast_disk *disk, bool force)
+int ballast_disk_begin_detach(struct ballast_disk *disk, bool force)
 {
 	int err = 0;
 
@@ -477,24 +311,31 @@ int ballast_disk_detach(struct ballast_disk *disk, bool force)
 	else
 		disk->detaching = true;
 	mutex_unlock(&disk->lock);
-	if (err)
-		return err;
+	return err;
+}
 
-	ballast_sysfs_remove(disk);
+/**
+ * ballast_disk_end - end a disk
+ * @disk: no file of it is left in sysfs; the attachment's reference is dropped
+ * @force: what is in flight fails
+ *
+ * Context: process; sleeps
+ */
+void ballast_disk_end(struct ballast_disk *disk, bool force)
+{
+	struct ballast_session *session = &disk->session;
+
 	if (force) {
-		WRITE_ONCE(disk->failing, true);
-		synchronize_rcu(); /* for disk_queue_rq() */
+		ballast_session_refuse(session);
 		blk_mark_disk_dead(disk->gd);
-		disk_disconnect(disk, false);
+		ballast_session_end(session, false);
 	}
 	del_gendisk(disk->gd);
 	if (!force)
-		disk_disconnect(disk, true);
+		ballast_session_end(session, true);
+	cancel_work_sync(&disk->grown);
 	disk_free_queues(disk);
-	pr_info("ballast%d: detached\n", disk->index);
-	disk_end(disk);
-	module_put(THIS_MODULE);
-	return 0;
+	ballast_disk_put(disk);
 }
 
 /* On unload, when all disks are freed. */

@@ -7,42 +7,42 @@
 #include "sysfs.h"
 
 #include <linux/capability.h>
+#include <linux/module.h>
 #include <linux/sysfs.h>
 #include <net/dst.h>
-#include <net/sock.h>
 
 #include "compat.h"
 #include "disk.h"
+#include "objects.h"
 
 static struct ballast_disk *to_disk(struct kobject *kobj)
 {
 	return container_of(kobj, struct ballast_disk, kobj);
 }
 
+static struct ballast_session *to_session(struct kobject *kobj)
+{
+	return &to_disk(kobj)->session;
+}
+
 static ssize_t server_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
-	return sysfs_emit(buf, "%pISpc\n", &to_disk(kobj)->addr);
+	return sysfs_emit(buf, "%pISpc\n", &to_session(kobj)->addr);
 }
 
 static ssize_t export_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
-	return sysfs_emit(buf, "%s\n", to_disk(kobj)->opts.export);
+	return sysfs_emit(buf, "%s\n", to_session(kobj)->opts.export);
 }
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  char *buf)
 {
 	struct ballast_disk *disk = to_disk(kobj);
-	const char *state = "live";
-	unsigned int i;
+	const char *state = ballast_session_state(&disk->session);
 
-	for (i = 0; i < disk->opts.connections; i++)
-		if (!ballast_link_live(&disk->links[i]))
-			state = "reconnecting";
-	if (READ_ONCE(disk->expired))
-		state = "failed";
 	if (READ_ONCE(disk->detaching))
 		state = "detaching";
 	return sysfs_emit(buf, "%s\n", state);
@@ -51,7 +51,7 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 static ssize_t connections_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%u\n", to_disk(kobj)->opts.connections);
+	return sysfs_emit(buf, "%u\n", to_session(kobj)->opts.connections);
 }
 
 static bool count_request(struct request *rq, void *data)
@@ -77,25 +77,17 @@ static ssize_t inflight_show(struct kobject *kobj, struct kobj_attribute *attr,
 static ssize_t reconnects_show(struct kobject *kobj,
 			       struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%u\n", READ_ONCE(to_disk(kobj)->reconnects));
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_session(kobj)->reconnects));
 }
 
-/* Of the first connection that has a route; empty where none has. */
+/* Of the first connection that has a route; empty if none has. */
 static ssize_t interface_show(struct kobject *kobj, struct kobj_attribute *attr,
 			      char *buf)
 {
-	struct ballast_disk *disk = to_disk(kobj);
-	struct dst_entry *dst = NULL;
-	unsigned int i;
+	struct dst_entry *dst = ballast_session_dst(to_session(kobj));
 	ssize_t len;
 
 	rcu_read_lock();
-	for (i = 0; i < disk->opts.connections && !dst; i++) {
-		struct sock *sk = READ_ONCE(disk->links[i].sk);
-
-		if (sk)
-			dst = sk_dst_get(sk);
-	}
 	len = sysfs_emit(buf, "%s\n", dst ? dst->dev->name : "");
 	rcu_read_unlock();
 	dst_release(dst);
@@ -114,30 +106,45 @@ static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 		return -EPERM;
 	force = sysfs_streq(buf, "force");
 	if (!force && !sysfs_streq(buf, "1")) {
-		pr_err("ballast%d: detach: takes 1 or force\n", disk->index);
+		pr_err("%s: detach: takes 1 or force\n", disk->session.name);
 		return -EINVAL;
 	}
 
 	/*
-	 * This very file goes; its removal must not wait for its writer. The
-	 * directory, and with it the disk, is referred to until the end.
+	 * The detach removes this very file, which must not wait for its
+	 * writer. The kernel holds a reference on the directory, and so on
+	 * the disk, until the write returns.
 	 */
 	node = sysfs_break_active_protection(kobj, &attr->attr);
 	if (!node)
 		return -ENODEV;
-	err = ballast_disk_detach(disk, force);
+	err = ballast_disk_begin_detach(disk, force);
+	if (!err) {
+		ballast_sysfs_remove(disk);
+		ballast_disk_end(disk, force);
+		pr_info("%s: detached\n", disk->session.name);
+		module_put(THIS_MODULE);
+	}
 	sysfs_unbreak_active_protection(node);
 	return err ?: len;
 }
 
-static struct kobj_attribute server_attr = __ATTR_RO(server);
-static struct kobj_attribute export_attr = __ATTR_RO(export);
-static struct kobj_attribute state_attr = __ATTR_RO(state);
-static struct kobj_attribute connections_attr = __ATTR_RO(connections);
-static struct kobj_attribute inflight_attr = __ATTR_RO(inflight);
-static struct kobj_attribute reconnects_attr = __ATTR_RO(reconnects);
-static struct kobj_attribute interface_attr = __ATTR_RO(interface);
-static struct kobj_attribute detach_attr = __ATTR_WO(detach);
+static struct kobj_attribute server_attr =
+	BALLAST_ATTR(BALLAST_FILE_SERVER, 0444, server_show, NULL);
+static struct kobj_attribute export_attr =
+	BALLAST_ATTR(BALLAST_FILE_EXPORT, 0444, export_show, NULL);
+static struct kobj_attribute state_attr =
+	BALLAST_ATTR(BALLAST_FILE_STATE, 0444, state_show, NULL);
+static struct kobj_attribute connections_attr =
+	BALLAST_ATTR(BALLAST_FILE_CONNECTIONS, 0444, connections_show, NULL);
+static struct kobj_attribute inflight_attr =
+	BALLAST_ATTR(BALLAST_FILE_INFLIGHT, 0444, inflight_show, NULL);
+static struct kobj_attribute reconnects_attr =
+	BALLAST_ATTR(BALLAST_FILE_RECONNECTS, 0444, reconnects_show, NULL);
+static struct kobj_attribute interface_attr =
+	BALLAST_ATTR(BALLAST_FILE_INTERFACE, 0444, interface_show, NULL);
+static struct kobj_attribute detach_attr =
+	BALLAST_ATTR(BALLAST_FILE_DETACH, 0200, NULL, detach_store);
 
 static struct attribute *disk_attrs[] = {
 	&server_attr.attr,
@@ -164,11 +171,11 @@ static const struct kobj_type disk_ktype = {
 };
 
 /**
- * ballast_sysfs_add - make the directory
+ * ballast_sysfs_add - create the directory
  * @disk: known to the block layer
  *
- * A directory of its own and not an attribute group: sysfs can only let an
- * attribute remove itself that lies in a kobject's directory.
+ * It is a kobject's directory and not an attribute group: only there can an
+ * attribute remove itself.
  *
  * Return: 0 or an errno
  */
@@ -177,15 +184,15 @@ int ballast_sysfs_add(struct ballast_disk *disk)
 	int err;
 
 	kref_get(&disk->ref); /* dropped in disk_kobj_release() */
-	err = kobject_init_and_add(&disk->kobj, &disk_ktype,
+	err = compat_kobject_init_and_add(&disk->kobj, &disk_ktype,
 				   &disk_to_dev(disk->gd)->kobj, "ballast");
-	/* Not kobject_del(), which warns of a directory that is not there. */
+	/* kobject_del() would warn: there is no directory. */
 	if (err)
 		kobject_put(&disk->kobj);
 	return err;
 }
 
-/* Remove the directory; no file of it is being read afterwards. */
+/* Remove the directory. When this returns none of its files is in use. */
 void ballast_sysfs_remove(struct ballast_disk *disk)
 {
 	kobject_del(&disk->kobj);

@@ -1,16 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A request's data, see cmd.h. All under the lock of the request's link.
+ * One request on its way; see cmd.h. A request belongs to one link at a
+ * time, and all functions here run under the lock of that link.
  */
 #include "cmd.h"
 
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
+#include <linux/jiffies.h>
 #include <linux/net.h>
 #include <linux/skbuff.h>
+#include <net/sock.h>
+#include <net/tcp.h>
 
 #include "compat.h"
-#include "link.h"
+
+/**
+ * ballast_cmd_init - translate a request of the block layer to NBD
+ * @cmd: the request's driver part
+ * @rq: the request
+ *
+ * Fills in type, flags, offset and length.
+ *
+ * Context: any; takes no lock
+ * Return: BLK_STS_OK, or BLK_STS_NOTSUPP for an operation that NBD lacks
+ */
+blk_status_t ballast_cmd_init(struct ballast_cmd *cmd, struct request *rq)
+{
+	cmd->flags = rq->cmd_flags & REQ_FUA ? NBD_CMD_FLAG_FUA : 0;
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		cmd->type = NBD_CMD_READ;
+		cmd->flags = 0;
+		break;
+	case REQ_OP_WRITE:
+		cmd->type = NBD_CMD_WRITE;
+		break;
+	case REQ_OP_FLUSH:
+		cmd->type = NBD_CMD_FLUSH;
+		cmd->flags = 0;
+		cmd->offset = 0;
+		cmd->length = 0;
+		return BLK_STS_OK;
+	case REQ_OP_DISCARD:
+		cmd->type = NBD_CMD_TRIM;
+		break;
+	case REQ_OP_WRITE_ZEROES:
+		cmd->type = NBD_CMD_WRITE_ZEROES;
+		if (rq->cmd_flags & REQ_NOUNMAP)
+			cmd->flags |= NBD_CMD_FLAG_NO_HOLE;
+		break;
+	default:
+		return BLK_STS_NOTSUPP;
+	}
+	cmd->offset = (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
+	cmd->length = blk_rq_bytes(rq);
+	return BLK_STS_OK;
+}
 
 static void cmd_enter_bio(struct ballast_cmd *cmd, struct bio *bio)
 {
@@ -32,7 +78,7 @@ static void cmd_enter_bio(struct ballast_cmd *cmd, struct bio *bio)
 	if (!write)
 		return;
 
-	/* Slab pages have no reference count of their own to send them by. */
+	/* A slab page has no reference count that the stack could hold. */
 	cmd->splice = true;
 	bio_for_each_segment(vec, bio, iter) {
 		if (!sendpage_ok(vec.bv_page)) {
@@ -42,50 +88,137 @@ static void cmd_enter_bio(struct ballast_cmd *cmd, struct bio *bio)
 	}
 }
 
-/* Stand at the first byte again. */
-void ballast_cmd_rewind(struct ballast_cmd *cmd)
+/* Go back to the first byte. */
+static void cmd_rewind(struct ballast_cmd *cmd)
 {
 	cmd->done = 0;
 	if (cmd->type == NBD_CMD_READ || cmd->type == NBD_CMD_WRITE)
 		cmd_enter_bio(cmd, blk_mq_rq_from_pdu(cmd)->bio);
 }
 
-/**
- * ballast_cmd_left_in_bio - how much cmd->iter holds from here on
- * @cmd: that is not at its end
- *
- * Return: bytes, never 0
- */
-size_t ballast_cmd_left_in_bio(struct ballast_cmd *cmd)
+/* Bytes in @cmd->iter from here on. Never 0: @cmd must not be at its end. */
+static size_t cmd_left_in_bio(struct ballast_cmd *cmd)
 {
 	if (!iov_iter_count(&cmd->iter))
 		cmd_enter_bio(cmd, cmd->bio->bi_next);
 	return iov_iter_count(&cmd->iter);
 }
 
-/* Note that @n bytes of the current bio are dealt with. */
-void ballast_cmd_advance(struct ballast_cmd *cmd, size_t n)
+/* @n bytes of the current bio are done. */
+static void cmd_advance(struct ballast_cmd *cmd, size_t n)
 {
 	iov_iter_advance(&cmd->iter, n);
 	cmd->done += n;
 }
 
-/* Stand at byte @pos, which is before the end. */
+/**
+ * ballast_cmd_prepare - reset a request to the state in which nothing is sent
+ * @cmd: type, flags, offset, length and index are filled in
+ * @generation: makes the cookie differ from that of earlier sendings
+ */
+void ballast_cmd_prepare(struct ballast_cmd *cmd, u32 generation)
+{
+	cmd->cookie = (u64)generation << 32 | cmd->index;
+	cmd->began_at = jiffies;
+	cmd->header_sent = 0;
+	cmd->error = 0;
+	ballast_wire_cover_init(&cmd->cover);
+	ballast_wire_put_request(cmd->header, cmd->flags, cmd->type,
+				 cmd->cookie, cmd->offset, cmd->length);
+	cmd_rewind(cmd);
+}
+
+static int cmd_send_header(struct ballast_cmd *cmd, struct sock *sk, int flags)
+{
+	while (cmd->header_sent < WIRE_REQUEST_LEN) {
+		struct msghdr msg = { .msg_flags = flags };
+		struct kvec vec = {
+			.iov_base = cmd->header + cmd->header_sent,
+			.iov_len = WIRE_REQUEST_LEN - cmd->header_sent,
+		};
+		int n;
+
+		/*
+		 * Allocates: 28 bytes of the socket's page fragment, with
+		 * __GFP_MEMALLOC.
+		 */
+		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1,
+			      vec.iov_len);
+		n = tcp_sendmsg_locked(sk, &msg, vec.iov_len);
+		if (n < 0)
+			return n;
+		cmd->header_sent += n;
+	}
+	return 0;
+}
+
+static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
+			 bool more)
+{
+	while (cmd->done < cmd->length) {
+		struct msghdr msg = { .msg_flags = flags };
+		size_t len = min_t(size_t, cmd_left_in_bio(cmd),
+				   compat_sk_send_most(sk));
+		int n;
+
+		if (more || cmd->done + len < cmd->length)
+			msg.msg_flags |= MSG_MORE;
+		msg.msg_iter = cmd->iter;
+		iov_iter_truncate(&msg.msg_iter, len);
+		/*
+		 * Pages go in place where they can. Else they are copied,
+		 * which allocates with __GFP_MEMALLOC.
+		 */
+		n = cmd->splice ? compat_sendmsg_splice(sk, &msg, len) :
+				  tcp_sendmsg_locked(sk, &msg, len);
+		if (n < 0)
+			return n;
+		cmd_advance(cmd, n);
+	}
+	return 0;
+}
+
+/**
+ * ballast_cmd_send - send a request, or the rest of it
+ * @cmd: from ballast_cmd_prepare(), or partly sent
+ * @sk: the link's socket, locked
+ * @end_packet: the packet that holds the header takes nothing after it
+ * @more: another request follows at once
+ *
+ * Context: does not sleep
+ * Return: 0: sent; -EAGAIN: the socket is full; another errno: the
+ * connection is unusable
+ */
+int ballast_cmd_send(struct ballast_cmd *cmd, struct sock *sk, bool end_packet,
+		     bool more)
+{
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+	bool data = cmd->type == NBD_CMD_WRITE;
+	int err;
+
+	err = cmd_send_header(cmd, sk, flags | (end_packet ? MSG_EOR : 0) |
+					       (more || data ? MSG_MORE : 0));
+	if (!err && data)
+		err = cmd_send_data(cmd, sk, flags, more);
+	return err;
+}
+
+/* Go to byte @pos, which is before the end. */
 void ballast_cmd_seek(struct ballast_cmd *cmd, u32 pos)
 {
 	if (pos < cmd->done)
-		ballast_cmd_rewind(cmd);
+		cmd_rewind(cmd);
 	while (cmd->done < pos)
-		ballast_cmd_advance(cmd, min_t(size_t, pos - cmd->done,
-					       ballast_cmd_left_in_bio(cmd)));
+		cmd_advance(cmd, min_t(size_t, pos - cmd->done,
+				       cmd_left_in_bio(cmd)));
 }
 
 /**
  * ballast_cmd_fill - put received bytes into the pages of a read
  * @cmd: the read
- * @skb: where they are
- * @offset: likewise, bytes
- * @n: how many; @cmd has room for them
+ * @skb: holds the bytes
+ * @offset: of the first byte in @skb
+ * @n: number of bytes; @cmd has room for them
  *
  * Return: 0 or an errno
  */
@@ -93,7 +226,7 @@ int ballast_cmd_fill(struct ballast_cmd *cmd, struct sk_buff *skb, int offset,
 		     size_t n)
 {
 	while (n) {
-		size_t part = min(n, ballast_cmd_left_in_bio(cmd));
+		size_t part = min(n, cmd_left_in_bio(cmd));
 		int err;
 
 		err = skb_copy_datagram_iter(skb, offset, &cmd->iter, part);
@@ -106,11 +239,11 @@ int ballast_cmd_fill(struct ballast_cmd *cmd, struct sk_buff *skb, int offset,
 	return 0;
 }
 
-/* Likewise for @n zeroes, which the server left out. */
+/* The same for @n zero bytes, which the server did not send. */
 int ballast_cmd_zero(struct ballast_cmd *cmd, size_t n)
 {
 	while (n) {
-		size_t part = min(n, ballast_cmd_left_in_bio(cmd));
+		size_t part = min(n, cmd_left_in_bio(cmd));
 
 		if (iov_iter_zero(part, &cmd->iter) != part)
 			return -EFAULT;
@@ -120,7 +253,20 @@ int ballast_cmd_zero(struct ballast_cmd *cmd, size_t n)
 	return 0;
 }
 
-/* End requests that no link holds any more with an I/O error. */
+/**
+ * ballast_cmd_end - complete a request with the server's verdict
+ * @cmd: no link refers to it any longer
+ *
+ * Context: softirq or process; the link's lock may be held, as virtio_blk
+ * holds its virtqueue's: no end_io handler gets back to queue_rq from here
+ */
+void ballast_cmd_end(struct ballast_cmd *cmd)
+{
+	blk_mq_end_request(blk_mq_rq_from_pdu(cmd),
+			   errno_to_blk_status(cmd->error));
+}
+
+/* Complete the requests in @cmds with an I/O error; no link refers to them. */
 void ballast_cmds_fail(struct list_head *cmds)
 {
 	struct ballast_cmd *cmd, *next;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The negotiation, see handshake.h: fixed newstyle with NBD_OPT_GO, or
- * NBD_OPT_EXPORT_NAME where the server lacks that.
+ * The negotiation; see handshake.h. Fixed newstyle with NBD_OPT_GO, or
+ * NBD_OPT_EXPORT_NAME if the server lacks that.
  *
- * It allocates nothing but the packets, so that it works again when memory
- * is gone. Every wait is interruptible, and all of it together is bounded.
+ * It allocates packets only, so that it works when memory is gone. Every wait
+ * is interruptible, and the sum of all waits is bounded.
  */
 #include "handshake.h"
 
@@ -16,16 +16,17 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "export.h"
 #include "wire.h"
 
-/* Replies to one option; a server that sends more keeps us for nothing. */
+/* Limit on replies to one option, since the server is not trusted. */
 #define HANDSHAKE_MAX_REPLIES	32
 
 /**
  * struct handshake - one negotiation under way
  * @sock: connected
  * @deadline: jiffies
- * @why: what is wrong
+ * @why: the reason of a failure
  */
 struct handshake {
 	struct socket *sock;
@@ -46,7 +47,7 @@ static int handshake_send(struct handshake *hs, struct kvec *vec, size_t nr)
 	n = kernel_sendmsg(hs->sock, &msg, vec, nr, len);
 	if (n == len)
 		return 0;
-	/* Whether we notice when sending or when reading is a matter of luck. */
+	/* Sending may notice the close before reading does. */
 	if (n == -EPIPE || n == -ECONNRESET) {
 		hs->why = handshake_closed;
 		return -ECONNRESET;
@@ -108,16 +109,16 @@ static int handshake_greeting(struct handshake *hs, u16 *flags)
 	struct kvec vec = { .iov_base = &ours, .iov_len = sizeof(ours) };
 	int err;
 
-	/* Another protocol's greeting may be too short to wait for 18 bytes. */
+	/* The greeting of another protocol may be shorter than 18 bytes. */
 	err = handshake_read(hs, buf, WIRE_MAGIC_LEN);
 	if (!err)
-		err = wire_check_magic(buf, &hs->why);
+		err = ballast_wire_check_magic(buf, &hs->why);
 	if (err)
 		return err;
 	err = handshake_read(hs, buf + WIRE_MAGIC_LEN,
 			     sizeof(buf) - WIRE_MAGIC_LEN);
 	if (!err)
-		err = wire_get_greeting(buf, flags, &hs->why);
+		err = ballast_wire_get_greeting(buf, flags, &hs->why);
 	if (err)
 		return err;
 
@@ -132,10 +133,10 @@ static int handshake_reply(struct handshake *hs, u32 option,
 	u8 buf[WIRE_OPTION_REPLY_LEN];
 	int err = handshake_read(hs, buf, sizeof(buf));
 
-	return err ?: wire_get_option_reply(buf, option, reply, &hs->why);
+	return err ?: ballast_wire_get_option_reply(buf, option, reply, &hs->why);
 }
 
-/* Structured replies are welcome and not required. */
+/* Structured replies are requested but not required. */
 static int handshake_structured(struct handshake *hs, bool *structured)
 {
 	u8 option[WIRE_OPTION_LEN];
@@ -143,7 +144,7 @@ static int handshake_structured(struct handshake *hs, bool *structured)
 	struct wire_option_reply reply;
 	int err;
 
-	wire_put_option(option, NBD_OPT_STRUCTURED_REPLY, 0);
+	ballast_wire_put_option(option, NBD_OPT_STRUCTURED_REPLY, 0);
 	err = handshake_send(hs, &vec, 1);
 	if (!err)
 		err = handshake_reply(hs, NBD_OPT_STRUCTURED_REPLY, &reply);
@@ -151,10 +152,10 @@ static int handshake_structured(struct handshake *hs, bool *structured)
 		err = handshake_skip(hs, reply.length);
 	if (err)
 		return err;
-	/* What a server that insists on TLS or is going down says here. */
+	/* A server that requires TLS, or is shutting down, says so here. */
 	if (reply.type == NBD_REP_ERR_TLS_REQD ||
 	    reply.type == NBD_REP_ERR_SHUTDOWN)
-		return wire_rep_errno(reply.type, &hs->why);
+		return ballast_wire_rep_errno(reply.type, &hs->why);
 	*structured = reply.type == NBD_REP_ACK;
 	return 0;
 }
@@ -171,13 +172,13 @@ static int handshake_info(struct handshake *hs, u32 length,
 	if (!err)
 		err = handshake_skip(hs, length - n);
 	if (!err)
-		err = wire_get_info(info, length, export, &type, &hs->why);
+		err = ballast_wire_get_info(info, length, export, &type, &hs->why);
 	if (!err && type == NBD_INFO_EXPORT)
 		*have_size = true;
 	return err;
 }
 
-/* Return: 0; -EOPNOTSUPP: ask with NBD_OPT_EXPORT_NAME; another errno */
+/* @unsupported: the server lacks NBD_OPT_GO. Return: 0 or an errno */
 static int handshake_go(struct handshake *hs, const char *name, u32 name_len,
 			struct wire_export *export, bool *unsupported)
 {
@@ -191,7 +192,7 @@ static int handshake_go(struct handshake *hs, const char *name, u32 name_len,
 	bool have_size = false;
 	int err, i;
 
-	wire_put_go(head, tail, name_len);
+	ballast_wire_put_go(head, tail, name_len);
 	err = handshake_send(hs, vec, ARRAY_SIZE(vec));
 
 	for (i = 0; !err && i < HANDSHAKE_MAX_REPLIES; i++) {
@@ -209,11 +210,11 @@ static int handshake_go(struct handshake *hs, const char *name, u32 name_len,
 		if (reply.type == NBD_REP_ACK) {
 			if (have_size)
 				return 0;
-			hs->why = "the server did not tell the export's size";
+			hs->why = "the server did not send the size of the export";
 			return -EPROTO;
 		}
 		*unsupported = reply.type == NBD_REP_ERR_UNSUP;
-		return wire_rep_errno(reply.type, &hs->why);
+		return ballast_wire_rep_errno(reply.type, &hs->why);
 	}
 	if (!err) {
 		hs->why = "too many replies to an option";
@@ -233,29 +234,30 @@ static int handshake_export_name(struct handshake *hs, const char *name,
 	};
 	int err;
 
-	wire_put_option(option, NBD_OPT_EXPORT_NAME, name_len);
+	ballast_wire_put_option(option, NBD_OPT_EXPORT_NAME, name_len);
 	err = handshake_send(hs, vec, ARRAY_SIZE(vec));
 	if (!err)
 		err = handshake_read(hs, buf, sizeof(buf));
 	if (err == -ECONNRESET)
-		hs->why = "the server closed the connection when asked for the export; has it one of that name?";
+		hs->why = "the server closed the connection when asked for the export; does it have an export of that name?";
 	if (err)
 		return err;
-	wire_get_export_name_reply(buf, export);
+	ballast_wire_get_export_name_reply(buf, export);
 	return flags & NBD_FLAG_NO_ZEROES ?
 		       0 : handshake_skip(hs, WIRE_EXPORT_NAME_ZEROES);
 }
 
 /**
- * ballast_handshake - negotiate
+ * ballast_handshake - negotiate with the server
  * @sock: just connected
  * @name: of the export, @name_len bytes
  * @name_len: NBD_MAX_STRING at most
- * @timeout: jiffies, for all of it
+ * @timeout: jiffies, for the whole negotiation
  * @export: filled in and checked
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
- * Return: 0; -EINTR or -ERESTARTSYS: a signal came; another errno
+ * Context: process; sleeps interruptibly
+ * Return: 0; -EINTR or -ERESTARTSYS: a signal arrived; another errno
  */
 int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
 		      long timeout, struct wire_export *export,
@@ -284,7 +286,7 @@ int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
 	if (!err && ask_by_name)
 		err = handshake_export_name(&hs, name, name_len, flags, export);
 	if (!err)
-		err = wire_check_export(export, PAGE_SIZE, &hs.why);
+		err = ballast_export_check(export, PAGE_SIZE, &hs.why);
 	*why = hs.why;
 	return err;
 }

@@ -1,95 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One TCP connection: its life and its sending half; see link.h. What
- * comes back is read in reply.c.
+ * One TCP connection: its life, from a connected socket to the end; see
+ * link.h.
  */
 #include "link.h"
 
-#include <linux/bio.h>
-#include <linux/blk-mq.h>
-#include <linux/interrupt.h>
 #include <linux/net.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/mm.h>
 #include <linux/tcp.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
-#include "cmd.h"
 #include "compat.h"
 #include "reply.h"
 #include "reserve/tcpmem.h"
-#include <trace/events/ballast.h>
+#include "send.h"
+#include "socket.h"
+#include "watch.h"
 
-/* How long one message of the negotiation may take to come. */
-#define LINK_TIMEOUT		(10 * HZ)
+/* The socket's callbacks. TCP calls all of them under the socket lock. */
 
-/*
- * When to try again where no event tells: the allocation of a packet
- * failed, or somebody in process context held the socket.
- */
-#define LINK_RETRY		max(HZ / 100, 1)
-
-/*
- * No acknowledgment for so long, of what was sent again meanwhile: nobody is
- * there, and waiting for TCP's own timeouts, which double, would take up to
- * two minutes after he is back. A server that is merely slow acknowledges.
- */
-#define LINK_SILENT		(5 * HZ)
-#define LINK_WATCH		HZ
-/*
- * Seconds: the same where nothing of ours is under way, for the answer may be
- * what was lost; then only the server's TCP sends again, ever more rarely.
- */
-#define LINK_KEEPIDLE		3
-#define LINK_KEEPINTVL		1
-#define LINK_KEEPCNT		3
-
-/*
- * What a packet may hold while the reserve is in use. A card that has about
- * 17 descriptors for a packet takes it as it is; a driver that must
- * linearize it asks for up to 64 KiB in one piece, and drops it without a
- * word when there are none.
- */
-#define LINK_FEW_BYTES		(28U << 10)
-#define LINK_FEW_FRAGS		14
-
-static void link_send(struct ballast_link *link, struct sock *sk);
-static void link_watch(struct ballast_link *link, struct sock *sk);
-
-/**
- * ballast_link_fail - give a connection up
- * @link: under its lock
- * @err: a negative errno
- * @why: what was wrong, in words; the first failure is kept
- *
- * The disk's thread does the rest: it aborts the connection, sends the
- * requests elsewhere and connects anew.
- */
-void ballast_link_fail(struct ballast_link *link, int err, const char *why)
+static struct ballast_link *link_of(struct sock *sk)
 {
-	if (link->failed)
-		return;
-	link->err = err;
-	link->why = why;
-	link->failed_at = get_jiffies_64();
-	/* Whoever sees it sees the above; pairs with left_of_deadline(). */
-	smp_store_release(&link->failed, true);
-	wake_up(link->wait);
+	sock_owned_by_me(sk);
+	return sk->sk_user_data;
 }
 
-/* The socket's callbacks; TCP makes all of them under the socket lock. */
-
 /*
- * Reading acknowledges. So it is put off to the end of the receive softirq,
- * where one acknowledgment serves all that came in it, or the next request
- * carries it. Not so where sockets have used up their memory: then the
- * receive queue must be empty when the next segment comes.
+ * Reading sends an ACK. So it is deferred to the end of the receive softirq,
+ * where one ACK serves all that arrived in it, or the next request carries
+ * it. While sockets have used up their memory it is not deferred: the receive
+ * queue must be empty when the next segment arrives.
  */
 static void link_data_ready(struct sock *sk)
 {
-	struct ballast_link *link = sk->sk_user_data;
+	struct ballast_link *link = link_of(sk);
 
 	if (!link)
 		return;
@@ -101,17 +47,17 @@ static void link_data_ready(struct sock *sk)
 
 static void link_write_space(struct sock *sk)
 {
-	struct ballast_link *link = sk->sk_user_data;
+	struct ballast_link *link = link_of(sk);
 
 	if (!link || !sk_stream_is_writeable(sk))
 		return;
 	clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-	link_send(link, sk);
+	ballast_send_locked(link, sk);
 }
 
 static void link_state_change(struct sock *sk)
 {
-	struct ballast_link *link = sk->sk_user_data;
+	struct ballast_link *link = link_of(sk);
 
 	if (!link)
 		return;
@@ -130,325 +76,66 @@ static void link_state_change(struct sock *sk)
 
 static void link_error_report(struct sock *sk)
 {
-	struct ballast_link *link = sk->sk_user_data;
+	struct ballast_link *link = link_of(sk);
 
 	if (link && sk->sk_err)
 		ballast_link_fail(link, -sk->sk_err, "the connection broke");
 }
 
-/* Bring @cmd into the state of a request of which nothing is sent. */
-static void cmd_prepare(struct ballast_link *link, struct ballast_cmd *cmd)
+static void link_set_callbacks(struct ballast_link *link, struct sock *sk)
 {
-	cmd->cookie = (u64)++link->generation << 32 | cmd->index;
-	cmd->began_at = jiffies;
-	cmd->header_sent = 0;
-	cmd->error = 0;
-	wire_cover_init(&cmd->cover);
-	wire_put_request(cmd->header, cmd->flags, cmd->type, cmd->cookie,
-			 cmd->offset, cmd->length);
-	ballast_cmd_rewind(cmd);
+	write_lock_bh(&sk->sk_callback_lock);
+	link->saved_data_ready = sk->sk_data_ready;
+	link->saved_write_space = sk->sk_write_space;
+	link->saved_state_change = sk->sk_state_change;
+	link->saved_error_report = sk->sk_error_report;
+	sk->sk_user_data = link;
+	sk->sk_data_ready = link_data_ready;
+	sk->sk_write_space = link_write_space;
+	sk->sk_state_change = link_state_change;
+	sk->sk_error_report = link_error_report;
+	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void link_take_submitted(struct ballast_link *link)
+static void link_restore_callbacks(struct ballast_link *link, struct sock *sk)
 {
-	struct ballast_cmd *cmd, *next;
-	struct llist_node *node;
-
-	/* Mostly so, and asking leaves the cache line with who submits. */
-	if (llist_empty(&link->submitted))
-		return;
-	node = llist_reverse_order(llist_del_all(&link->submitted));
-	llist_for_each_entry_safe(cmd, next, node, submit) {
-		cmd_prepare(link, cmd);
-		list_add_tail(&cmd->entry, &link->unsent);
-		if (!link->inflight++)
-			ballast_path_io_begin(link->path);
-	}
-}
-
-/* @nr requests are in flight here no longer. Under the link's lock. */
-void ballast_link_ended(struct ballast_link *link, unsigned int nr)
-{
-	if (!nr)
-		return;
-	link->inflight -= nr;
-	if (!link->inflight)
-		ballast_path_io_end(link->path);
-}
-
-/*
- * Packets of few fragments, or of as many as TCP likes. The size is enough
- * for large requests, whose fragments are pages; small ones are counted, in
- * cmd_end_packet().
- */
-static void link_limit_packets(struct ballast_link *link, struct sock *sk,
-			       bool few)
-{
-	if (few && sk->sk_gso_max_size > LINK_FEW_BYTES) {
-		link->gso_max_size = sk->sk_gso_max_size;
-		sk->sk_gso_max_size = LINK_FEW_BYTES;
-	} else if (!few && sk->sk_gso_max_size == LINK_FEW_BYTES &&
-		   link->gso_max_size) {
-		sk->sk_gso_max_size = link->gso_max_size;
-	}
-	link->few = few;
-}
-
-/* Shall the header of @cmd be the end of a packet? */
-static bool cmd_end_packet(struct ballast_link *link, struct ballast_cmd *cmd)
-{
-	unsigned int pages = 0, most = LINK_FEW_BYTES / PAGE_SIZE + 1;
-	bool end;
-
-	if (cmd->type == NBD_CMD_WRITE)
-		pages = min_t(unsigned int, most,
-			      DIV_ROUND_UP(cmd->length, PAGE_SIZE));
-	end = link->few && link->frags + 1 + pages > LINK_FEW_FRAGS;
-	link->frags = end ? pages : link->frags + 1 + pages;
-	return end;
-}
-
-static int cmd_send_header(struct ballast_cmd *cmd, struct sock *sk, int flags)
-{
-	while (cmd->header_sent < WIRE_REQUEST_LEN) {
-		struct msghdr msg = { .msg_flags = flags };
-		struct kvec vec = {
-			.iov_base = cmd->header + cmd->header_sent,
-			.iov_len = WIRE_REQUEST_LEN - cmd->header_sent,
-		};
-		int n;
-
-		/* 28 bytes into the socket's page fragment, __GFP_MEMALLOC. */
-		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1,
-			      vec.iov_len);
-		n = tcp_sendmsg_locked(sk, &msg, vec.iov_len);
-		if (n < 0)
-			return n;
-		cmd->header_sent += n;
-	}
-	return 0;
-}
-
-static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
-			 bool more)
-{
-	while (cmd->done < cmd->length) {
-		struct msghdr msg = { .msg_flags = flags };
-		size_t len = min_t(size_t, ballast_cmd_left_in_bio(cmd),
-				   sk_send_most(sk));
-		int n;
-
-		if (more || cmd->done + len < cmd->length)
-			msg.msg_flags |= MSG_MORE;
-		msg.msg_iter = cmd->iter;
-		iov_iter_truncate(&msg.msg_iter, len);
-		/* In place where it can be; else copied, __GFP_MEMALLOC. */
-		n = cmd->splice ? sendmsg_splice_locked(sk, &msg, len) :
-				  tcp_sendmsg_locked(sk, &msg, len);
-		if (n < 0)
-			return n;
-		ballast_cmd_advance(cmd, n);
-	}
-	return 0;
-}
-
-static int cmd_send(struct ballast_link *link, struct ballast_cmd *cmd,
-		    struct sock *sk, bool more)
-{
-	int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-	bool data = cmd->type == NBD_CMD_WRITE;
-	int end = !cmd->header_sent && cmd_end_packet(link, cmd) ? MSG_EOR : 0;
-	int err;
-
-	err = cmd_send_header(cmd, sk,
-			      flags | end | (more || data ? MSG_MORE : 0));
-	if (!err && data)
-		err = cmd_send_data(cmd, sk, flags, more);
-	return err;
-}
-
-/* Has the route moved? Then the disk's thread gets the reserves on it. */
-static void link_check_path(struct ballast_link *link, struct sock *sk)
-{
-	if (link->repath || time_before(jiffies, link->repath_at) ||
-	    !ballast_path_stale(link->path, sk))
-		return;
-	WRITE_ONCE(link->repath, true);
-	wake_up(link->wait);
-}
-
-/*
- * Send what there is, as far as the socket takes it. Never sleeps: the lock
- * may be the spinlock; and where it is not, a backlog being worked off in
- * process context, softirqs are kept out for the reserve's sake. @sending is
- * there because tcp_sendmsg_locked() calls write_space itself when it fails
- * with nothing queued.
- */
-static void link_send(struct ballast_link *link, struct sock *sk)
-{
-	struct ballast_cmd *cmd;
-	unsigned int noreclaim;
-	bool more;
-	int err = 0, rest;
-
-	if (link->sending || link->failed)
-		return;
-	link->sending = true;
-	noreclaim = memalloc_noreclaim_save();
-	local_bh_disable();
-	ballast_tcpmem_charge(sk);
-	rest = sk_take_rest(sk);
-	/* First, so that the reserve knows of them when it is asked. */
-	link_take_submitted(link);
-	link_limit_packets(link, sk, ballast_path_check(link->path));
-	for (;;) {
-		link_take_submitted(link);
-		cmd = list_first_entry_or_null(&link->unsent,
-					       struct ballast_cmd, entry);
-		if (!cmd)
-			break;
-		more = !list_is_last(&cmd->entry, &link->unsent) ||
-		       !llist_empty(&link->submitted);
-		err = cmd_send(link, cmd, sk, more);
-		if (err)
-			break;
-		list_move_tail(&cmd->entry, &link->sent);
-		link->slots[cmd->index].cmd = cmd;
-		WRITE_ONCE(link->slots[cmd->index].link, link);
-		trace_ballast_rq_sent(cmd);
-	}
-	sk_put_rest(sk, rest);
-	link_check_path(link, sk);
-	if (link->inflight && !timer_pending(&link->watch))
-		mod_timer(&link->watch, jiffies + LINK_WATCH);
-	local_bh_enable();
-	memalloc_noreclaim_restore(noreclaim);
-	link->sending = false;
-
-	if (err == -EAGAIN)
-		mod_timer(&link->retry, jiffies + LINK_RETRY);
-	else if (err)
-		ballast_link_fail(link, err, "sending failed");
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_data_ready = link->saved_data_ready;
+	sk->sk_write_space = link->saved_write_space;
+	sk->sk_state_change = link->saved_state_change;
+	sk->sk_error_report = link->saved_error_report;
+	sk->sk_user_data = NULL;
+	write_unlock_bh(&sk->sk_callback_lock);
 }
 
 static void link_read(struct ballast_link *link, struct sock *sk)
 {
 	ballast_reply_read(link, sk);
-	link_check_path(link, sk);
-}
-
-/* Do it under the lock; if somebody in process context has that, all of it soon. */
-static void link_run(struct ballast_link *link,
-		     void (*run)(struct ballast_link *link, struct sock *sk))
-{
-	struct sock *sk;
-
-	rcu_read_lock();
-	local_bh_disable();
-	sk = READ_ONCE(link->sk);
-	if (sk) {
-		bh_lock_sock(sk);
-		/* The socket lives until a grace period after sk is gone. */
-		if (READ_ONCE(link->sk) != sk)
-			;
-		else if (sock_owned_by_user(sk))
-			mod_timer(&link->retry, jiffies + 1);
-		else
-			run(link, sk);
-		bh_unlock_sock(sk);
-	}
-	local_bh_enable();
-	rcu_read_unlock();
-}
-
-/**
- * ballast_link_kick - send what has been submitted
- * @link: any context but hard interrupt
- *
- * When the link has no socket its disk's thread takes care of what was
- * submitted.
- */
-void ballast_link_kick(struct ballast_link *link)
-{
-	link_run(link, link_send);
+	ballast_link_note_route(link, sk);
 }
 
 static void link_reader(struct tasklet_struct *tasklet)
 {
 	struct ballast_link *link = from_tasklet(link, tasklet, reader);
 
-	link_run(link, link_read);
-}
-
-/**
- * ballast_link_submit - hand a request over
- * @link: where it goes; within an RCU read section or from the disk's thread
- * @cmd: type, flags, offset, length and index are filled in
- *
- * It goes out with the next ballast_link_kick(). The barrier in llist_add()
- * pairs with the one in ballast_link_start(): either the request is found
- * there, or the new socket is seen here.
- */
-void ballast_link_submit(struct ballast_link *link, struct ballast_cmd *cmd)
-{
-	llist_add(&cmd->submit, &link->submitted);
-	if (!ballast_link_live(link))
-		wake_up(link->wait);
+	ballast_link_run(link, link_read);
 }
 
 static void link_retry(struct timer_list *timer)
 {
 	struct ballast_link *link = timer_container_of(link, timer, retry);
 
-	link_run(link, link_read);
-	link_run(link, link_send);
-	link_run(link, link_watch);
-}
-
-/* Is nobody there who would acknowledge what was sent? */
-static bool link_silent(const struct sock *sk)
-{
-	const struct tcp_sock *tp = tcp_sk(sk);
-
-	/* tcp_jiffies32 is what TCP keeps of jiffies. */
-	return tp->packets_out && inet_csk(sk)->icsk_retransmits &&
-	       (s32)(tcp_jiffies32 - tp->rcv_tstamp) > (s32)LINK_SILENT;
-}
-
-static void link_watch(struct ballast_link *link, struct sock *sk)
-{
-	struct ballast_cmd *oldest;
-
-	if (link->failed || !link->inflight)
-		return;
-	oldest = list_first_entry(list_empty(&link->sent) ? &link->unsent :
-							    &link->sent,
-				  struct ballast_cmd, entry);
-	if (time_after(jiffies, oldest->began_at + LINK_SILENT) &&
-	    link_silent(sk))
-		ballast_link_fail(link, -ETIMEDOUT,
-				  "the server's machine does not answer");
-	else if (link->timeout &&
-		 time_after(jiffies, oldest->began_at + link->timeout))
-		ballast_link_fail(link, -ETIMEDOUT,
-				  "a request was not answered in time");
-	else
-		mod_timer(&link->watch, jiffies + LINK_WATCH);
-}
-
-static void link_watch_tick(struct timer_list *timer)
-{
-	struct ballast_link *link = timer_container_of(link, timer, watch);
-
-	link_run(link, link_watch);
+	ballast_link_run(link, link_read);
+	ballast_link_run(link, ballast_send_locked);
+	ballast_link_run(link, ballast_watch_locked);
 }
 
 /**
- * ballast_link_init - make a link that has no connection
+ * ballast_link_init - initialize a link that has no connection
  * @link: zeroed
- * @slots: shared by all links of a disk
- * @nr_slots: how many
- * @timeout: seconds that a request may go unanswered; 0: for ever
+ * @slots: shared by all links of a session
+ * @nr_slots: their number
+ * @timeout: seconds that a request may stay unanswered; 0: no limit
  * @wait: woken when the link fails, is closed, or has requests and no socket
  */
 void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
@@ -459,7 +146,7 @@ void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 	INIT_LIST_HEAD(&link->unsent);
 	INIT_LIST_HEAD(&link->sent);
 	timer_setup(&link->retry, link_retry, 0);
-	timer_setup(&link->watch, link_watch_tick, 0);
+	ballast_watch_init(link);
 	tasklet_setup(&link->reader, link_reader);
 	ratelimit_state_init(&link->said, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
@@ -469,120 +156,23 @@ void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 	link->wait = wait;
 }
 
-/* End a link that has no connection; nothing may be submitted any more. */
+/* End a link that has no connection. Nothing may be submitted any more. */
 void ballast_link_destroy(struct ballast_link *link)
 {
-	WARN_ON_ONCE(link->sk || !llist_empty(&link->submitted));
+	WARN_ON_ONCE(rcu_access_pointer(link->sk) ||
+		     !llist_empty(&link->submitted));
 	tasklet_kill(&link->reader);
 	timer_shutdown_sync(&link->retry);
 	timer_shutdown_sync(&link->watch);
 }
 
 /**
- * ballast_link_get_memalloc - let there be sockets that may use the reserves
- * @sock: for ballast_link_put_memalloc()
- *
- * A disk needs one as long as it has connections, and sends nothing over it.
- * sk_set_memalloc() patches the kernel's code when there is no other such
- * socket. The locks for that (jump_label_mutex, CPU hotplug's) are held by
- * others while they wait for memory, to load a module for one: it must not
- * be done anew by a disk that reconnects, which that memory waits for.
- *
- * Context: process; waits for memory
- * Return: 0 or an errno
- */
-int ballast_link_get_memalloc(struct socket **sock)
-{
-	int err = sock_create_kern(&init_net, AF_INET, SOCK_DGRAM, IPPROTO_UDP,
-				   sock);
-
-	if (!err)
-		sk_set_memalloc((*sock)->sk);
-	return err;
-}
-
-/**
- * ballast_link_put_memalloc - the end of that
- * @sock: from ballast_link_get_memalloc()
- *
- * Context: process; may wait for memory
- */
-void ballast_link_put_memalloc(struct socket *sock)
-{
-	sk_clear_memalloc(sock->sk);
-	sock_release(sock);
-}
-
-/* sk_set_memalloc() without the patching, see ballast_link_get_memalloc(). */
-static void link_set_memalloc(struct sock *sk)
-{
-	sock_set_flag(sk, SOCK_MEMALLOC);
-	sk->sk_allocation |= __GFP_MEMALLOC;
-}
-
-/**
- * ballast_link_connect - make a connection
- * @net: network namespace
- * @addr: of the server
- * @timeout: jiffies
- *
- * Waits, interruptibly, for @timeout at most.
- *
- * Return: a connected socket that may use the memory reserves, or an errno
- */
-struct socket *ballast_link_connect(struct net *net,
-				    const struct sockaddr_storage *addr,
-				    long timeout)
-{
-	struct sockaddr_storage to = *addr;
-	struct socket *sock;
-	struct sock *sk;
-	int err;
-
-	err = sock_create_kern(net, to.ss_family, SOCK_STREAM, IPPROTO_TCP,
-			       &sock);
-	if (err)
-		return ERR_PTR(err);
-	sk = sock->sk;
-	/* Nothing on this socket may wait for reclaim, which waits for us. */
-	sk->sk_allocation = GFP_ATOMIC;
-	sk_keep_task_frag(sk);
-	link_set_memalloc(sk);
-	sk->sk_rcvtimeo = LINK_TIMEOUT;
-	sk->sk_sndtimeo = timeout;
-	tcp_sock_set_nodelay(sk);
-	sock_set_keepalive(sk);
-	tcp_sock_set_keepidle(sk, LINK_KEEPIDLE);
-	tcp_sock_set_keepintvl(sk, LINK_KEEPINTVL);
-	tcp_sock_set_keepcnt(sk, LINK_KEEPCNT);
-
-	err = kernel_connect(sock, (struct sockaddr_unsized *)&to, sizeof(to),
-			     0);
-	if (err) {
-		ballast_link_disconnect(sock);
-		return ERR_PTR(err == -EINPROGRESS ? -ETIMEDOUT : err);
-	}
-	return sock;
-}
-
-/**
- * ballast_link_disconnect - close a socket that no link uses
- * @sock: from ballast_link_connect()
- *
- * It is aborted, unless both sides have closed it before: no byte of it may
- * reach the server later, and nothing of it may outlive the namespace.
- */
-void ballast_link_disconnect(struct socket *sock)
-{
-	sock_no_linger(sock->sk);
-	sock_release(sock);
-}
-
-/**
  * ballast_link_start - begin to send requests over a connection
- * @link: without one so far; from the disk's thread
- * @sock: after the negotiation; belongs to @link from now on
- * @structured: reads are answered in structured replies
+ * @link: has no connection
+ * @sock: after the negotiation; @link owns it from now on
+ * @structured: the server answers reads with structured replies
+ *
+ * Context: the session's thread; sleeps
  */
 void ballast_link_start(struct ballast_link *link, struct socket *sock,
 			bool structured)
@@ -600,49 +190,43 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	link->gso_max_size = 0;
 	link->frags = 0;
 	link->rx = (struct ballast_rx) { .want = WIRE_SIMPLE_REPLY_LEN };
+	link_set_callbacks(link, sk);
+	rcu_assign_pointer(link->sk, sk);
 
-	link->saved_data_ready = sk->sk_data_ready;
-	link->saved_write_space = sk->sk_write_space;
-	link->saved_state_change = sk->sk_state_change;
-	link->saved_error_report = sk->sk_error_report;
-	sk->sk_user_data = link;
-	sk->sk_data_ready = link_data_ready;
-	sk->sk_write_space = link_write_space;
-	sk->sk_state_change = link_state_change;
-	sk->sk_error_report = link_error_report;
-	WRITE_ONCE(link->sk, sk);
-
-	/* What came before the callbacks were there. */
+	/* What arrived before the callbacks were set. */
 	ballast_reply_read(link, sk);
 	link_state_change(sk);
 	release_sock(sk);
 
-	smp_mb(); /* pairs with llist_add() in ballast_link_submit() */
-	ballast_link_kick(link);
+	smp_mb(); /* pairs with llist_add() in ballast_send_submit() */
+	ballast_send_kick(link);
 }
 
 /**
- * ballast_link_finish - tell the server that no request will come
- * @link: with no request in flight; from whoever ends the disk
+ * ballast_link_finish - tell the server that no request will follow
+ * @link: no request is in flight
  *
- * @link->closed becomes true, and @link->wait is woken, when the server has
- * closed its side.
+ * When the server has closed its side, @link->closed becomes true and
+ * @link->wait is woken.
+ *
+ * Context: the end of the session; sleeps
  */
 void ballast_link_finish(struct ballast_link *link)
 {
 	u8 header[WIRE_REQUEST_LEN];
 	struct kvec vec = { .iov_base = header, .iov_len = sizeof(header) };
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
-	struct sock *sk = link->sk;
+	struct sock *sk;
 
-	if (!sk)
+	if (!link->sock)
 		return;
+	sk = link->sock->sk;
 	lock_sock(sk);
 	if (!link->failed) {
-		wire_put_request(header, 0, NBD_CMD_DISC, 0, 0, 0);
+		ballast_wire_put_request(header, 0, NBD_CMD_DISC, 0, 0, 0);
 		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1,
 			      vec.iov_len);
-		/* A courtesy: when it can't be sent, the closing says it. */
+		/* If this cannot be sent, closing the connection says it. */
 		tcp_sendmsg_locked(sk, &msg, vec.iov_len);
 		WRITE_ONCE(link->failed, true);
 	} else {
@@ -653,15 +237,16 @@ void ballast_link_finish(struct ballast_link *link)
 }
 
 /**
- * ballast_link_moved - do the connection's packets take another way by now?
- * @link: live; from the disk's thread
- * @look: look for its route, although no packet has been sent since it moved
+ * ballast_link_update_route - find out whether the connection's route moved
+ * @link: live
+ * @look: look the route up, although no packet was sent since it moved
  *
- * Return: whether ballast_link_use_path() is called for
+ * Context: the session's thread; sleeps
+ * Return: whether the caller must get a new path for @link
  */
-bool ballast_link_moved(struct ballast_link *link, bool look)
+bool ballast_link_update_route(struct ballast_link *link, bool look)
 {
-	struct sock *sk = link->sk;
+	struct sock *sk = link->sock->sk;
 
 	lock_sock(sk);
 	if (look)
@@ -673,16 +258,17 @@ bool ballast_link_moved(struct ballast_link *link, bool look)
 }
 
 /**
- * ballast_link_use_path - the connection's packets take another way
- * @link: from the disk's thread
- * @path: the interfaces; belongs to @link from now on
+ * ballast_link_use_path - replace the interfaces of a link
+ * @link: the link
+ * @path: the interfaces; @link owns it from now on
  *
- * Return: what it had, for the caller to put
+ * Context: the session's thread; sleeps
+ * Return: the former path, which the caller must put
  */
 struct ballast_path *ballast_link_use_path(struct ballast_link *link,
 					   struct ballast_path *path)
 {
-	struct sock *sk = link->sk;
+	struct sock *sk = link->sock ? link->sock->sk : NULL;
 	bool busy;
 
 	if (sk)
@@ -702,12 +288,14 @@ struct ballast_path *ballast_link_use_path(struct ballast_link *link,
 }
 
 /**
- * ballast_link_outage - the connection is lost, and is to be made anew
- * @link: without a connection; from the disk's thread
- * @lost: or else it is back, or given up for good
+ * ballast_link_outage - the connection is lost, or no longer lost
+ * @link: has no connection
+ * @lost: true: lost, to be restored; false: restored, or given up for good
  *
- * Reclaim hangs on the interface meanwhile as if requests were in flight:
- * the handshake needs what the reserve keeps free.
+ * While it is lost, reclaim depends on the interface as if requests were in
+ * flight: the handshake needs what the reserve keeps free.
+ *
+ * Context: the session's thread
  */
 void ballast_link_outage(struct ballast_link *link, bool lost)
 {
@@ -740,9 +328,11 @@ static void link_take_back(struct ballast_link *link, struct list_head *from,
 
 /**
  * ballast_link_stop - end the connection and take its requests back
- * @link: from the disk's thread, or when that is gone
- * @cmds: where requests without an answer are added, also those that were
- *	  submitted while there was no connection
+ * @link: the link; one without a connection is allowed
+ * @cmds: requests without an answer are added here, and those submitted while
+ *	  there was no connection
+ *
+ * Context: the session's thread, or after it has ended; sleeps
  */
 void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
 {
@@ -754,16 +344,12 @@ void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
 		struct sock *sk = sock->sk;
 
 		lock_sock(sk);
-		sk->sk_data_ready = link->saved_data_ready;
-		sk->sk_write_space = link->saved_write_space;
-		sk->sk_state_change = link->saved_state_change;
-		sk->sk_error_report = link->saved_error_report;
-		sk->sk_user_data = NULL;
-		WRITE_ONCE(link->sk, NULL);
+		link_restore_callbacks(link, sk);
+		RCU_INIT_POINTER(link->sk, NULL);
 		link->sock = NULL;
 		release_sock(sk);
-		synchronize_rcu(); /* for ballast_link_kick() */
-		ballast_link_disconnect(sock);
+		synchronize_rcu(); /* for ballast_link_run() */
+		ballast_socket_abort(sock);
 	}
 
 	link_take_back(link, &link->sent, cmds);

@@ -2,19 +2,22 @@
 /*
  * One TCP connection to the server: requests go out, replies come in.
  *
- * There is no thread and no work queue on the way of a request. Under the
- * pressure that ballast exists for, no work queue gets a new worker, and a
- * thread switch costs more than the sending. A request is sent where it is
- * submitted, or where the socket says that it has room again; a reply is
- * taken out of the socket in softirq, into the request's own pages. Where
- * memory for sockets is short that happens in the data_ready callback, so
- * that the receive queue is empty whenever a segment arrives: then
- * tcp_data_queue() takes it whatever net.ipv4.tcp_mem says.
+ * No thread and no work queue takes part in a request. Under memory pressure
+ * a work queue gets no new worker, and a thread switch costs more than the
+ * sending. The submitter sends a request, or the socket's write_space
+ * callback does. Replies are read in softirq, from the socket straight into
+ * the request's own pages. While memory for sockets is short, the data_ready
+ * callback reads at once, so that the receive queue is empty whenever a
+ * segment arrives: then tcp_data_queue() takes it whatever net.ipv4.tcp_mem
+ * says.
  *
  * The socket lock, in either of its forms, guards what a link knows of its
- * requests: bh_lock_sock() with the socket not owned (softirq, submitters),
- * or lock_sock() (process). While a link has no socket, its disk's thread
- * alone touches them.
+ * requests: bh_lock_sock() while no process owns the socket (softirq,
+ * submitters), or lock_sock() (process). While a link has no socket, only the
+ * session's thread touches them.
+ *
+ * link.c is a link's life, state.c what changes under its lock, send.c sends,
+ * reply.c reads, watch.c notices that the server is gone.
  */
 #ifndef BALLAST_LINK_H
 #define BALLAST_LINK_H
@@ -23,65 +26,20 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/ratelimit.h>
-#include <linux/socket.h>
 #include <linux/timer.h>
-#include <linux/uio.h>
 #include <linux/wait.h>
 
+#include "cmd.h"
 #include "reserve/path.h"
 #include "wire.h"
 
 struct ballast_link;
-struct bio;
-struct net;
-struct request;
 struct socket;
 
 /**
- * struct ballast_cmd - the driver's part of a request, preallocated with it
- * @submit: in &ballast_link.submitted
- * @entry: in &ballast_link.unsent or &ballast_link.sent
- * @index: which tag this is, over all of the disk's queues
- * @cookie: as sent to the server; another one for each sending
- * @type: NBD_CMD_*
- * @flags: NBD_CMD_FLAG_*
- * @offset: bytes into the export
- * @length: bytes
- * @began_at: jiffies; when it was handed over to this link
- * @header: as it goes to the server
- * @header_sent: bytes of it that are sent
- * @done: bytes of @length that are sent (of a write) or that @iter stands
- *	  at (of a read)
- * @bio: which part of the request @iter is in
- * @iter: what is left of @bio
- * @splice: @bio's pages can be sent in place
- * @error: the server's, 0 so far
- * @cover: which parts of a structured read have come
- */
-struct ballast_cmd {
-	struct llist_node submit;
-	struct list_head entry;
-	u32 index;
-	u64 cookie;
-	u16 type;
-	u16 flags;
-	u64 offset;
-	u32 length;
-	unsigned long began_at;
-	u8 header[WIRE_REQUEST_LEN];
-	u8 header_sent;
-	bool splice;
-	u32 done;
-	struct bio *bio;
-	struct iov_iter iter;
-	int error;
-	struct wire_cover cover;
-};
-
-/**
- * struct ballast_slot - which request has a cookie, by its low 32 bits
- * @link: that awaits the reply; NULL: none does. Another value than the
- *	  reader's own may change at any time.
+ * struct ballast_slot - finds the request of a cookie, by its low 32 bits
+ * @link: awaits the reply; NULL: no link does. Only a reader that finds its
+ *	  own link here can rely on the value; others may change it at any time
  * @cmd: valid under the lock of @link
  */
 struct ballast_slot {
@@ -92,18 +50,18 @@ struct ballast_slot {
 /* What the next bytes from the server are. */
 enum ballast_rx_state {
 	BALLAST_RX_HEADER,	/* of a reply */
-	BALLAST_RX_FIXED,	/* what begins a chunk's payload */
+	BALLAST_RX_FIXED,	/* the first bytes of a chunk's payload */
 	BALLAST_RX_DATA,	/* for the pages of a read */
-	BALLAST_RX_SKIP,	/* an error's text */
+	BALLAST_RX_SKIP,	/* the text of an error */
 };
 
 /**
  * struct ballast_rx - how far the server's stream has been read
  * @state: what comes next
- * @buf: what has come of a header or a chunk's fixed part
+ * @buf: the bytes that have arrived of a header or of a chunk's fixed part
  * @have: bytes in @buf
- * @want: bytes that @buf, or the data, or what is skipped still needs
- * @reply: the header being worked on
+ * @want: bytes still missing from @buf, from the data, or from what is skipped
+ * @reply: the header of the current reply
  * @cmd: the request that it answers
  */
 struct ballast_rx {
@@ -117,43 +75,46 @@ struct ballast_rx {
 
 /**
  * struct ballast_link - one connection
- * @sk: the socket while requests can be sent, else NULL; read under RCU
- * @sock: likewise, for its owner, the disk's thread
+ * @sk: the socket while requests can be sent, else NULL; written by the
+ *	session's thread under the socket lock, read under RCU or that lock
+ * @sock: the same socket, for its owner, the session's thread
  * @submitted: requests handed over, newest first; any context, no lock
- * @unsent: requests not sent, or not wholly
- * @sent: requests that await their reply
+ * @unsent: requests not sent, or sent in part
+ * @sent: requests that await their replies
  * @generation: makes cookies differ
- * @slots: the disk's requests by index
- * @nr_slots: how many
- * @sending: somebody is in link_send() with the lock held
- * @few: packets are to have few fragments
- * @frags: of the packet being filled, at most; only while @few
- * @gso_max_size: the socket's own, while @few has it lowered
- * @structured: reads are answered in structured replies
+ * @slots: the session's requests by index
+ * @nr_slots: their number
+ * @sending: a context is in link_send() with the lock held
+ * @few: packets must have few fragments
+ * @frags: upper bound of the fragments in the packet being filled; only while
+ *	   @few
+ * @gso_max_size: the socket's own value, while @few has it lowered
+ * @structured: the server answers reads with structured replies
  * @failed: given up; nothing further is sent or read
- * @failed_at: get_jiffies_64(), when it was last
+ * @failed_at: get_jiffies_64() of the last failure
  * @closed: the server has closed its side
- * @answered: it has answered a request over this connection
- * @err: why it failed, a negative errno
- * @why: likewise, in words
- * @path: its interfaces; stays from one connection to the next. Written
- *	  by the disk's thread.
- * @next: what takes its place when it is ready; the disk's thread's
- * @repath_at: jiffies; not before is @path got anew
- * @repath: it is to be got anew
- * @inflight: requests in @unsent and @sent
- * @outage: the connection is lost; counts as a request in flight
+ * @answered: the server has answered a request over this connection
+ * @err: why the connection failed, a negative errno
+ * @why: the same in words
+ * @path: its interfaces; kept from one connection to the next. Written by
+ *	  the session's thread, under the socket lock while there is a socket
+ * @next: replaces @path when it is ready; only the session's thread uses it
+ * @repath_at: jiffies; @path is not looked up again before
+ * @repath: @path must be looked up again
+ * @inflight: number of requests in @unsent and @sent
+ * @outage: the connection is lost; the reserve counts that as a request in
+ *	    flight
  * @rx: the state of receiving
  * @reader: reads at the end of the receive softirq
- * @retry: sends again where nothing else would wake the sender
- * @watch: looks after requests that have no answer, once a second
- * @timeout: jiffies that a request may go unanswered; 0: for ever
- * @wait: the disk's thread and whoever waits for this link
- * @said: how often of late the log was told that it failed or is back
- * @saved_data_ready: the socket's own callbacks, put back before it closes
+ * @retry: sends again where no event would wake the sender
+ * @watch: checks once a second requests that have no answer
+ * @timeout: jiffies that a request may stay unanswered; 0: no limit
+ * @wait: wakes the session's thread and those who wait for this link
+ * @said: limits log lines on failures and reconnects
+ * @saved_data_ready: the socket's own callbacks, restored before it closes
  */
 struct ballast_link {
-	struct sock *sk;
+	struct sock __rcu *sk;
 	struct socket *sock;
 	struct llist_head submitted;
 	struct list_head unsent;
@@ -191,37 +152,32 @@ struct ballast_link {
 	void (*saved_error_report)(struct sock *sk);
 };
 
+/* link.c: from the session's thread, or after it has ended */
 void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 		       u32 nr_slots, unsigned int timeout,
 		       wait_queue_head_t *wait);
 void ballast_link_destroy(struct ballast_link *link);
-
-int ballast_link_get_memalloc(struct socket **sock);
-void ballast_link_put_memalloc(struct socket *sock);
-
-struct socket *ballast_link_connect(struct net *net,
-				    const struct sockaddr_storage *addr,
-				    long timeout);
-void ballast_link_disconnect(struct socket *sock);
-
 void ballast_link_start(struct ballast_link *link, struct socket *sock,
 			bool structured);
 void ballast_link_finish(struct ballast_link *link);
 void ballast_link_stop(struct ballast_link *link, struct list_head *cmds);
-
-void ballast_link_ended(struct ballast_link *link, unsigned int nr);
-void ballast_link_fail(struct ballast_link *link, int err, const char *why);
-bool ballast_link_moved(struct ballast_link *link, bool look);
+bool ballast_link_update_route(struct ballast_link *link, bool look);
 struct ballast_path *ballast_link_use_path(struct ballast_link *link,
 					   struct ballast_path *path);
 void ballast_link_outage(struct ballast_link *link, bool lost);
-void ballast_link_submit(struct ballast_link *link, struct ballast_cmd *cmd);
-void ballast_link_kick(struct ballast_link *link);
 
-/* Can requests be sent here? Only a hint: it may fail the moment after. */
+/* state.c */
+void ballast_link_run(struct ballast_link *link,
+		      void (*run)(struct ballast_link *link, struct sock *sk));
+void ballast_link_fail(struct ballast_link *link, int err, const char *why);
+void ballast_link_note_route(struct ballast_link *link, struct sock *sk);
+void ballast_link_ended(struct ballast_link *link, unsigned int nr);
+void ballast_link_assert_locked(const struct ballast_link *link);
+
+/* Can requests be sent here? Only a hint: the link may fail the moment after. */
 static inline bool ballast_link_live(const struct ballast_link *link)
 {
-	return READ_ONCE(link->sk) && !READ_ONCE(link->failed);
+	return rcu_access_pointer(link->sk) && !READ_ONCE(link->failed);
 }
 
 #endif /* BALLAST_LINK_H */

@@ -1,122 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The thread that makes a disk's connections, and makes them anew.
+ * The thread of a session; see reconnect.h and session.h.
  *
- * It exists from the attach on, since no thread can be made when memory is
- * gone, and sleeps while all is well. All that it does runs with access to
- * the memory reserves and without reclaim, for reclaim may be waiting for
- * the very disk that it connects.
+ * It exists from the attach on, since no thread can be created when memory is
+ * gone. Usually it sleeps. All that it does runs with access to the memory
+ * reserves and without reclaim: reclaim may be waiting for the very disk
+ * whose connection the thread restores.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include "reconnect.h"
 
 #include <linux/kthread.h>
-#include <linux/netdevice.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <net/sock.h>
 
-#include "cmd.h"
 #include "compat.h"
-#include "disk/disk.h"
+#include "export.h"
 #include "handshake.h"
-#include "link.h"
+#include "send.h"
+#include "session.h"
+#include "socket.h"
 
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
 #define RECONNECT_LONGEST_PAUSE	(5 * HZ)
 /*
- * How long a connect may take. TCP asks at once, after 1 s, 3 s and 7 s: then
- * it is better to begin anew.
+ * How long a connect may take. TCP sends its SYN at once and after 1 s, 3 s
+ * and 7 s. Later retries are so far apart that a new connect is faster.
  */
 #define RECONNECT_FIRST_TIMEOUT	(10 * HZ)
 #define RECONNECT_TIMEOUT	(5 * HZ)
 #define RECONNECT_NEGOTIATION	(10 * HZ)
 /* How long the attach then waits for the partition table. */
 #define RECONNECT_ATTACH	(10 * HZ)
-/* To look again for the reserves of a route that has moved. */
+/* When to retry getting the reserves of a route that has moved. */
 #define RECONNECT_REPATH	HZ
 
-/*
- * Where a disk's server was lost and has not come back, the log says so
- * once and not for each attempt.
- */
-static void report(struct ballast_disk *disk, bool quiet, const char *step,
-		   int err, const char *why)
+/* During an outage only the first failed attempt is logged: then @quiet. */
+static void report(struct ballast_session *session, bool quiet,
+		   const char *step, int err, const char *why)
 {
-	if (!quiet && !READ_ONCE(disk->stopping))
-		pr_err("ballast%d: server %pISpc: %s: %s (error %d)\n",
-		       disk->index, &disk->addr, step, why, err);
+	if (!quiet && !READ_ONCE(session->stopping))
+		pr_err("%s: server %pISpc: %s: %s (error %d)\n", session->name,
+		       &session->addr, step, why, err);
 }
 
 static const char *connect_why(int err)
 {
 	switch (err) {
 	case -ECONNREFUSED:
-		return "nothing listens there";
+		return "connection refused: no server listens there";
 	case -ETIMEDOUT:
 		return "no answer";
 	case -ENETUNREACH:
 	case -EHOSTUNREACH:
-		return "it can't be reached";
+		return "host unreachable";
 	default:
-		return "the connection can't be made";
+		return "connecting failed";
 	}
 }
 
-/* What the disk does that an export may be unable to do. */
-static const struct {
-	u16 flag;
-	const char *why;
-} needs[] = {
-	{ NBD_FLAG_SEND_FLUSH, "the export can't be flushed any more" },
-	{ NBD_FLAG_SEND_FUA, "the export lacks FUA now" },
-	{ NBD_FLAG_SEND_TRIM, "the export can't be trimmed any more" },
-	{ NBD_FLAG_SEND_WRITE_ZEROES, "the export lacks write zeroes now" },
-	{ NBD_FLAG_CAN_MULTI_CONN,
-	  "the export allows only one connection now" },
-};
-
-/*
- * Can this stand for what the disk was attached to? More of it is as good.
- * Return: NULL, or why not.
- */
-static const char *check_same(const struct ballast_disk *disk,
-			      const struct wire_export *is)
+static int check_first(const struct ballast_session *session, const char **why)
 {
-	const struct wire_export *was = &disk->export;
-	u16 lost = was->flags & ~is->flags;
-	unsigned int i;
-
-	if (disk->opts.connections == 1)
-		lost &= ~NBD_FLAG_CAN_MULTI_CONN;
-	if (is->size < was->size)
-		return "the export is smaller now";
-	if (is->min_block > was->min_block)
-		return "the export has a larger block size now";
-	if (is->max_payload < was->max_payload)
-		return "the export allows shorter requests only now";
-	if (is->flags & ~was->flags & NBD_FLAG_READ_ONLY &&
-	    !disk->opts.readonly)
-		return "the export is read-only now";
-	for (i = 0; i < ARRAY_SIZE(needs); i++)
-		if (lost & needs[i].flag)
-			return needs[i].why;
-	return NULL;
-}
-
-static int check_first(struct ballast_disk *disk, const char **why)
-{
-	if (disk->opts.connections == 1 ||
-	    disk->export.flags & NBD_FLAG_CAN_MULTI_CONN)
+	if (session->opts.connections == 1 ||
+	    session->export.flags & NBD_FLAG_CAN_MULTI_CONN)
 		return 0;
 	*why = "connections: the export allows only one (it lacks CAN_MULTI_CONN)";
 	return -EINVAL;
 }
 
-static void set_demand(const struct ballast_disk *disk,
+static void set_demand(const struct ballast_session *session,
 		       struct ballast_demand *demand)
 {
-	const struct ballast_options *opts = &disk->opts;
+	const struct ballast_options *opts = &session->opts;
 
 	*demand = (struct ballast_demand) {
 		.requests = opts->queue_depth,
@@ -128,18 +85,18 @@ static void set_demand(const struct ballast_disk *disk,
 }
 
 /*
- * On the attach, when nobody can wait for the disk yet, its first connection
- * must have its reserves, and in full.
+ * During the attach no other process can wait for the disk yet. The first
+ * connection must then have its reserves, and in full.
  */
-static int use_path(struct ballast_disk *disk, struct ballast_link *link,
+static int use_path(struct ballast_session *session, struct ballast_link *link,
 		    struct sock *sk)
 {
-	bool first = link == disk->links;
+	bool first = link == session->links;
 	struct ballast_demand demand;
 	struct ballast_path *path;
 	int err;
 
-	set_demand(disk, &demand);
+	set_demand(session, &demand);
 	path = ballast_path_find(sk, &demand);
 	if (IS_ERR(path))
 		return first ? PTR_ERR(path) : 0;
@@ -153,7 +110,7 @@ static int use_path(struct ballast_disk *disk, struct ballast_link *link,
 	return first ? err : 0;
 }
 
-/* Return: whether @link has another path now than it had */
+/* Return: whether @link has another path now than before */
 static bool take_next_path(struct ballast_link *link)
 {
 	struct ballast_path *path = link->next;
@@ -167,11 +124,11 @@ static bool take_next_path(struct ballast_link *link)
 }
 
 /*
- * A link goes on with the reserves that it has, or none, until those of its
- * new route are there. Return: false: they could not be had
+ * Until the reserves of its new route are there, a link continues with those
+ * that it has, or without any. Return: false: the reserves could not be got
  */
-static bool move_path(struct ballast_disk *disk, struct ballast_link *link,
-		      bool moved)
+static bool move_path(struct ballast_session *session,
+		      struct ballast_link *link, bool moved)
 {
 	struct ballast_path *path = link->next;
 	struct ballast_demand demand;
@@ -180,32 +137,30 @@ static bool move_path(struct ballast_disk *disk, struct ballast_link *link,
 		return true;
 	if (path && !take_next_path(link))
 		return false;
-	/* It may have moved again meanwhile. */
-	if (!ballast_link_moved(link, moved || path))
+	/* The route may have moved again meanwhile. */
+	if (!ballast_link_update_route(link, moved || path))
 		return true;
-	set_demand(disk, &demand);
-	path = ballast_path_find(link->sk, &demand);
+	set_demand(session, &demand);
+	path = ballast_path_find(link->sock->sk, &demand);
 	if (IS_ERR(path))
 		return false;
 	link->next = path;
-	ballast_path_use_later(path, &disk->wait);
+	ballast_path_use_later(path, &session->wait);
 	return true;
 }
 
 /*
- * The routes of some live links may have moved. Return: how long to wait
- * before this is called again for those where no reserve could be had
+ * The routes of some live links may have moved. Return: jiffies until the
+ * next attempt for links whose reserves could not be got
  */
-static long move_paths(struct ballast_disk *disk)
+static long move_paths(struct ballast_session *session)
 {
-	bool moved = xchg(&disk->moved, false);
+	bool moved = xchg(&session->moved, false);
 	long left = MAX_SCHEDULE_TIMEOUT;
-	unsigned int i;
+	struct ballast_link *link;
 
-	for (i = 0; i < disk->opts.connections; i++) {
-		struct ballast_link *link = &disk->links[i];
-
-		if (!ballast_link_live(link) || move_path(disk, link, moved))
+	ballast_for_each_link(link, session) {
+		if (!ballast_link_live(link) || move_path(session, link, moved))
 			continue;
 		link->repath_at = jiffies + RECONNECT_REPATH;
 		left = RECONNECT_REPATH;
@@ -213,218 +168,204 @@ static long move_paths(struct ballast_disk *disk)
 	return left;
 }
 
-static int reconnect_event(struct notifier_block *nb, unsigned long event,
-			   void *ptr)
-{
-	struct ballast_disk *disk =
-		container_of(nb, struct ballast_disk, notifier);
-
-	if (event == NETDEV_UP || event == NETDEV_UNREGISTER ||
-	    event == NETDEV_CHANGEUPPER) {
-		WRITE_ONCE(disk->moved, true);
-		wake_up(&disk->wait);
-	}
-	return NOTIFY_DONE;
-}
-
-static struct ballast_link *find_live(const struct ballast_disk *disk)
-{
-	unsigned int i;
-
-	for (i = 0; i < disk->opts.connections; i++)
-		if (ballast_link_live(&disk->links[i]))
-			return &disk->links[i];
-	return NULL;
-}
-
 /*
- * While nothing is connected: how long until deadline= is over, counted from
- * when the last link was lost; 0 or less: it is.
+ * While no link is connected: jiffies until deadline= is over, counted from
+ * the loss of the last link; 0 or less: it is over.
  */
-static s64 left_of_deadline(const struct ballast_disk *disk)
+static s64 session_deadline_left(const struct ballast_session *session)
 {
+	struct ballast_link *link;
 	u64 lost_at = 0;
-	unsigned int i;
 
-	if (!disk->opts.deadline)
+	if (!session->opts.deadline)
 		return MAX_SCHEDULE_TIMEOUT;
 	smp_rmb(); /* links were seen to have failed; pairs with ballast_link_fail() */
-	for (i = 0; i < disk->opts.connections; i++)
-		lost_at = max(lost_at, disk->links[i].failed_at);
-	return lost_at + disk->opts.deadline * HZ - get_jiffies_64();
+	ballast_for_each_link(link, session)
+		lost_at = max(lost_at, link->failed_at);
+	return lost_at + session->opts.deadline * HZ - get_jiffies_64();
 }
 
-/* How much of @timeout there is before deadline= is over. */
-static long before_deadline(const struct ballast_disk *disk, long timeout)
+/* @timeout, cut short where deadline= is over earlier. */
+static long before_deadline(const struct ballast_session *session, long timeout)
 {
-	if (disk->expired || find_live(disk))
+	if (session->expired || ballast_session_find_live(session))
 		return timeout;
-	return clamp_t(s64, left_of_deadline(disk), 1, timeout);
+	return clamp_t(s64, session_deadline_left(session), 1, timeout);
 }
 
-static int connect_link(struct ballast_disk *disk, struct ballast_link *link,
-			bool attach, bool quiet)
+static int negotiate(struct ballast_session *session, struct socket *sock,
+		     bool first, struct wire_export *export, const char **why)
 {
-	bool first = attach && link == disk->links;
+	const struct ballast_options *opts = &session->opts;
+	int err;
+
+	err = ballast_handshake(sock, opts->export, opts->export_len,
+				first ? RECONNECT_NEGOTIATION :
+					before_deadline(session, RECONNECT_NEGOTIATION),
+				export, why);
+	if (err)
+		return err;
+	if (first) {
+		session->export = *export;
+		return check_first(session, why);
+	}
+	*why = ballast_export_differs(&session->export, export,
+				      opts->connections > 1, opts->readonly);
+	return *why ? -EREMCHG : 0;
+}
+
+static void grow(struct ballast_session *session, u64 size)
+{
+	if (size <= session->export.size)
+		return;
+	pr_info("%s: the export has grown from %llu to %llu bytes\n",
+		session->name, session->export.size, size);
+	WRITE_ONCE(session->export.size, size);
+	session->grown(session);
+}
+
+static int connect_link(struct ballast_session *session,
+			struct ballast_link *link, bool attach, bool quiet)
+{
+	bool first = attach && link == session->links;
 	struct wire_export export;
 	const char *why = NULL;
 	struct socket *sock;
 	int err;
 
-	sock = ballast_link_connect(disk->net, &disk->addr,
-				    first ? RECONNECT_FIRST_TIMEOUT :
-					    before_deadline(disk, RECONNECT_TIMEOUT));
+	sock = ballast_socket_connect(session->net, &session->addr,
+				      first ? RECONNECT_FIRST_TIMEOUT :
+					      before_deadline(session, RECONNECT_TIMEOUT));
 	if (IS_ERR(sock)) {
 		err = PTR_ERR(sock);
-		report(disk, quiet, "connect", err, connect_why(err));
+		report(session, quiet, "connect", err, connect_why(err));
 		return err;
 	}
-	err = ballast_handshake(sock, disk->opts.export, disk->opts.export_len,
-				first ? RECONNECT_NEGOTIATION :
-					before_deadline(disk, RECONNECT_NEGOTIATION),
-				&export, &why);
-	if (!err && first) {
-		disk->export = export;
-		err = check_first(disk, &why);
-	} else if (!err) {
-		why = check_same(disk, &export);
-		err = why ? -EREMCHG : 0;
-	}
+	err = negotiate(session, sock, first, &export, &why);
 	if (err) {
-		report(disk, quiet, "negotiation", err, why);
-		ballast_link_disconnect(sock);
-		return err;
+		report(session, quiet, "negotiation", err, why);
+		goto abort;
 	}
-	err = attach ? use_path(disk, link, sock->sk) : 0;
+	err = attach ? use_path(session, link, sock->sk) : 0;
 	if (err) {
-		report(disk, quiet, "reserve", err,
-		       "it can't be had without reclaim");
-		ballast_link_disconnect(sock);
-		return err;
+		report(session, quiet, "reserve", err,
+		       "allocation fails without reclaim");
+		goto abort;
 	}
-	if (export.size > disk->export.size)
-		ballast_disk_grow(disk, export.size);
+	grow(session, export.size);
 	ballast_link_outage(link, false);
 	ballast_link_start(link, sock, export.structured);
 	return 0;
+
+abort:
+	ballast_socket_abort(sock);
+	return err;
 }
 
-/* What a link without a connection holds goes to one that has one. */
-static void move_requests(struct ballast_disk *disk, struct ballast_link *from)
+/* Move the requests of a link without a connection to one that has one. */
+static void move_requests(struct ballast_session *session,
+			  struct ballast_link *from)
 {
-	struct ballast_link *to = find_live(disk) ?: from;
+	struct ballast_link *to = ballast_session_find_live(session) ?: from;
 	struct ballast_cmd *cmd, *next;
 	LIST_HEAD(cmds);
 
 	ballast_link_stop(from, &cmds);
 	list_for_each_entry_safe(cmd, next, &cmds, entry)
-		ballast_link_submit(to, cmd);
-	ballast_link_kick(to);
+		ballast_send_submit(to, cmd);
+	ballast_send_kick(to);
 }
 
 /*
- * Abort what has failed. A server that answered is worth to be asked again at
- * once: then @answered becomes true. Return: how many links have no connection
+ * Abort the connections that have failed. If a lost connection had answered a
+ * request, @answered becomes true: the thread then retries without backoff.
+ * Return: the number of links without a connection
  */
-static unsigned int drop_failed(struct ballast_disk *disk, bool *answered)
+static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 {
-	unsigned int i, down = 0;
+	struct ballast_link *link;
+	unsigned int down = 0;
 
-	for (i = 0; i < disk->opts.connections; i++) {
-		struct ballast_link *link = &disk->links[i];
-
+	ballast_for_each_link(link, session) {
 		if (ballast_link_live(link))
 			continue;
 		down++;
 		ballast_link_outage(link, true);
 		*answered |= link->sock && link->answered;
 		if (link->sock && __ratelimit(&link->said))
-			pr_err("ballast%d: connection %u to %pISpc: %s (error %d)\n",
-			       disk->index, i, &disk->addr, link->why,
-			       link->err);
-		if (link->sock || find_live(disk))
-			move_requests(disk, link);
+			pr_err("%s: connection %td to %pISpc: %s (error %d)\n",
+			       session->name, link - session->links,
+			       &session->addr, link->why, link->err);
+		if (link->sock || ballast_session_find_live(session))
+			move_requests(session, link);
 	}
 	return down;
 }
 
-static int connect_down(struct ballast_disk *disk, bool first, bool quiet)
+static int connect_down(struct ballast_session *session, bool first, bool quiet)
 {
-	unsigned int i;
+	struct ballast_link *link;
 	int err;
 
-	for (i = 0; i < disk->opts.connections; i++) {
-		struct ballast_link *link = &disk->links[i];
-
+	ballast_for_each_link(link, session) {
 		if (ballast_link_live(link))
 			continue;
-		err = connect_link(disk, link, first, quiet);
+		err = connect_link(session, link, first, quiet);
 		if (err)
 			return err;
 		if (first)
 			continue;
-		WRITE_ONCE(disk->reconnects, disk->reconnects + 1);
+		WRITE_ONCE(session->reconnects, session->reconnects + 1);
 		if (__ratelimit(&link->said))
-			pr_info("ballast%d: connection %u to %pISpc is back\n",
-				disk->index, i, &disk->addr);
+			pr_info("%s: connection %td to %pISpc is restored\n",
+				session->name, link - session->links,
+				&session->addr);
 	}
 	return 0;
 }
 
-/* All that is in flight fails. */
-static void fail_requests(struct ballast_disk *disk)
+/* Return: jiffies until what the attach has read must have been answered */
+static long check_attach(struct ballast_session *session)
 {
-	unsigned int i;
-	LIST_HEAD(cmds);
-
-	synchronize_rcu(); /* for queue_rq */
-	for (i = 0; i < disk->opts.connections; i++)
-		ballast_link_stop(&disk->links[i], &cmds);
-	ballast_cmds_fail(&cmds);
-}
-
-/* Return: how long to wait until what the attach has read must be there */
-static long check_attach(struct ballast_disk *disk)
-{
-	unsigned long by = READ_ONCE(disk->attach_by);
+	unsigned long by = READ_ONCE(session->attach_by);
 
 	if (!by)
 		return MAX_SCHEDULE_TIMEOUT;
 	if (time_before(jiffies, by))
 		return by - jiffies;
-	if (xchg(&disk->attach_by, 0)) {
-		pr_err("ballast%d: server %pISpc: it does not answer what is read\n",
-		       disk->index, &disk->addr);
-		WRITE_ONCE(disk->failing, true);
-		fail_requests(disk);
+	if (xchg(&session->attach_by, 0)) {
+		pr_err("%s: server %pISpc: no answer to the reads of the attach in %u s\n",
+		       session->name, &session->addr, RECONNECT_ATTACH / HZ);
+		WRITE_ONCE(session->failing, true);
+		ballast_session_fail_requests(session);
 	}
 	return MAX_SCHEDULE_TIMEOUT;
 }
 
 /*
- * Nothing is connected. Return: how long to wait until deadline= is over, and
- * then I/O fails until something is
+ * No link is connected. Return: jiffies until deadline= is over; then I/O
+ * fails until a link is connected
  */
-static long check_deadline(struct ballast_disk *disk)
+static long check_deadline(struct ballast_session *session)
 {
-	s64 left = left_of_deadline(disk);
+	s64 left = session_deadline_left(session);
 
 	if (left > 0)
 		return left;
-	if (!disk->expired)
-		pr_err("ballast%d: no connection for %u s: I/O fails from now on (deadline=)\n",
-		       disk->index, disk->opts.deadline);
-	WRITE_ONCE(disk->expired, true);
-	fail_requests(disk);
+	if (!session->expired)
+		pr_err("%s: no connection for %u s: I/O fails from now on (deadline=)\n",
+		       session->name, session->opts.deadline);
+	WRITE_ONCE(session->expired, true);
+	ballast_session_fail_requests(session);
 	return MAX_SCHEDULE_TIMEOUT;
 }
 
-static void end_outage(struct ballast_disk *disk)
+static void end_outage(struct ballast_session *session)
 {
-	if (!disk->expired)
+	if (!session->expired)
 		return;
-	pr_info("ballast%d: I/O works again\n", disk->index);
-	WRITE_ONCE(disk->expired, false);
+	pr_info("%s: I/O works again\n", session->name);
+	WRITE_ONCE(session->expired, false);
 }
 
 static bool link_has_path_work(const struct ballast_link *link)
@@ -435,14 +376,12 @@ static bool link_has_path_work(const struct ballast_link *link)
 	       time_after_eq(jiffies, link->repath_at);
 }
 
-static bool has_work(struct ballast_disk *disk)
+static bool has_work(struct ballast_session *session)
 {
-	bool live = find_live(disk);
-	unsigned int i;
+	bool live = ballast_session_find_live(session);
+	struct ballast_link *link;
 
-	for (i = 0; i < disk->opts.connections; i++) {
-		struct ballast_link *link = &disk->links[i];
-
+	ballast_for_each_link(link, session) {
 		if (link->sock && !ballast_link_live(link))
 			return true;
 		if (ballast_link_live(link) && link_has_path_work(link))
@@ -450,61 +389,52 @@ static bool has_work(struct ballast_disk *disk)
 		if (live && !link->sock && !llist_empty(&link->submitted))
 			return true;
 	}
-	return READ_ONCE(disk->stopping) || READ_ONCE(disk->moved);
+	return READ_ONCE(session->stopping) || READ_ONCE(session->moved);
 }
 
-static int reconnect_thread(void *data)
+/* Restore connections until the session stops. */
+static void keep_connected(struct ballast_session *session)
 {
-	unsigned int noreclaim = memalloc_noreclaim_save();
-	struct ballast_disk *disk = data;
 	unsigned long next = jiffies, pause = 0;
 	bool quiet = false;
 
-	/* Only to interrupt a wait within a connect or a negotiation. */
-	allow_signal(SIGKILL);
-
-	disk->error = connect_down(disk, true, false);
-	disk->attach_by = (jiffies + RECONNECT_ATTACH) | 1;
-	complete(&disk->ready);
-	if (disk->error)
-		goto wait;
-
-	while (!READ_ONCE(disk->stopping)) {
-		bool moved = READ_ONCE(disk->moved);
-		long left = min(move_paths(disk), check_attach(disk));
+	while (!READ_ONCE(session->stopping)) {
+		bool moved = READ_ONCE(session->moved);
+		long left = min(move_paths(session), check_attach(session));
 		bool answered = false;
-		unsigned int down = drop_failed(disk, &answered);
+		unsigned int down = drop_failed(session, &answered);
 
 		if (moved || answered) {
 			next = jiffies;
 			pause = 0;
 		}
-		if (find_live(disk))
-			end_outage(disk);
+		if (ballast_session_find_live(session))
+			end_outage(session);
 		else
-			left = min(left, check_deadline(disk));
+			left = min(left, check_deadline(session));
 		if (!down) {
 			quiet = false;
 		} else if (time_after_eq(jiffies, next)) {
-			/* What an attempt takes is part of the pause. */
+			/* The time of an attempt is part of the pause. */
 			pause = clamp_t(unsigned long, 2 * pause,
 					RECONNECT_FIRST_PAUSE,
 					RECONNECT_LONGEST_PAUSE);
 			next = jiffies + pause;
-			quiet = connect_down(disk, false, quiet);
+			quiet = connect_down(session, false, quiet);
 			continue;
 		}
 		if (down)
 			left = clamp_t(long, next - jiffies, 1, left);
-		wait_event_interruptible_timeout(disk->wait, has_work(disk),
-						 left);
-		if (!READ_ONCE(disk->stopping))
+		wait_event_interruptible_timeout(session->wait,
+						 has_work(session), left);
+		if (!READ_ONCE(session->stopping))
 			flush_signals(current);
 	}
-wait:
-	memalloc_noreclaim_restore(noreclaim);
+}
+
+static void wait_for_stop(void)
+{
 	flush_signals(current);
-	/* Whoever stops us waits for kthread_stop(). */
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (!kthread_should_stop())
@@ -512,62 +442,31 @@ wait:
 		__set_current_state(TASK_RUNNING);
 		flush_signals(current);
 	}
+}
+
+/**
+ * ballast_reconnect_thread - connect a session and keep it connected
+ * @session: a &struct ballast_session; its @error and @ready tell how the
+ *	     first round went
+ *
+ * Context: a kthread; kthread_stop() ends it
+ * Return: 0
+ */
+int ballast_reconnect_thread(void *session)
+{
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	struct ballast_session *s = session;
+
+	/* Used only to interrupt a wait within a connect or a negotiation. */
+	allow_signal(SIGKILL);
+
+	s->error = connect_down(s, true, false);
+	s->attach_by = (jiffies + RECONNECT_ATTACH) | 1;
+	complete(&s->ready);
+	if (!s->error)
+		keep_connected(s);
+
+	memalloc_noreclaim_restore(noreclaim);
+	wait_for_stop();
 	return 0;
-}
-
-/**
- * ballast_reconnect_start - make the thread and with it all connections
- * @disk: with its links initialised
- *
- * Waits, interruptibly, until every link is connected or one could not be.
- *
- * Return: 0; -EINTR; another errno, which the log has explained. The thread
- * is there in each case but -ENOMEM, and ballast_reconnect_stop() ends it.
- */
-int ballast_reconnect_start(struct ballast_disk *disk)
-{
-	struct task_struct *thread;
-	int err;
-
-	disk->notifier.notifier_call = reconnect_event;
-	err = register_netdevice_notifier_net(disk->net, &disk->notifier);
-	if (err)
-		return err;
-	thread = kthread_create(reconnect_thread, disk, "ballast%d",
-				disk->index);
-	if (IS_ERR(thread))
-		return PTR_ERR(thread);
-	get_task_struct(thread);
-	disk->thread = thread;
-	wake_up_process(thread);
-
-	if (wait_for_completion_interruptible(&disk->ready))
-		return -EINTR;
-	return disk->error;
-}
-
-/**
- * ballast_reconnect_end - hear of interfaces no longer
- * @disk: without a thread or a request, since this waits for the rtnl, which
- *	  may be waiting for memory
- */
-void ballast_reconnect_end(struct ballast_disk *disk)
-{
-	unregister_netdevice_notifier_net(disk->net, &disk->notifier);
-}
-
-/**
- * ballast_reconnect_stop - end the thread; the links stay as they are
- * @disk: no thread is fine
- */
-void ballast_reconnect_stop(struct ballast_disk *disk)
-{
-	if (!disk->thread)
-		return;
-	WRITE_ONCE(disk->stopping, true);
-	wake_up(&disk->wait);
-	send_sig(SIGKILL, disk->thread, 1);
-	kthread_stop(disk->thread);
-	put_task_struct(disk->thread);
-	disk->thread = NULL;
 }

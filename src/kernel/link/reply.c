@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Replies, read in the socket's data_ready callback; see link.h.
+ * Reading replies in softirq; see reply.h and link.h.
  *
- * The server is not trusted. A byte that does not fit gives the connection
- * up, and with it whatever else the server may have meant.
+ * The server is not trusted. Any byte that does not conform ends the
+ * connection.
  */
 #include "reply.h"
 
-#include <linux/blk-mq.h>
 #include <linux/skbuff.h>
+#include <net/sock.h>
 #include <net/tcp.h>
+#include <trace/events/ballast.h>
 
-#include "cmd.h"
 #include "compat.h"
 #include "link.h"
-#include <trace/events/ballast.h>
 
 static void rx_expect_header(struct ballast_rx *rx)
 {
@@ -32,16 +31,12 @@ static struct ballast_cmd *rx_find(struct ballast_link *link, u64 cookie)
 	if (index >= link->nr_slots)
 		return NULL;
 	slot = &link->slots[index];
-	/* Another link's slot may change under us, to anything but ours. */
+	/* Another link may change its slots meanwhile, but never to @link. */
 	if (READ_ONCE(slot->link) != link || slot->cmd->cookie != cookie)
 		return NULL;
 	return slot->cmd;
 }
 
-/*
- * Ends the request under the socket's lock, as virtio_blk does under its
- * virtqueue's: nothing that an end_io does comes back to queue_rq here.
- */
 static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
 {
 	WRITE_ONCE(link->slots[cmd->index].link, NULL);
@@ -49,11 +44,10 @@ static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
 	ballast_link_ended(link, 1);
 	link->answered = true;
 	trace_ballast_rq_answered(cmd);
-	blk_mq_end_request(blk_mq_rq_from_pdu(cmd),
-			   errno_to_blk_status(cmd->error));
+	ballast_cmd_end(cmd);
 }
 
-/* All that came under one header has been read. */
+/* All that belongs to one header has been read. */
 static int rx_end_reply(struct ballast_link *link, const char **why)
 {
 	struct ballast_rx *rx = &link->rx;
@@ -61,7 +55,7 @@ static int rx_end_reply(struct ballast_link *link, const char **why)
 
 	if (rx->reply.done) {
 		if (rx->reply.structured && cmd->type == NBD_CMD_READ &&
-		    !cmd->error && !wire_cover_whole(&cmd->cover, cmd->length)) {
+		    !cmd->error && !ballast_wire_cover_whole(&cmd->cover, cmd->length)) {
 			*why = "a read was not answered in full";
 			return -EPROTO;
 		}
@@ -77,10 +71,10 @@ static int rx_simple(struct ballast_link *link, const char **why)
 	struct ballast_cmd *cmd = rx->cmd;
 
 	if (link->structured && cmd->type == NBD_CMD_READ) {
-		*why = "simple reply to a read, where structured replies were agreed on";
+		*why = "simple reply to a read although structured replies were negotiated";
 		return -EPROTO;
 	}
-	cmd->error = wire_errno(rx->reply.error);
+	cmd->error = ballast_wire_errno(rx->reply.error);
 	if (cmd->error || cmd->type != NBD_CMD_READ)
 		return rx_end_reply(link, why);
 	rx->state = BALLAST_RX_DATA;
@@ -91,7 +85,7 @@ static int rx_simple(struct ballast_link *link, const char **why)
 static int rx_chunk(struct ballast_link *link, const char **why)
 {
 	struct ballast_rx *rx = &link->rx;
-	int len = wire_chunk_fixed_len(&rx->reply, why);
+	int len = ballast_wire_chunk_fixed_len(&rx->reply, why);
 
 	if (len < 0)
 		return len;
@@ -99,7 +93,7 @@ static int rx_chunk(struct ballast_link *link, const char **why)
 		return rx_end_reply(link, why);
 	if (rx->cmd->type != NBD_CMD_READ &&
 	    !NBD_REPLY_TYPE_IS_ERROR(rx->reply.type)) {
-		*why = "data in reply to a request that was no read";
+		*why = "data in reply to a request that is not a read";
 		return -EPROTO;
 	}
 	rx->state = BALLAST_RX_FIXED;
@@ -111,7 +105,7 @@ static int rx_chunk(struct ballast_link *link, const char **why)
 static int rx_header(struct ballast_link *link, const char **why)
 {
 	struct ballast_rx *rx = &link->rx;
-	int more = wire_get_reply(rx->buf, rx->have, link->structured,
+	int more = ballast_wire_get_reply(rx->buf, rx->have, link->structured,
 				  &rx->reply, why);
 
 	if (more < 0)
@@ -135,12 +129,12 @@ static int rx_error_chunk(struct ballast_link *link, const char **why)
 	u32 error;
 	int err;
 
-	err = wire_get_chunk_error(&rx->reply, rx->buf, &error, why);
+	err = ballast_wire_get_chunk_error(&rx->reply, rx->buf, &error, why);
 	if (err)
 		return err;
-	/* The first error counts. One that says "none" is an error still. */
+	/* The first error counts. An error chunk of error 0 is an error. */
 	if (!rx->cmd->error)
-		rx->cmd->error = wire_errno(error) ?: -EIO;
+		rx->cmd->error = ballast_wire_errno(error) ?: -EIO;
 	rx->want = rx->reply.length - rx->have;
 	if (!rx->want)
 		return rx_end_reply(link, why);
@@ -158,13 +152,13 @@ static int rx_fixed(struct ballast_link *link, const char **why)
 	if (NBD_REPLY_TYPE_IS_ERROR(rx->reply.type))
 		return rx_error_chunk(link, why);
 
-	err = wire_get_chunk_range(&rx->reply, rx->buf, cmd->offset,
+	err = ballast_wire_get_chunk_range(&rx->reply, rx->buf, cmd->offset,
 				   cmd->length, &start, &len, why);
 	if (err)
 		return err;
-	err = wire_cover_add(&cmd->cover, start, len);
+	err = ballast_wire_cover_add(&cmd->cover, start, len);
 	if (err) {
-		*why = err == -E2BIG ? "read answered in too many pieces" :
+		*why = err == -E2BIG ? "read answered in too many separate ranges" :
 				       "part of a read answered twice";
 		return err;
 	}
@@ -233,14 +227,17 @@ static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 }
 
 /**
- * ballast_reply_read - take what the socket has received
- * @link: whose requests it answers, under its lock
+ * ballast_reply_read - read what the socket has received
+ * @link: its requests are answered; under its lock
  * @sk: its socket
+ *
+ * Context: softirq, or process with the socket locked; does not sleep
  */
 void ballast_reply_read(struct ballast_link *link, struct sock *sk)
 {
 	read_descriptor_t desc = { .arg.data = link, .count = 1 };
 
+	sock_owned_by_me(sk);
 	if (!link->failed)
 		tcp_read_sock(sk, &desc, rx_actor);
 }

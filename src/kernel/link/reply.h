@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Replies: what the server sends, checked and put where it belongs.
+ * Replies: what the server sends is checked, and data go into the pages of
+ * their request.
  */
 #ifndef BALLAST_REPLY_H
 #define BALLAST_REPLY_H

@@ -2,9 +2,8 @@
 /*
  * The tracepoints of include/trace/events/ballast.h.
  */
-#include "link.h"
-
 #include "compat.h"
+#include "cmd.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/ballast.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The NBD wire format, see wire.h. Nothing here trusts what it reads.
+ * The NBD wire format; see wire.h. Everything that is read is checked.
  */
 #include "wire.h"
 
@@ -14,36 +14,36 @@
 #include "compat.h"
 
 /**
- * wire_check_magic - are these the first bytes of an NBD server?
+ * ballast_wire_check_magic - check the first bytes that a server sends
  * @buf: WIRE_MAGIC_LEN bytes
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
  * Return: 0 or -EPROTO
  */
-int wire_check_magic(const u8 *buf, const char **why)
+int ballast_wire_check_magic(const u8 *buf, const char **why)
 {
 	if (get_unaligned_be64(buf) == NBD_MAGIC)
 		return 0;
-	*why = "this is no NBD server (wrong magic)";
+	*why = "not an NBD server (wrong magic)";
 	return -EPROTO;
 }
 
 /**
- * wire_get_greeting - read the rest of what a server says first
- * @buf: WIRE_GREETING_LEN bytes, those of wire_check_magic() included
+ * ballast_wire_get_greeting - read the rest of the greeting
+ * @buf: WIRE_GREETING_LEN bytes, including those of ballast_wire_check_magic()
  * @flags: its handshake flags
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
- * Return: 0; -EPROTO: no NBD server, or one of the oldstyle negotiation
+ * Return: 0; -EPROTO: not an NBD server, or oldstyle negotiation
  */
-int wire_get_greeting(const u8 *buf, u16 *flags, const char **why)
+int ballast_wire_get_greeting(const u8 *buf, u16 *flags, const char **why)
 {
 	if (get_unaligned_be64(buf + 8) == NBD_OLDSTYLE_MAGIC) {
-		*why = "the server speaks the oldstyle negotiation only";
+		*why = "the server supports only oldstyle negotiation";
 		return -EPROTO;
 	}
 	if (get_unaligned_be64(buf + 8) != NBD_OPTS_MAGIC) {
-		*why = "this is no NBD server (wrong option magic)";
+		*why = "not an NBD server (wrong option magic)";
 		return -EPROTO;
 	}
 	*flags = get_unaligned_be16(buf + 16);
@@ -51,12 +51,12 @@ int wire_get_greeting(const u8 *buf, u16 *flags, const char **why)
 }
 
 /**
- * wire_put_option - write the header of an option
+ * ballast_wire_put_option - write the header of an option
  * @buf: WIRE_OPTION_LEN bytes
  * @option: NBD_OPT_*
  * @length: of the data that follow, bytes
  */
-void wire_put_option(u8 *buf, u32 option, u32 length)
+void ballast_wire_put_option(u8 *buf, u32 option, u32 length)
 {
 	put_unaligned_be64(NBD_OPTS_MAGIC, buf);
 	put_unaligned_be32(option, buf + 8);
@@ -64,15 +64,15 @@ void wire_put_option(u8 *buf, u32 option, u32 length)
 }
 
 /**
- * wire_get_option_reply - read the header of an option's reply
+ * ballast_wire_get_option_reply - read the header of an option's reply
  * @buf: WIRE_OPTION_REPLY_LEN bytes
  * @option: the option that was sent
  * @reply: what it says
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
  * Return: 0 or -EPROTO
  */
-int wire_get_option_reply(const u8 *buf, u32 option,
+int ballast_wire_get_option_reply(const u8 *buf, u32 option,
 			  struct wire_option_reply *reply, const char **why)
 {
 	if (get_unaligned_be64(buf) != NBD_OPTS_REPLY_MAGIC) {
@@ -87,8 +87,8 @@ int wire_get_option_reply(const u8 *buf, u32 option,
 		return -EPROTO;
 	}
 	/*
-	 * No reply that we ask for is longer than a name and its frame; one
-	 * that claims to be would keep us reading for hours.
+	 * No reply to the options that are sent is longer than a name and its
+	 * frame. Reading what a longer one announces could take hours.
 	 */
 	if (reply->length > 2 * NBD_MAX_STRING) {
 		*why = "reply to an option is longer than the protocol allows";
@@ -98,20 +98,20 @@ int wire_get_option_reply(const u8 *buf, u32 option,
 }
 
 /**
- * wire_rep_errno - what an NBD_REP_ERR_* means for the attach
+ * ballast_wire_rep_errno - what an NBD_REP_ERR_* means for the attach
  * @type: of the option's reply
  * @why: set to what the server said
  *
  * Return: a negative errno
  */
-int wire_rep_errno(u32 type, const char **why)
+int ballast_wire_rep_errno(u32 type, const char **why)
 {
 	switch (type) {
 	case NBD_REP_ERR_UNKNOWN:
 		*why = "the server has no such export";
 		return -ENOENT;
 	case NBD_REP_ERR_TLS_REQD:
-		*why = "the server demands TLS, which ballast does not speak";
+		*why = "the server requires TLS, which ballast does not support";
 		return -EOPNOTSUPP;
 	case NBD_REP_ERR_POLICY:
 		*why = "the server's policy forbids it";
@@ -120,7 +120,7 @@ int wire_rep_errno(u32 type, const char **why)
 		*why = "the server is shutting down";
 		return -ECONNREFUSED;
 	case NBD_REP_ERR_BLOCK_SIZE_REQD:
-		*why = "the server demands block sizes that it did not tell";
+		*why = "the server requires block sizes that it did not announce";
 		return -EPROTO;
 	case NBD_REP_ERR_PLATFORM:
 	case NBD_REP_ERR_UNSUP:
@@ -128,7 +128,7 @@ int wire_rep_errno(u32 type, const char **why)
 		return -EOPNOTSUPP;
 	case NBD_REP_ERR_INVALID:
 	case NBD_REP_ERR_TOO_BIG:
-		*why = "the server calls the request for the export invalid";
+		*why = "the server rejects the request for the export as invalid";
 		return -EINVAL;
 	default:
 		*why = "the server refused, with an error that the protocol does not name";
@@ -137,14 +137,14 @@ int wire_rep_errno(u32 type, const char **why)
 }
 
 /**
- * wire_put_go - write NBD_OPT_GO but for the export's name
- * @head: WIRE_GO_HEAD_LEN bytes, which go before the name
- * @tail: WIRE_GO_TAIL_LEN bytes, which go behind it
+ * ballast_wire_put_go - write NBD_OPT_GO without the name of the export
+ * @head: WIRE_GO_HEAD_LEN bytes, sent before the name
+ * @tail: WIRE_GO_TAIL_LEN bytes, sent after it
  * @name_len: length of the name, NBD_MAX_STRING at most
  */
-void wire_put_go(u8 *head, u8 *tail, u32 name_len)
+void ballast_wire_put_go(u8 *head, u8 *tail, u32 name_len)
 {
-	wire_put_option(head, NBD_OPT_GO, 4 + name_len + WIRE_GO_TAIL_LEN);
+	ballast_wire_put_option(head, NBD_OPT_GO, 4 + name_len + WIRE_GO_TAIL_LEN);
 	put_unaligned_be32(name_len, head + WIRE_OPTION_LEN);
 	put_unaligned_be16(2, tail);
 	put_unaligned_be16(NBD_INFO_NAME, tail + 2);
@@ -152,18 +152,18 @@ void wire_put_go(u8 *head, u8 *tail, u32 name_len)
 }
 
 /**
- * wire_get_info - read one NBD_REP_INFO
- * @buf: its data, of which min(@length, WIRE_INFO_MAX_LEN) bytes are there
- * @length: as the reply's header has it
+ * ballast_wire_get_info - read one NBD_REP_INFO
+ * @buf: the first min(@length, WIRE_INFO_MAX_LEN) bytes of its data
+ * @length: from the reply's header, bytes
  * @export: what it says goes here
  * @type: NBD_INFO_*
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
- * Information of a type that is unknown is passed over, as is a name.
+ * Information of an unknown type is ignored, and so is a name.
  *
  * Return: 0 or -EPROTO
  */
-int wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
+int ballast_wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
 		  u16 *type, const char **why)
 {
 	if (length < 2) {
@@ -198,78 +198,18 @@ int wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
 }
 
 /**
- * wire_get_export_name_reply - read the answer to NBD_OPT_EXPORT_NAME
+ * ballast_wire_get_export_name_reply - read the answer to NBD_OPT_EXPORT_NAME
  * @buf: WIRE_EXPORT_NAME_REPLY_LEN bytes
  * @export: what it says goes here
  */
-void wire_get_export_name_reply(const u8 *buf, struct wire_export *export)
+void ballast_wire_get_export_name_reply(const u8 *buf, struct wire_export *export)
 {
 	export->size = get_unaligned_be64(buf);
 	export->flags = get_unaligned_be16(buf + 8);
 }
 
 /**
- * wire_check_export - can an export be a disk?
- * @export: as the server told; what it left out is filled in, and what
- *	    is finer than a disk can have is made a disk's
- * @page_size: the largest block that the block layer takes, bytes
- * @why: set to what is wrong, on error
- *
- * Return: 0; -EINVAL; -EFBIG: over 2^63 - 1 bytes
- */
-int wire_check_export(struct wire_export *export, u32 page_size,
-		      const char **why)
-{
-	if (!(export->flags & NBD_FLAG_HAS_FLAGS))
-		export->flags = 0;
-	if (!export->min_block)
-		export->min_block = 512;
-	if (!is_power_of_2(export->min_block)) {
-		*why = "block size is not a power of two";
-		return -EINVAL;
-	}
-	if (export->min_block > page_size) {
-		*why = "block size is larger than a page";
-		return -EINVAL;
-	}
-	export->min_block = max_t(u32, export->min_block, 512);
-
-	if (export->preferred_block &&
-	    !is_power_of_2(export->preferred_block)) {
-		*why = "preferred block size is not a power of two";
-		return -EINVAL;
-	}
-	export->preferred_block = max(export->preferred_block,
-				      export->min_block);
-
-	/* 0xffffffff says that there is no limit; ours is the default. */
-	if (!export->max_payload ||
-	    export->max_payload > NBD_DEFAULT_MAX_PAYLOAD)
-		export->max_payload = NBD_DEFAULT_MAX_PAYLOAD;
-	export->max_payload = round_down(export->max_payload,
-					 export->min_block);
-	if (export->max_payload < page_size) {
-		*why = "longest request is shorter than a page";
-		return -EINVAL;
-	}
-
-	if (!export->size) {
-		*why = "export size is 0";
-		return -EINVAL;
-	}
-	if (export->size > S64_MAX) {
-		*why = "export size is over 2^63 - 1 bytes";
-		return -EFBIG;
-	}
-	if (export->size & (export->min_block - 1)) {
-		*why = "export size is not a multiple of its block size";
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/**
- * wire_put_request - write a request's header
+ * ballast_wire_put_request - write a request's header
  * @buf: WIRE_REQUEST_LEN bytes
  * @flags: NBD_CMD_FLAG_*
  * @type: NBD_CMD_*
@@ -277,7 +217,7 @@ int wire_check_export(struct wire_export *export, u32 page_size,
  * @offset: bytes
  * @length: bytes
  */
-void wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
+void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
 		      u32 length)
 {
 	put_unaligned_be32(NBD_REQUEST_MAGIC, buf);
@@ -289,17 +229,17 @@ void wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
 }
 
 /**
- * wire_get_reply - read a reply's header
- * @buf: what has come of it
+ * ballast_wire_get_reply - read a reply's header
+ * @buf: the bytes that have arrived
  * @have: bytes in @buf
- * @structured: whether structured replies were agreed on
+ * @structured: structured replies were negotiated
  * @reply: what it says
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
- * Return: 0 when @reply is filled in; how long the header is, so that it
- * can be called again with that much; -EPROTO
+ * Return: 0: @reply is filled in; a positive length: call again when that
+ * many bytes of the header have arrived; -EPROTO
  */
-int wire_get_reply(const u8 *buf, size_t have, bool structured,
+int ballast_wire_get_reply(const u8 *buf, size_t have, bool structured,
 		   struct wire_reply *reply, const char **why)
 {
 	u16 flags;
@@ -320,7 +260,7 @@ int wire_get_reply(const u8 *buf, size_t have, bool structured,
 		return 0;
 	case NBD_STRUCTURED_REPLY_MAGIC:
 		if (!structured) {
-			*why = "structured reply, which was not agreed on";
+			*why = "structured reply, which was not negotiated";
 			return -EPROTO;
 		}
 		if (have < WIRE_CHUNK_LEN)
@@ -340,14 +280,14 @@ int wire_get_reply(const u8 *buf, size_t have, bool structured,
 }
 
 /**
- * wire_chunk_fixed_len - length of what begins a chunk's payload
+ * ballast_wire_chunk_fixed_len - length of the fixed start of a payload
  * @reply: the chunk's header
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
- * Return: bytes, WIRE_CHUNK_FIXED_MAX_LEN at most; -EPROTO: a length that
- * no chunk of this type has, or an unknown type that is no error
+ * Return: bytes, WIRE_CHUNK_FIXED_MAX_LEN at most; -EPROTO: a length that is
+ * invalid for this type, or an unknown type that is not an error
  */
-int wire_chunk_fixed_len(const struct wire_reply *reply, const char **why)
+int ballast_wire_chunk_fixed_len(const struct wire_reply *reply, const char **why)
 {
 	switch (reply->type) {
 	case NBD_REPLY_TYPE_NONE:
@@ -368,7 +308,7 @@ int wire_chunk_fixed_len(const struct wire_reply *reply, const char **why)
 		return 6;
 	default:
 		if (!NBD_REPLY_TYPE_IS_ERROR(reply->type)) {
-			*why = "chunk of a type that was not agreed on";
+			*why = "chunk of a type that was not negotiated";
 			return -EPROTO;
 		}
 		if (reply->length < 6 || reply->length > NBD_MAX_ERROR_CHUNK)
@@ -380,18 +320,18 @@ int wire_chunk_fixed_len(const struct wire_reply *reply, const char **why)
 }
 
 /**
- * wire_get_chunk_range - which part of a read a chunk answers
+ * ballast_wire_get_chunk_range - which part of a read a chunk answers
  * @reply: the chunk's header, of type OFFSET_DATA or OFFSET_HOLE
- * @fixed: the bytes that begin its payload
+ * @fixed: the first bytes of its payload
  * @offset: of the read, bytes
  * @length: of the read, bytes
- * @start: where in the read the part begins
- * @len: how long it is
- * @why: set to what is wrong, on error
+ * @start: set to the start of the part in the read, bytes
+ * @len: set to its length, bytes
+ * @why: set to the reason on error
  *
  * Return: 0 or -EPROTO: not within the read
  */
-int wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
+int ballast_wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
 			 u64 offset, u32 length, u32 *start, u32 *len,
 			 const char **why)
 {
@@ -401,7 +341,7 @@ int wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
 
 	if (!n || at < offset || at - offset > length ||
 	    n > length - (at - offset)) {
-		*why = "chunk outside of what was asked for";
+		*why = "chunk outside of the range that was read";
 		return -EPROTO;
 	}
 	*start = at - offset;
@@ -410,15 +350,15 @@ int wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
 }
 
 /**
- * wire_get_chunk_error - the error in an error chunk
+ * ballast_wire_get_chunk_error - the error in an error chunk
  * @reply: the chunk's header, of an error type
- * @fixed: the bytes that begin its payload
+ * @fixed: the first bytes of its payload
  * @error: the NBD error
- * @why: set to what is wrong, on error
+ * @why: set to the reason on error
  *
- * Return: 0 or -EPROTO: its text does not fit into it
+ * Return: 0; -EPROTO: the text does not fit into the chunk
  */
-int wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
+int ballast_wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
 			 u32 *error, const char **why)
 {
 	u32 room = reply->length - 6;
@@ -434,12 +374,12 @@ int wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
 }
 
 /**
- * wire_errno - the errno for an NBD error
+ * ballast_wire_errno - translate an NBD error to an errno
  * @error: as the server sent it, any value
  *
- * Return: 0 or a negative errno; -EIO for what the protocol does not name
+ * Return: 0 or a negative errno; -EIO for an unknown error
  */
-int wire_errno(u32 error)
+int ballast_wire_errno(u32 error)
 {
 	switch (error) {
 	case 0:
@@ -465,31 +405,31 @@ int wire_errno(u32 error)
 	}
 }
 
-void wire_cover_init(struct wire_cover *cover)
+void ballast_wire_cover_init(struct wire_cover *cover)
 {
 	cover->nr = 0;
 }
 
 /**
- * wire_cover_add - note that a range of a read has arrived
- * @cover: what has arrived before; of no use any more after an error
+ * ballast_wire_cover_add - note that a range of a read has arrived
+ * @cover: what has arrived before; invalid after an error
  * @start: of the range
  * @length: of the range, not 0
  *
- * Servers send the parts in order, which takes one range; some disorder
- * fits into WIRE_COVER_RANGES.
+ * Servers send the parts in order, which needs one range. WIRE_COVER_RANGES
+ * allow for some disorder.
  *
- * Return: 0; -EPROTO: some of it had arrived before; -E2BIG: in too many
- * pieces to keep track of
+ * Return: 0; -EPROTO: part of it had arrived before; -E2BIG: more separate
+ * ranges than WIRE_COVER_RANGES
  */
-int wire_cover_add(struct wire_cover *cover, u32 start, u32 length)
+int ballast_wire_cover_add(struct wire_cover *cover, u32 start, u32 length)
 {
 	u32 end = start + length;
 	unsigned int i = 0;
 
 	while (i < cover->nr && cover->range[i].end < start)
 		i++;
-	/* Range i is the first that ends at our start or behind it. */
+	/* Range i is the first that ends at @start or after it. */
 	if (i < cover->nr && cover->range[i].end == start) {
 		cover->range[i].end = end;
 		if (i + 1 == cover->nr || cover->range[i + 1].start > end)
@@ -519,11 +459,11 @@ int wire_cover_add(struct wire_cover *cover, u32 start, u32 length)
 }
 
 /**
- * wire_cover_whole - has all of a read arrived?
+ * ballast_wire_cover_whole - has a whole read arrived?
  * @cover: what has arrived
  * @length: of the read
  */
-bool wire_cover_whole(const struct wire_cover *cover, u32 length)
+bool ballast_wire_cover_whole(const struct wire_cover *cover, u32 length)
 {
 	return cover->nr == 1 && !cover->range[0].start &&
 	       cover->range[0].end == length;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The NBD wire format: what goes into a byte of it and what comes out.
+ * The NBD wire format: writing and reading its headers.
  *
- * Pure functions on buffers, without a socket, a lock or an allocation, so
- * that they build in user space too, for unit tests and fuzzing.
+ * Pure functions on buffers: no socket, no lock, no allocation. They build in
+ * user space too, for unit tests and fuzzing.
  */
 #ifndef BALLAST_WIRE_H
 #define BALLAST_WIRE_H
@@ -19,7 +19,7 @@
 #define WIRE_OPTION_REPLY_LEN		20	/* and its data */
 #define WIRE_GO_HEAD_LEN		(WIRE_OPTION_LEN + 4)
 #define WIRE_GO_TAIL_LEN		6
-#define WIRE_INFO_MAX_LEN		14	/* of those that we read */
+#define WIRE_INFO_MAX_LEN		14	/* of the types that are read */
 #define WIRE_EXPORT_NAME_REPLY_LEN	10	/* and WIRE_EXPORT_NAME_ZEROES */
 #define WIRE_EXPORT_NAME_ZEROES		124
 #define WIRE_REQUEST_LEN		28
@@ -32,10 +32,10 @@
  * struct wire_export - what a server says of an export
  * @size: bytes
  * @flags: NBD_FLAG_*, the transmission flags
- * @min_block: smallest length and alignment of a request, bytes; 0 not said
- * @preferred_block: likewise, where requests are not slowed down
- * @max_payload: longest read or write, bytes
- * @structured: reads are answered in structured replies
+ * @min_block: minimum length and alignment of a request, bytes; 0: not said
+ * @preferred_block: length and alignment of requests that are fast, bytes
+ * @max_payload: maximum length of a read or write, bytes
+ * @structured: the server answers reads with structured replies
  */
 struct wire_export {
 	u64 size;
@@ -48,7 +48,7 @@ struct wire_export {
 
 /**
  * struct wire_option_reply - the header of a reply to an option
- * @option: which option is answered
+ * @option: the option that is answered
  * @type: NBD_REP_*
  * @length: bytes of data that follow
  */
@@ -61,11 +61,11 @@ struct wire_option_reply {
 /**
  * struct wire_reply - the header of a reply in the transmission phase
  * @structured: it is a chunk of a structured reply
- * @done: nothing further belongs to this request
+ * @done: the last chunk of the request
  * @type: NBD_REPLY_TYPE_*, of a chunk
- * @error: NBD error, of a simple reply; 0 is success
- * @length: bytes of payload that follow, of a chunk
- * @cookie: which request is answered
+ * @error: NBD error of a simple reply; 0: success
+ * @length: bytes of payload that follow a chunk's header
+ * @cookie: of the request that is answered
  */
 struct wire_reply {
 	bool structured;
@@ -76,7 +76,7 @@ struct wire_reply {
 	u64 cookie;
 };
 
-/* Ranges of a read that have arrived, see wire_cover_add(). */
+/* Ranges of a read that have arrived; see ballast_wire_cover_add(). */
 #define WIRE_COVER_RANGES		4
 struct wire_cover {
 	unsigned int nr;
@@ -86,33 +86,31 @@ struct wire_cover {
 	} range[WIRE_COVER_RANGES];
 };
 
-int wire_check_magic(const u8 *buf, const char **why);
-int wire_get_greeting(const u8 *buf, u16 *flags, const char **why);
-void wire_put_option(u8 *buf, u32 option, u32 length);
-int wire_get_option_reply(const u8 *buf, u32 option,
+int ballast_wire_check_magic(const u8 *buf, const char **why);
+int ballast_wire_get_greeting(const u8 *buf, u16 *flags, const char **why);
+void ballast_wire_put_option(u8 *buf, u32 option, u32 length);
+int ballast_wire_get_option_reply(const u8 *buf, u32 option,
 			  struct wire_option_reply *reply, const char **why);
-int wire_rep_errno(u32 type, const char **why);
-void wire_put_go(u8 *head, u8 *tail, u32 name_len);
-int wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
+int ballast_wire_rep_errno(u32 type, const char **why);
+void ballast_wire_put_go(u8 *head, u8 *tail, u32 name_len);
+int ballast_wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
 		  u16 *type, const char **why);
-void wire_get_export_name_reply(const u8 *buf, struct wire_export *export);
-int wire_check_export(struct wire_export *export, u32 page_size,
-		      const char **why);
+void ballast_wire_get_export_name_reply(const u8 *buf, struct wire_export *export);
 
-void wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
+void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
 		      u32 length);
-int wire_get_reply(const u8 *buf, size_t have, bool structured,
+int ballast_wire_get_reply(const u8 *buf, size_t have, bool structured,
 		   struct wire_reply *reply, const char **why);
-int wire_chunk_fixed_len(const struct wire_reply *reply, const char **why);
-int wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
+int ballast_wire_chunk_fixed_len(const struct wire_reply *reply, const char **why);
+int ballast_wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
 			 u64 offset, u32 length, u32 *start, u32 *len,
 			 const char **why);
-int wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
+int ballast_wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
 			 u32 *error, const char **why);
-int wire_errno(u32 error);
+int ballast_wire_errno(u32 error);
 
-void wire_cover_init(struct wire_cover *cover);
-int wire_cover_add(struct wire_cover *cover, u32 start, u32 length);
-bool wire_cover_whole(const struct wire_cover *cover, u32 length);
+void ballast_wire_cover_init(struct wire_cover *cover);
+int ballast_wire_cover_add(struct wire_cover *cover, u32 start, u32 length);
+bool ballast_wire_cover_whole(const struct wire_cover *cover, u32 length);
 
 #endif /* BALLAST_WIRE_H */

@@ -41,7 +41,7 @@ void ballast_headroom_sample(void)
 		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
 			struct zone *zone = &NODE_DATA(node)->node_zones[i];
 			long pages = populated_zone(zone) ?
-					     zone_free_highatomic(zone) : 0;
+					     compat_zone_free_highatomic(zone) : 0;
 
 			if (pages >= 0)
 				WRITE_ONCE(highatomic[node][i], pages);

@@ -141,7 +141,7 @@ static bool ingress_tcp4(struct ingress_packet *packet, __be32 saddr,
 	struct ingress_arrival at = ingress_arrival(packet->skb);
 
 	return ingress_for_disk(packet,
-		__inet_lookup_established(at.net, saddr, sport, daddr,
+		compat_inet_lookup_established(at.net, saddr, sport, daddr,
 					  ntohs(dport), at.dif, at.sdif));
 }
 
@@ -153,7 +153,7 @@ static bool ingress_tcp6(struct ingress_packet *packet,
 	struct ingress_arrival at = ingress_arrival(packet->skb);
 
 	return ingress_for_disk(packet,
-		__inet6_lookup_established(at.net, saddr, sport, daddr,
+		compat_inet6_lookup_established(at.net, saddr, sport, daddr,
 					   ntohs(dport), at.dif, at.sdif));
 #else
 	return false;

@@ -233,7 +233,7 @@ int ballast_netsysfs_add(struct ballast_reserve *res)
 	int err;
 
 	kref_get(&res->ref); /* dropped in reserve_kobj_release() */
-	err = kobject_init_and_add(&res->kobj, &reserve_ktype,
+	err = compat_kobject_init_and_add(&res->kobj, &reserve_ktype,
 				   &res->dev->dev.kobj, "ballast");
 	if (err)
 		kobject_put(&res->kobj);

@@ -226,7 +226,7 @@ static void reserve_set_ring(struct ballast_reserve *res)
 {
 	if (!rtnl_trylock())
 		return;
-	res->ring = dev_rx_ring(res->dev);
+	res->ring = compat_dev_rx_ring(res->dev);
 	rtnl_unlock();
 }
 

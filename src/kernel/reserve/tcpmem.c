@@ -41,14 +41,14 @@ bool ballast_tcpmem_short(const struct sock *sk)
  */
 void ballast_tcpmem_charge(struct sock *sk)
 {
-	if (likely(sk_is_reserved(sk)))
+	if (likely(compat_sk_is_reserved(sk)))
 		return;
 	/* A cgroup's charge would be given back without having been made. */
-	if (!READ_ONCE(protect_tcp_mem) || sk_has_memcg(sk))
+	if (!READ_ONCE(protect_tcp_mem) || compat_sk_has_memcg(sk))
 		return;
 	atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
 			sk->sk_prot->memory_allocated);
-	sk_reserve(sk, TCPMEM_CHARGE);
+	compat_sk_reserve(sk, TCPMEM_CHARGE);
 }
 
 /**
@@ -59,7 +59,7 @@ void ballast_tcpmem_charge(struct sock *sk)
  */
 void ballast_tcpmem_charge_other(struct sock *sk)
 {
-	if (sk_is_reserved(sk) || sk->sk_state != TCP_ESTABLISHED)
+	if (compat_sk_is_reserved(sk) || sk->sk_state != TCP_ESTABLISHED)
 		return;
 	bh_lock_sock(sk);
 	if (!sock_owned_by_user(sk) && sk->sk_state == TCP_ESTABLISHED)

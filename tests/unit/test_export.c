@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The NBD wire format: whether an export can be a disk.
+ * Exports: whether one can be a disk, and whether it can replace another.
  */
 #include "unit_wire.h"
+
+#include "export.h"
 
 #define PAGE	4096
 
@@ -121,7 +123,7 @@ static void test_check_export(void **state)
 		int err;
 
 		why = NULL;
-		err = wire_check_export(&export, PAGE, &why);
+		err = ballast_export_check(&export, PAGE, &why);
 		if (err)
 			print_error("exports[%u]: %s\n", i, why);
 		assert_int_equal(err, 0);
@@ -145,7 +147,7 @@ static void test_check_export_refused(void **state)
 		int err;
 
 		why = NULL;
-		err = wire_check_export(&export, PAGE, &why);
+		err = ballast_export_check(&export, PAGE, &why);
 		if (err != -no_exports[i].err)
 			print_error("no_exports[%u]\n", i);
 		assert_int_equal(err, -no_exports[i].err);
@@ -158,15 +160,15 @@ static void test_check_export_page_size(void **state)
 {
 	struct wire_export export = { .size = SIZE_1G, .min_block = 65536 };
 
-	assert_wire_ok(wire_check_export(&export, 65536, &why));
+	assert_wire_ok(ballast_export_check(&export, 65536, &why));
 	assert_int_equal(export.min_block, 65536);
 	assert_int_equal(export.preferred_block, 65536);
 	export.min_block = 1 << 17;
-	assert_wire_error(wire_check_export(&export, 65536, &why), EINVAL,
+	assert_wire_error(ballast_export_check(&export, 65536, &why), EINVAL,
 			  over_page);
 	export.min_block = 512;
 	export.max_payload = 65535;
-	assert_wire_error(wire_check_export(&export, 65536, &why), EINVAL,
+	assert_wire_error(ballast_export_check(&export, 65536, &why), EINVAL,
 			  short_payload);
 }
 
@@ -187,9 +189,90 @@ static void test_check_export_flags(void **state)
 		struct wire_export export = { .size = SIZE_1G,
 					      .flags = flags[i].told };
 
-		assert_wire_ok(wire_check_export(&export, PAGE, &why));
+		assert_wire_ok(ballast_export_check(&export, PAGE, &why));
 		assert_int_equal(export.flags, flags[i].made);
 	}
+}
+
+/* What an export is like when a disk was attached to it. */
+static const struct wire_export attached = {
+	.size = SIZE_1G,
+	.flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA |
+		 NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES |
+		 NBD_FLAG_CAN_MULTI_CONN,
+	.min_block = 512,
+	.preferred_block = 4096,
+	.max_payload = MAX_PAYLOAD,
+};
+
+static void test_same(void **state)
+{
+	struct wire_export is = attached;
+
+	assert_null(ballast_export_differs(&attached, &is, true, false));
+	/* More is as good. */
+	is.size += 4096;
+	is.flags |= NBD_FLAG_ROTATIONAL;
+	is.max_payload += 512;
+	is.min_block = 1;
+	is.preferred_block = 512;
+	assert_null(ballast_export_differs(&attached, &is, true, false));
+}
+
+static void test_differs(void **state)
+{
+	static const struct {
+		u16 lost;
+		const char *why;
+	} flags[] = {
+		{ NBD_FLAG_SEND_FLUSH, "the export no longer supports flush" },
+		{ NBD_FLAG_SEND_FUA, "the export no longer supports FUA" },
+		{ NBD_FLAG_SEND_TRIM, "the export no longer supports trim" },
+		{ NBD_FLAG_SEND_WRITE_ZEROES,
+		  "the export no longer supports write zeroes" },
+		{ NBD_FLAG_CAN_MULTI_CONN,
+		  "the export no longer allows several connections" },
+	};
+	struct wire_export is;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		is = attached;
+		is.flags &= ~flags[i].lost;
+		assert_string_equal(ballast_export_differs(&attached, &is,
+							   true, false),
+				    flags[i].why);
+		/* What the disk never had it does not miss. */
+		assert_null(ballast_export_differs(&is, &is, true, false));
+	}
+
+	is = attached;
+	is.size--;
+	assert_string_equal(ballast_export_differs(&attached, &is, true, false),
+			    "the export is smaller now");
+	is = attached;
+	is.min_block = 1024;
+	assert_string_equal(ballast_export_differs(&attached, &is, true, false),
+			    "the export has a larger block size now");
+	is = attached;
+	is.max_payload -= 512;
+	assert_string_equal(ballast_export_differs(&attached, &is, true, false),
+			    "the export has a lower limit on the length of requests now");
+}
+
+static void test_differs_by_use(void **state)
+{
+	struct wire_export is = attached;
+
+	is.flags &= ~NBD_FLAG_CAN_MULTI_CONN;
+	assert_null(ballast_export_differs(&attached, &is, false, false));
+	is = attached;
+	is.flags |= NBD_FLAG_READ_ONLY;
+	assert_string_equal(ballast_export_differs(&attached, &is, true, false),
+			    "the export is read-only now");
+	assert_null(ballast_export_differs(&attached, &is, true, true));
+	/* It was read-only from the first. */
+	assert_null(ballast_export_differs(&is, &is, true, false));
 }
 
 int main(void)
@@ -199,7 +282,10 @@ int main(void)
 		UNIT_TEST(test_check_export_refused),
 		UNIT_TEST(test_check_export_page_size),
 		UNIT_TEST(test_check_export_flags),
+		UNIT_TEST(test_same),
+		UNIT_TEST(test_differs),
+		UNIT_TEST(test_differs_by_use),
 	};
 
-	return cmocka_run_group_tests_name("wire: export", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("export", tests, NULL, NULL);
 }

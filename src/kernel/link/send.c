@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sending; see send.h and link.h.
+ */
+#include "send.h"
+
+#include <linux/sched/mm.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+#include <trace/events/ballast.h>
+
+#include "compat.h"
+#include "link.h"
+#include "reserve/tcpmem.h"
+#include "watch.h"
+
+/* When to try again after an allocation of a packet failed: no event tells. */
+#define SEND_RETRY		max(HZ / 100, 1)
+
+/*
+ * What a packet may hold while the reserve is in use. A card with about 17
+ * descriptors for a packet takes it as it is. A driver that must linearize
+ * the packet needs up to 64 KiB of contiguous memory; when that runs out, the
+ * driver drops the packet silently.
+ */
+#define SEND_FEW_BYTES		(28U << 10)
+#define SEND_FEW_FRAGS		14
+
+static void send_take_submitted(struct ballast_link *link)
+{
+	struct ballast_cmd *cmd, *next;
+	struct llist_node *node;
+
+	/*
+	 * Usually empty; checking first avoids bouncing the submitter's cache
+	 * line.
+	 */
+	if (llist_empty(&link->submitted))
+		return;
+	node = llist_reverse_order(llist_del_all(&link->submitted));
+	llist_for_each_entry_safe(cmd, next, node, submit) {
+		ballast_cmd_prepare(cmd, ++link->generation);
+		list_add_tail(&cmd->entry, &link->unsent);
+		if (!link->inflight++)
+			ballast_path_io_begin(link->path);
+	}
+}
+
+/*
+ * Packets of few fragments, or of as many as TCP likes. The limit in bytes is
+ * enough for large requests, whose fragments are pages; send_end_packet()
+ * counts the fragments of small ones.
+ */
+static void send_limit_packets(struct ballast_link *link, struct sock *sk,
+			       bool few)
+{
+	if (few && sk->sk_gso_max_size > SEND_FEW_BYTES) {
+		link->gso_max_size = sk->sk_gso_max_size;
+		sk->sk_gso_max_size = SEND_FEW_BYTES;
+	} else if (!few && sk->sk_gso_max_size == SEND_FEW_BYTES &&
+		   link->gso_max_size) {
+		sk->sk_gso_max_size = link->gso_max_size;
+	}
+	link->few = few;
+}
+
+/* Count the fragments of @cmd. Return: whether its header must end a packet */
+static bool send_count_frags(struct ballast_link *link,
+			     const struct ballast_cmd *cmd)
+{
+	unsigned int pages = 0, most = SEND_FEW_BYTES / PAGE_SIZE + 1;
+	bool end;
+
+	if (cmd->type == NBD_CMD_WRITE)
+		pages = min_t(unsigned int, most,
+			      DIV_ROUND_UP(cmd->length, PAGE_SIZE));
+	end = link->few && link->frags + 1 + pages > SEND_FEW_FRAGS;
+	link->frags = end ? pages : link->frags + 1 + pages;
+	return end;
+}
+
+/* Send until all is sent or the socket is full. Return: 0 or an errno */
+static int send_all(struct ballast_link *link, struct sock *sk)
+{
+	struct ballast_cmd *cmd;
+	bool more, end;
+	int err;
+
+	for (;;) {
+		send_take_submitted(link);
+		cmd = list_first_entry_or_null(&link->unsent,
+					       struct ballast_cmd, entry);
+		if (!cmd)
+			return 0;
+		more = !list_is_last(&cmd->entry, &link->unsent) ||
+		       !llist_empty(&link->submitted);
+		end = !cmd->header_sent && send_count_frags(link, cmd);
+		err = ballast_cmd_send(cmd, sk, end, more);
+		if (err)
+			return err;
+		list_move_tail(&cmd->entry, &link->sent);
+		link->slots[cmd->index].cmd = cmd;
+		WRITE_ONCE(link->slots[cmd->index].link, link);
+		trace_ballast_rq_sent(cmd);
+	}
+}
+
+/**
+ * ballast_send_locked - send what was submitted, as far as the socket takes it
+ * @link: under its lock
+ * @sk: its socket
+ *
+ * Never sleeps: the lock may be the spinlock. Where it is not, a process
+ * works off the socket's backlog; then softirqs are kept off for the
+ * reserve's sake. tcp_sendmsg_locked() calls write_space itself when it fails
+ * with an empty queue, hence @link->sending.
+ */
+void ballast_send_locked(struct ballast_link *link, struct sock *sk)
+{
+	unsigned int noreclaim;
+	int err, rest;
+
+	sock_owned_by_me(sk);
+	if (link->sending || link->failed)
+		return;
+	link->sending = true;
+	noreclaim = memalloc_noreclaim_save();
+	local_bh_disable();
+	ballast_tcpmem_charge(sk);
+	rest = compat_sk_take_rest(sk);
+	/* First, so that the reserve counts these requests when it is asked. */
+	send_take_submitted(link);
+	send_limit_packets(link, sk, ballast_path_check(link->path));
+	err = send_all(link, sk);
+	compat_sk_put_rest(sk, rest);
+	ballast_link_note_route(link, sk);
+	ballast_watch_start(link);
+	local_bh_enable();
+	memalloc_noreclaim_restore(noreclaim);
+	link->sending = false;
+
+	if (err == -EAGAIN)
+		mod_timer(&link->retry, jiffies + SEND_RETRY);
+	else if (err)
+		ballast_link_fail(link, err, "sending failed");
+}
+
+/**
+ * ballast_send_kick - send what has been submitted
+ * @link: the link
+ *
+ * While the link has no socket, the session's thread takes care of what was
+ * submitted.
+ *
+ * Context: any but hard interrupt; does not sleep
+ */
+void ballast_send_kick(struct ballast_link *link)
+{
+	ballast_link_run(link, ballast_send_locked);
+}
+
+/**
+ * ballast_send_submit - hand a request over
+ * @link: sends it
+ * @cmd: type, flags, offset, length and index are filled in
+ *
+ * The next ballast_send_kick() sends it. The barrier in llist_add() pairs with
+ * the one in ballast_link_start(): either that finds the request, or this sees
+ * the new socket.
+ *
+ * Context: within an RCU read section, or the session's thread
+ */
+void ballast_send_submit(struct ballast_link *link, struct ballast_cmd *cmd)
+{
+	llist_add(&cmd->submit, &link->submitted);
+	if (!ballast_link_live(link))
+		wake_up(link->wait);
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The session with one server: set-up, teardown and the way of a request; see
+ * session.h. The thread is in reconnect.c.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "session.h"
+
+#include <linux/inet.h>
+#include <linux/kthread.h>
+#include <linux/netdevice.h>
+#include <linux/nsproxy.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "reconnect.h"
+#include "reserve/reserve.h"
+#include "send.h"
+#include "socket.h"
+
+/* How long the end of a session waits for the server to close its side. */
+#define SESSION_CLOSE_TIMEOUT	HZ
+
+static int session_set_address(struct ballast_session *session)
+{
+	char port[8];
+	int err;
+
+	snprintf(port, sizeof(port), "%u", session->opts.port);
+	err = inet_pton_with_scope(session->net, AF_UNSPEC, session->opts.host,
+				   port, &session->addr);
+	if (err)
+		pr_err("attach: server=%s: is not an IPv4 or IPv6 address\n",
+		       session->opts.host);
+	return err;
+}
+
+static int session_check_reserve(const struct ballast_options *opts)
+{
+	unsigned long max = ballast_reserve_max_pages();
+
+	if (opts->reserve < 0 || opts->reserve <= max)
+		return 0;
+	pr_err("attach: reserve=%d: is over %lu pages, a tenth of memory\n",
+	       opts->reserve, max);
+	return -EINVAL;
+}
+
+/**
+ * ballast_session_init - prepare a session that has no connection
+ * @session: zeroed; ballast_session_free() frees it, also after an error
+ * @opts: attach options; copied
+ * @name: of the disk
+ * @grown: see &struct ballast_session
+ *
+ * Context: process; the caller's network namespace becomes the session's
+ * Return: 0; -ENOMEM; -EINVAL, and the log names the option at fault
+ */
+int ballast_session_init(struct ballast_session *session,
+			 const struct ballast_options *opts, const char *name,
+			 void (*grown)(struct ballast_session *session))
+{
+	struct ballast_link *link;
+	int err;
+
+	init_waitqueue_head(&session->wait);
+	init_completion(&session->ready);
+	strscpy(session->name, name, sizeof(session->name));
+	session->grown = grown;
+	session->opts = *opts;
+	session->nr_slots = opts->connections * opts->queue_depth;
+	session->opts.export = kmemdup_nul(opts->export, opts->export_len,
+					   GFP_KERNEL);
+	session->net = get_net(current->nsproxy->net_ns);
+	session->links = kcalloc(opts->connections, sizeof(*session->links),
+				 GFP_KERNEL);
+	session->slots = kvcalloc(session->nr_slots, sizeof(*session->slots),
+				  GFP_KERNEL);
+	if (!session->opts.export || !session->links || !session->slots)
+		return -ENOMEM;
+	ballast_for_each_link(link, session)
+		ballast_link_init(link, session->slots, session->nr_slots,
+				  opts->timeout, &session->wait);
+	err = session_check_reserve(opts);
+	return err ?: session_set_address(session);
+}
+
+/**
+ * ballast_session_free - free what ballast_session_init() allocated
+ * @session: not started, or ended; zeroed is allowed
+ */
+void ballast_session_free(struct ballast_session *session)
+{
+	kvfree(session->slots);
+	kfree(session->links);
+	if (session->net)
+		put_net(session->net);
+	kfree(session->opts.export);
+}
+
+static int session_event(struct notifier_block *nb, unsigned long event,
+			 void *ptr)
+{
+	struct ballast_session *session =
+		container_of(nb, struct ballast_session, notifier);
+
+	if (event == NETDEV_UP || event == NETDEV_UNREGISTER ||
+	    event == NETDEV_CHANGEUPPER) {
+		WRITE_ONCE(session->moved, true);
+		wake_up(&session->wait);
+	}
+	return NOTIFY_DONE;
+}
+
+/**
+ * ballast_session_start - start the thread, and connect
+ * @session: from ballast_session_init()
+ *
+ * Waits, interruptibly, until every link is connected or one has failed.
+ *
+ * Context: process
+ * Return: 0; -EINTR; another errno, which the log has explained. After an
+ * error nothing is left to end.
+ */
+int ballast_session_start(struct ballast_session *session)
+{
+	struct task_struct *thread;
+	int err;
+
+	err = ballast_socket_get_memalloc(&session->memalloc);
+	if (err)
+		return err;
+	session->notifier.notifier_call = session_event;
+	err = register_netdevice_notifier_net(session->net, &session->notifier);
+	if (err)
+		goto put_memalloc;
+	thread = kthread_create(ballast_reconnect_thread, session, "%s",
+				session->name);
+	if (IS_ERR(thread)) {
+		err = PTR_ERR(thread);
+		goto unregister;
+	}
+	get_task_struct(thread);
+	session->thread = thread;
+	wake_up_process(thread);
+
+	if (wait_for_completion_interruptible(&session->ready))
+		err = -EINTR;
+	else
+		err = session->error;
+	if (err)
+		ballast_session_end(session, true);
+	return err;
+
+unregister:
+	unregister_netdevice_notifier_net(session->net, &session->notifier);
+put_memalloc:
+	ballast_socket_put_memalloc(session->memalloc);
+	return err;
+}
+
+static void session_stop_thread(struct ballast_session *session)
+{
+	WRITE_ONCE(session->stopping, true);
+	wake_up(&session->wait);
+	send_sig(SIGKILL, session->thread, 1);
+	kthread_stop(session->thread);
+	put_task_struct(session->thread);
+}
+
+static bool session_all_closed(struct ballast_session *session)
+{
+	struct ballast_link *link;
+
+	ballast_for_each_link(link, session)
+		if (link->sock && !READ_ONCE(link->closed))
+			return false;
+	return true;
+}
+
+static void session_say_goodbye(struct ballast_session *session)
+{
+	struct ballast_link *link;
+
+	ballast_for_each_link(link, session)
+		ballast_link_finish(link);
+	wait_event_timeout(session->wait, session_all_closed(session),
+			   SESSION_CLOSE_TIMEOUT);
+}
+
+/**
+ * ballast_session_end - undo ballast_session_start(), in reverse
+ * @session: the owner submits no request any more, or ballast_session_refuse()
+ *	     was called; what is in flight fails
+ * @politely: no request is in flight: tell the server
+ *
+ * Requests fail before anything here waits for a lock. Holders of the rtnl
+ * and of the reserves' locks may wait for memory, and so for these requests.
+ *
+ * Context: process; may wait for memory
+ */
+void ballast_session_end(struct ballast_session *session, bool politely)
+{
+	struct ballast_link *link;
+	LIST_HEAD(cmds);
+
+	session_stop_thread(session);
+	if (politely)
+		session_say_goodbye(session);
+	ballast_for_each_link(link, session) {
+		ballast_link_stop(link, &cmds);
+		ballast_link_outage(link, false);
+	}
+	ballast_cmds_fail(&cmds);
+	ballast_path_flush();
+	ballast_for_each_link(link, session) {
+		ballast_path_put(link->path);
+		ballast_path_put(link->next);
+		ballast_link_destroy(link);
+	}
+	unregister_netdevice_notifier_net(session->net, &session->notifier);
+	ballast_socket_put_memalloc(session->memalloc);
+}
+
+/**
+ * ballast_session_attached - the disk is there, what it read was answered
+ * @session: started
+ *
+ * Return: whether it was answered in time; else requests fail already
+ */
+bool ballast_session_attached(struct ballast_session *session)
+{
+	if (!xchg(&session->attach_by, 0))
+		return false;
+	/* One pass of the thread now spares it a wakeup for the attach. */
+	WRITE_ONCE(session->moved, true);
+	wake_up(&session->wait);
+	return true;
+}
+
+/**
+ * ballast_session_refuse - let every new request fail
+ * @session: started
+ *
+ * Context: process; when this returns no submitter is in the session
+ */
+void ballast_session_refuse(struct ballast_session *session)
+{
+	WRITE_ONCE(session->failing, true);
+	synchronize_rcu(); /* for ballast_session_submit() */
+}
+
+/* Let what is in flight fail. From the session's thread. */
+void ballast_session_fail_requests(struct ballast_session *session)
+{
+	struct ballast_link *link;
+	LIST_HEAD(cmds);
+
+	synchronize_rcu(); /* for ballast_session_submit() */
+	ballast_for_each_link(link, session)
+		ballast_link_stop(link, &cmds);
+	ballast_cmds_fail(&cmds);
+}
+
+/**
+ * ballast_session_submit - send a request
+ * @session: ballast_session_accepts() it
+ * @queue: hardware queue; its own link is preferred
+ * @cmd: type, flags, offset, length and index are filled in
+ * @last: the last of a batch, else ballast_session_commit() follows
+ *
+ * What the link can't take now waits in the link, and goes out when the
+ * socket has room. It does not wait in the block layer, whose work queue may
+ * be stuck.
+ *
+ * Context: within an RCU read section; does not sleep
+ */
+void ballast_session_submit(struct ballast_session *session, unsigned int queue,
+			    struct ballast_cmd *cmd, bool last)
+{
+	struct ballast_link *link = &session->links[queue];
+
+	if (unlikely(!ballast_link_live(link)))
+		link = ballast_session_find_live(session) ?: link;
+	ballast_send_submit(link, cmd);
+	if (last)
+		ballast_send_kick(link);
+}
+
+/**
+ * ballast_session_commit - send what was submitted
+ * @session: its links may have changed in the middle of the batch, so all are
+ *	     checked
+ */
+void ballast_session_commit(struct ballast_session *session)
+{
+	struct ballast_link *link;
+
+	ballast_for_each_link(link, session)
+		if (!llist_empty(&link->submitted))
+			ballast_send_kick(link);
+}
+
+/* The state in a word, for sysfs: live, reconnecting or failed. */
+const char *ballast_session_state(const struct ballast_session *session)
+{
+	struct ballast_link *link;
+
+	if (READ_ONCE(session->expired))
+		return "failed";
+	ballast_for_each_link(link, session)
+		if (!ballast_link_live(link))
+			return "reconnecting";
+	return "live";
+}
+
+/**
+ * ballast_session_dst - the route of the first connection that has one
+ * @session: the session
+ *
+ * Return: the route, held; NULL if no connection has one
+ */
+struct dst_entry *ballast_session_dst(const struct ballast_session *session)
+{
+	struct dst_entry *dst = NULL;
+	struct ballast_link *link;
+
+	rcu_read_lock();
+	ballast_for_each_link(link, session) {
+		struct sock *sk = rcu_dereference(link->sk);
+
+		if (sk)
+			dst = sk_dst_get(sk);
+		if (dst)
+			break;
+	}
+	rcu_read_unlock();
+	return dst;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The session with one server: the connections, the requests in flight on
+ * them, and the thread that restores connections. Whatever owns the session,
+ * a disk, embeds it and hands it requests.
+ */
+#ifndef BALLAST_SESSION_H
+#define BALLAST_SESSION_H
+
+#include <linux/completion.h>
+#include <linux/notifier.h>
+#include <linux/socket.h>
+#include <linux/wait.h>
+
+#include "link.h"
+#include "options.h"
+#include "wire.h"
+
+struct dst_entry;
+struct net;
+struct socket;
+struct task_struct;
+
+#define BALLAST_NAME_LEN	32
+
+/**
+ * struct ballast_session - the session with one server
+ * @name: of the disk, for the log and for the thread
+ * @opts: the attach options; the export's name is the session's own copy
+ * @net: the attaching task's network namespace, held
+ * @addr: of the server
+ * @export: what the server said of the export; fixed after the first
+ *	    connection, except that its size may grow
+ * @memalloc: see ballast_socket_get_memalloc()
+ * @links: @opts.connections of them; link i serves hardware queue i
+ * @slots: the requests in flight by index, shared by @links
+ * @nr_slots: number of @slots
+ * @thread: makes and restores the connections, see reconnect.c
+ * @wait: wakes @thread, and those who wait for @links
+ * @notifier: of the interfaces in @net
+ * @moved: an interface came, went or joined another: routes may have moved
+ * @ready: the first round of connecting has ended, with @error
+ * @error: 0: every link is connected
+ * @reconnects: number of connections restored
+ * @stopping: @thread must end
+ * @attach_by: jiffies; by then the server must have answered what the attach
+ *	       reads; 0: no limit
+ * @expired: there has been no connection for @opts.deadline seconds, so I/O
+ *	     fails until there is one
+ * @failing: every request fails from now on
+ * @grown: called by @thread after @export.size has grown; must not wait for
+ *	   memory
+ */
+struct ballast_session {
+	char name[BALLAST_NAME_LEN];
+	struct ballast_options opts;
+	struct net *net;
+	struct sockaddr_storage addr;
+	struct wire_export export;
+	struct socket *memalloc;
+	struct ballast_link *links;
+	struct ballast_slot *slots;
+	u32 nr_slots;
+
+	struct task_struct *thread;
+	wait_queue_head_t wait;
+	struct notifier_block notifier;
+	bool moved;
+	struct completion ready;
+	int error;
+	unsigned int reconnects;
+	bool stopping;
+	unsigned long attach_by;
+	bool expired;
+	bool failing;
+	void (*grown)(struct ballast_session *session);
+};
+
+int ballast_session_init(struct ballast_session *session,
+			 const struct ballast_options *opts, const char *name,
+			 void (*grown)(struct ballast_session *session));
+void ballast_session_free(struct ballast_session *session);
+int ballast_session_start(struct ballast_session *session);
+void ballast_session_end(struct ballast_session *session, bool politely);
+bool ballast_session_attached(struct ballast_session *session);
+void ballast_session_refuse(struct ballast_session *session);
+void ballast_session_fail_requests(struct ballast_session *session);
+
+void ballast_session_submit(struct ballast_session *session, unsigned int queue,
+			    struct ballast_cmd *cmd, bool last);
+void ballast_session_commit(struct ballast_session *session);
+
+const char *ballast_session_state(const struct ballast_session *session);
+struct dst_entry *ballast_session_dst(const struct ballast_session *session);
+
+#define ballast_for_each_link(_link, _session)        \
+	for ((_link) = (_session)->links;             \
+	     (_link) < (_session)->links +            \
+			       (_session)->opts.connections; \
+	     (_link)++)
+
+/* Does the session take requests? Else they fail. */
+static inline bool
+ballast_session_accepts(const struct ballast_session *session)
+{
+	return !READ_ONCE(session->failing) && !READ_ONCE(session->expired);
+}
+
+/* Return: a link with a connection, or NULL */
+static inline struct ballast_link *
+ballast_session_find_live(const struct ballast_session *session)
+{
+	struct ballast_link *link;
+
+	ballast_for_each_link(link, session)
+		if (ballast_link_live(link))
+			return link;
+	return NULL;
+}
+
+#endif /* BALLAST_SESSION_H */

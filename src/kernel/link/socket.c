@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's TCP sockets to the server; see socket.h.
+ */
+#include "socket.h"
+
+#include <linux/net.h>
+#include <linux/tcp.h>
+#include <net/sock.h>
+
+#include "compat.h"
+
+/* How long one message of the negotiation may take to arrive. */
+#define SOCKET_TIMEOUT		(10 * HZ)
+
+/*
+ * Seconds. While no request is in flight the reply may be what was lost, and
+ * then only the server's TCP retransmits, ever more rarely. Keepalive probes
+ * notice that the peer is gone.
+ */
+#define SOCKET_KEEPIDLE		3
+#define SOCKET_KEEPINTVL	1
+#define SOCKET_KEEPCNT		3
+
+/*
+ * The lock of these sockets is taken while the block layer submits requests,
+ * that is, during reclaim. Other kernel sockets allocate with their locks
+ * held. Without a class of its own lockdep would see a deadlock between them.
+ */
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+static struct lock_class_key socket_slock_key[2];
+static struct lock_class_key socket_key[2];
+
+static void socket_reclassify(struct sock *sk)
+{
+	if (WARN_ON_ONCE(!sock_allow_reclassification(sk)))
+		return;
+	if (sk->sk_family == AF_INET)
+		sock_lock_init_class_and_name(sk, "slock-AF_INET-BALLAST",
+					      &socket_slock_key[0],
+					      "sk_lock-AF_INET-BALLAST",
+					      &socket_key[0]);
+	else
+		sock_lock_init_class_and_name(sk, "slock-AF_INET6-BALLAST",
+					      &socket_slock_key[1],
+					      "sk_lock-AF_INET6-BALLAST",
+					      &socket_key[1]);
+}
+#else
+static void socket_reclassify(struct sock *sk)
+{
+}
+#endif
+
+/**
+ * ballast_socket_get_memalloc - enable the memory reserves for sockets
+ * @sock: set to a socket for ballast_socket_put_memalloc()
+ *
+ * A session needs one as long as it has connections, and sends nothing over
+ * it. sk_set_memalloc() patches the kernel's code when there is no other such
+ * socket. The locks for that (jump_label_mutex and CPU hotplug's) are held by
+ * others while they wait for memory, for example to load a module. A session
+ * that reconnects must not take them: that memory may be waiting for its disk.
+ *
+ * Context: process; waits for memory
+ * Return: 0 or an errno
+ */
+int ballast_socket_get_memalloc(struct socket **sock)
+{
+	int err = sock_create_kern(&init_net, AF_INET, SOCK_DGRAM, IPPROTO_UDP,
+				   sock);
+
+	if (!err)
+		sk_set_memalloc((*sock)->sk);
+	return err;
+}
+
+/**
+ * ballast_socket_put_memalloc - undo ballast_socket_get_memalloc()
+ * @sock: from ballast_socket_get_memalloc()
+ *
+ * Context: process; may wait for memory
+ */
+void ballast_socket_put_memalloc(struct socket *sock)
+{
+	sk_clear_memalloc(sock->sk);
+	sock_release(sock);
+}
+
+/* sk_set_memalloc() without code patching; see ballast_socket_get_memalloc(). */
+static void socket_set_memalloc(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_MEMALLOC);
+	sk->sk_allocation |= __GFP_MEMALLOC;
+}
+
+/**
+ * ballast_socket_connect - connect to a server
+ * @net: network namespace
+ * @addr: of the server
+ * @timeout: jiffies; the longest that this waits
+ *
+ * Context: process; sleeps interruptibly
+ * Return: a connected socket that may use the memory reserves, or an errno
+ */
+struct socket *ballast_socket_connect(struct net *net,
+				      const struct sockaddr_storage *addr,
+				      long timeout)
+{
+	struct sockaddr_storage to = *addr;
+	struct socket *sock;
+	struct sock *sk;
+	int err;
+
+	err = sock_create_kern(net, to.ss_family, SOCK_STREAM, IPPROTO_TCP,
+			       &sock);
+	if (err)
+		return ERR_PTR(err);
+	sk = sock->sk;
+	socket_reclassify(sk);
+	/* Allocations must not wait for reclaim, which may wait for the disk. */
+	sk->sk_allocation = GFP_ATOMIC;
+	compat_sk_keep_task_frag(sk);
+	socket_set_memalloc(sk);
+	sk->sk_rcvtimeo = SOCKET_TIMEOUT;
+	sk->sk_sndtimeo = timeout;
+	tcp_sock_set_nodelay(sk);
+	sock_set_keepalive(sk);
+	tcp_sock_set_keepidle(sk, SOCKET_KEEPIDLE);
+	tcp_sock_set_keepintvl(sk, SOCKET_KEEPINTVL);
+	tcp_sock_set_keepcnt(sk, SOCKET_KEEPCNT);
+
+	err = kernel_connect(sock, (struct sockaddr_unsized *)&to, sizeof(to),
+			     0);
+	if (err) {
+		ballast_socket_abort(sock);
+		return ERR_PTR(err == -EINPROGRESS ? -ETIMEDOUT : err);
+	}
+	return sock;
+}
+
+/**
+ * ballast_socket_abort - close a socket that no link uses
+ * @sock: from ballast_socket_connect()
+ *
+ * Sends a reset unless both sides have closed the connection before: no byte
+ * of it may reach the server later, and the socket must not outlive the
+ * namespace.
+ */
+void ballast_socket_abort(struct socket *sock)
+{
+	sock_no_linger(sock->sk);
+	sock_release(sock);
+}

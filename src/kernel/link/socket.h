@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel's TCP sockets to the server, as long as no link uses them.
+ */
+#ifndef BALLAST_SOCKET_H
+#define BALLAST_SOCKET_H
+
+#include <linux/socket.h>
+
+struct net;
+struct socket;
+
+int ballast_socket_get_memalloc(struct socket **sock);
+void ballast_socket_put_memalloc(struct socket *sock);
+
+struct socket *ballast_socket_connect(struct net *net,
+				      const struct sockaddr_storage *addr,
+				      long timeout);
+void ballast_socket_abort(struct socket *sock);
+
+#endif /* BALLAST_SOCKET_H */
