@@ -18,6 +18,8 @@
 #define BALLAST_OPT_QUEUE_DEPTH		"queue_depth"
 #define BALLAST_OPT_TIMEOUT		"timeout"
 #define BALLAST_OPT_DEADLINE		"deadline"
+#define BALLAST_OPT_FENCE		"fence"
+#define BALLAST_OPT_CONNECT_TIMEOUT	"connect_timeout"
 #define BALLAST_OPT_READONLY		"readonly"
 #define BALLAST_OPT_RESERVE		"reserve"
 #define BALLAST_OPT_FILTER		"filter"
@@ -31,7 +33,9 @@
 #define BALLAST_MAX_CONNECTIONS		64
 #define BALLAST_DEFAULT_QUEUE_DEPTH	128
 #define BALLAST_MAX_QUEUE_DEPTH		1024
-#define BALLAST_MAX_SECONDS		86400	/* of timeout and deadline */
+#define BALLAST_MAX_SECONDS		86400	/* of all times */
+#define BALLAST_DEFAULT_FENCE		60	/* seconds */
+#define BALLAST_DEFAULT_CONNECT_TIMEOUT	10	/* seconds */
 #define BALLAST_MAX_RESERVE		268435456	/* pages */
 #define BALLAST_RESERVE_AUTO		(-1)
 #define BALLAST_MAX_ALLOW		16	/* entries */
@@ -47,6 +51,9 @@
 #define BALLAST_FILE_CONNECTIONS	"connections"
 #define BALLAST_FILE_INFLIGHT		"inflight"
 #define BALLAST_FILE_RECONNECTS		"reconnects"
+#define BALLAST_FILE_FENCES		"fences"
+#define BALLAST_FILE_FENCES_HELD	"fences_held"
+#define BALLAST_FILE_FENCES_EXPIRED	"fences_expired"
 #define BALLAST_FILE_INTERFACE		"interface"
 #define BALLAST_FILE_DETACH		"detach"
 

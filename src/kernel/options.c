@@ -30,6 +30,10 @@ const char ballast_options_usage[] =
 	"                     (default: 0, never)\n"
 	"  deadline=SECONDS   fail I/O when there is no connection for this long (default: 0,\n"
 	"                     never: I/O waits)\n"
+	"  fence=SECONDS      how long a write that is sent again waits for the end of the old\n"
+	"                     connection (default: " __stringify(BALLAST_DEFAULT_FENCE) ", 0: it does not wait)\n"
+	"  connect_timeout=SECONDS  how long the server may take to connect, and then to\n"
+	"                     negotiate (default: " __stringify(BALLAST_DEFAULT_CONNECT_TIMEOUT) ")\n"
 	"  readonly           refuse writes\n"
 	"  reserve=PAGES      pages of the interface's reserve, or auto (default)\n"
 	"  filter=on|off      drop unrelated packets while the reserve is in use (default: on)\n"
@@ -162,6 +166,19 @@ static int parse_deadline(struct ballast_options *opts, char *value, char *why)
 			    &opts->deadline, why);
 }
 
+static int parse_fence(struct ballast_options *opts, char *value, char *why)
+{
+	return parse_number(BALLAST_OPT_FENCE, value, 0, BALLAST_MAX_SECONDS,
+			    &opts->fence, why);
+}
+
+static int parse_connect_timeout(struct ballast_options *opts, char *value,
+				 char *why)
+{
+	return parse_number(BALLAST_OPT_CONNECT_TIMEOUT, value, 1,
+			    BALLAST_MAX_SECONDS, &opts->connect_timeout, why);
+}
+
 static int parse_readonly(struct ballast_options *opts, char *value, char *why)
 {
 	opts->readonly = true;
@@ -238,6 +255,8 @@ static const struct option {
 	{ BALLAST_OPT_QUEUE_DEPTH, false, parse_queue_depth },
 	{ BALLAST_OPT_TIMEOUT, false, parse_timeout },
 	{ BALLAST_OPT_DEADLINE, false, parse_deadline },
+	{ BALLAST_OPT_FENCE, false, parse_fence },
+	{ BALLAST_OPT_CONNECT_TIMEOUT, false, parse_connect_timeout },
 	{ BALLAST_OPT_READONLY, true, parse_readonly },
 	{ BALLAST_OPT_FILTER, false, parse_filter },
 	{ BALLAST_OPT_RESERVE, false, parse_reserve },
@@ -321,6 +340,8 @@ int ballast_options_parse(char *string, size_t len,
 		.index = -1,
 		.connections = BALLAST_DEFAULT_CONNECTIONS,
 		.queue_depth = BALLAST_DEFAULT_QUEUE_DEPTH,
+		.fence = BALLAST_DEFAULT_FENCE,
+		.connect_timeout = BALLAST_DEFAULT_CONNECT_TIMEOUT,
 		.filter = true,
 		.reserve = BALLAST_RESERVE_AUTO,
 	};

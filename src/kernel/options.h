@@ -35,6 +35,10 @@ struct ballast_allow {
  * @timeout: seconds that a request may stay unanswered before its connection
  *	     is given up; 0: no limit
  * @deadline: seconds that an outage may last before I/O fails; 0: no limit
+ * @fence: seconds that a replayed write waits for the end of the connection
+ *	   that it was sent over before; 0: it does not wait
+ * @connect_timeout: seconds that connecting, and then negotiating, may take
+ *		     during the attach
  * @readonly: refuse writes, even if the server allows them
  * @filter: drop unrelated packets while the interface's reserve is in use
  * @reserve: pages of the interface's reserve, or BALLAST_RESERVE_AUTO
@@ -51,6 +55,8 @@ struct ballast_options {
 	unsigned int queue_depth;
 	unsigned int timeout;
 	unsigned int deadline;
+	unsigned int fence;
+	unsigned int connect_timeout;
 	bool readonly;
 	bool filter;
 	int reserve;

@@ -35,19 +35,21 @@ static int attach(const struct ballast_options *opts)
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);
 	session = &disk->session;
+	/* Another process may detach the disk once its files are there. */
+	kref_get(&disk->ref);
 	err = ballast_sysfs_add(disk);
 	if (err) {
 		pr_err("%s: creating its files in sysfs failed (error %d)\n",
 		       session->name, err);
 		ballast_disk_end(disk, false);
+		ballast_disk_put(disk);
 		return err;
 	}
-	/* The module stays as long as there is a disk. */
-	__module_get(THIS_MODULE);
 	pr_info("%s: attached to %pISpc, export \"%s\", %llu bytes, %u connection%s\n",
 		session->name, &session->addr, session->opts.export,
 		session->export.size, session->opts.connections,
 		session->opts.connections == 1 ? "" : "s");
+	ballast_disk_put(disk);
 	return 0;
 }
 
@@ -70,15 +72,20 @@ static ssize_t attach_store(const struct class *class,
 		       PAGE_SIZE - 1);
 		return -E2BIG;
 	}
+	/* Held by the disk until its detach; an attach may take long, too. */
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
 	string = kmemdup_nul(buf, len, GFP_KERNEL);
-	if (!string)
-		return -ENOMEM;
-	err = ballast_options_parse(string, len, &opts, why);
-	if (err)
+	err = -ENOMEM;
+	if (string)
+		err = ballast_options_parse(string, len, &opts, why);
+	if (string && err)
 		pr_err("attach: %s\n", why);
-	else
+	else if (string)
 		err = attach(&opts);
 	kfree(string);
+	if (err)
+		module_put(THIS_MODULE);
 	return err ?: len;
 }
 

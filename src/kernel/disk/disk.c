@@ -20,6 +20,9 @@
  */
 #define DISK_TIMEOUT		(INT_MAX / 2)
 
+/* Readahead is twice the preferred size; the server is not trusted. */
+#define DISK_MAX_OPT		(1U << 20)
+
 static DEFINE_IDA(disk_indices);
 
 /* Sends at once, from the submitter, and never sleeps: under RCU. */
@@ -190,7 +193,7 @@ static struct queue_limits disk_limits(const struct wire_export *export)
 	};
 
 	if (export->preferred_block > PAGE_SIZE)
-		lim.io_opt = export->preferred_block;
+		lim.io_opt = min_t(u32, export->preferred_block, DISK_MAX_OPT);
 	if (export->flags & NBD_FLAG_SEND_FLUSH) {
 		lim.features |= BLK_FEAT_WRITE_CACHE;
 		if (export->flags & NBD_FLAG_SEND_FUA)
@@ -220,8 +223,15 @@ static int disk_alloc_queues(struct ballast_disk *disk)
 	disk->set.queue_depth = session->opts.queue_depth;
 	disk->set.numa_node = NUMA_NO_NODE;
 	disk->set.cmd_size = sizeof(struct ballast_cmd);
-	/* A scheduler would only add a lock; the server has its own. */
-	disk->set.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	/*
+	 * A scheduler would only add a lock; the server has its own.
+	 *
+	 * BLK_MQ_F_STACKING: a processor that goes offline does not wait for
+	 * the requests of its queue. No interrupt of that processor ends them,
+	 * and the server may be gone.
+	 */
+	disk->set.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_STACKING |
+			  BLK_MQ_F_NO_SCHED_BY_DEFAULT;
 	disk->set.timeout = DISK_TIMEOUT;
 	err = blk_mq_alloc_tag_set(&disk->set);
 	if (err)
@@ -326,9 +336,13 @@ void ballast_disk_end(struct ballast_disk *disk, bool force)
 	struct ballast_session *session = &disk->session;
 
 	if (force) {
+		/*
+		 * All requests fail before the disk is marked dead: from 6.12
+		 * on that waits for writeback.
+		 */
 		ballast_session_refuse(session);
-		blk_mark_disk_dead(disk->gd);
 		ballast_session_end(session, false);
+		blk_mark_disk_dead(disk->gd);
 	}
 	del_gendisk(disk->gd);
 	if (!force)

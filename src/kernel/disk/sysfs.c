@@ -25,10 +25,16 @@ static struct ballast_session *to_session(struct kobject *kobj)
 	return &to_disk(kobj)->session;
 }
 
+/* With the scope of a link-local address, as it was written. */
 static ssize_t server_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
-	return sysfs_emit(buf, "%pISpc\n", &to_session(kobj)->addr);
+	const struct ballast_session *session = to_session(kobj);
+
+	if (strchr(session->opts.host, '%'))
+		return sysfs_emit(buf, "[%s]:%u\n", session->opts.host,
+				  session->opts.port);
+	return sysfs_emit(buf, "%pISpc\n", &session->addr);
 }
 
 static ssize_t export_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -72,6 +78,28 @@ static ssize_t inflight_show(struct kobject *kobj, struct kobj_attribute *attr,
 	blk_mq_tagset_busy_iter(&to_disk(kobj)->set,
 				COMPAT_REQUEST_FN(count_request), &inflight);
 	return sysfs_emit(buf, "%u\n", inflight);
+}
+
+/* Old connections that are kept until the server has ended them. */
+static ssize_t fences_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  ballast_fences_active(&to_session(kobj)->fences));
+}
+
+static ssize_t fences_held_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(to_session(kobj)->fences.nr_held));
+}
+
+static ssize_t fences_expired_show(struct kobject *kobj,
+				   struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(to_session(kobj)->fences.expired));
 }
 
 static ssize_t reconnects_show(struct kobject *kobj,
@@ -141,6 +169,13 @@ static struct kobj_attribute inflight_attr =
 	BALLAST_ATTR(BALLAST_FILE_INFLIGHT, 0444, inflight_show, NULL);
 static struct kobj_attribute reconnects_attr =
 	BALLAST_ATTR(BALLAST_FILE_RECONNECTS, 0444, reconnects_show, NULL);
+static struct kobj_attribute fences_attr =
+	BALLAST_ATTR(BALLAST_FILE_FENCES, 0444, fences_show, NULL);
+static struct kobj_attribute fences_held_attr =
+	BALLAST_ATTR(BALLAST_FILE_FENCES_HELD, 0444, fences_held_show, NULL);
+static struct kobj_attribute fences_expired_attr =
+	BALLAST_ATTR(BALLAST_FILE_FENCES_EXPIRED, 0444, fences_expired_show,
+		     NULL);
 static struct kobj_attribute interface_attr =
 	BALLAST_ATTR(BALLAST_FILE_INTERFACE, 0444, interface_show, NULL);
 static struct kobj_attribute detach_attr =
@@ -153,6 +188,9 @@ static struct attribute *disk_attrs[] = {
 	&connections_attr.attr,
 	&inflight_attr.attr,
 	&reconnects_attr.attr,
+	&fences_attr.attr,
+	&fences_held_attr.attr,
+	&fences_expired_attr.attr,
 	&interface_attr.attr,
 	&detach_attr.attr,
 	NULL,

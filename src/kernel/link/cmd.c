@@ -20,13 +20,16 @@
  * @cmd: the request's driver part
  * @rq: the request
  *
- * Fills in type, flags, offset and length.
+ * Fills in type, flags, offset and length. Nothing of it is sent.
  *
  * Context: any; takes no lock
  * Return: BLK_STS_OK, or BLK_STS_NOTSUPP for an operation that NBD lacks
  */
 blk_status_t ballast_cmd_init(struct ballast_cmd *cmd, struct request *rq)
 {
+	cmd->header_sent = 0;
+	cmd->timeouts = 0;
+	cmd->fences = 0;
 	cmd->flags = rq->cmd_flags & REQ_FUA ? NBD_CMD_FLAG_FUA : 0;
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
@@ -56,6 +59,21 @@ blk_status_t ballast_cmd_init(struct ballast_cmd *cmd, struct request *rq)
 	cmd->offset = (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
 	cmd->length = blk_rq_bytes(rq);
 	return BLK_STS_OK;
+}
+
+/* Does it matter whether the server executes it late? */
+bool ballast_cmd_changes_data(const struct ballast_cmd *cmd)
+{
+	return cmd->type != NBD_CMD_READ && cmd->type != NBD_CMD_FLUSH;
+}
+
+/* Has the socket taken a part of it, and not all? */
+bool ballast_cmd_partly_sent(const struct ballast_cmd *cmd)
+{
+	if (!cmd->header_sent)
+		return false;
+	return cmd->header_sent < WIRE_REQUEST_LEN ||
+	       (cmd->type == NBD_CMD_WRITE && cmd->done < cmd->length);
 }
 
 static void cmd_enter_bio(struct ballast_cmd *cmd, struct bio *bio)

@@ -34,7 +34,12 @@ struct sock;
  * @length: bytes
  * @began_at: jiffies; when this link took the request over
  * @header: as it goes to the server
- * @header_sent: bytes of @header already sent
+ * @header_sent: bytes of @header already sent over the link that has the
+ *		 request, or had it last
+ * @timeouts: how often a connection was given up because this request was not
+ *	      answered
+ * @fences: bit mask of the old connections over which the server may still
+ *	    execute it, see fence.h
  * @splice: the pages of @bio can be sent in place
  * @done: bytes of @length already sent (write), or the position of @iter
  *	  (read)
@@ -55,6 +60,8 @@ struct ballast_cmd {
 	unsigned long began_at;
 	u8 header[WIRE_REQUEST_LEN];
 	u8 header_sent;
+	u8 timeouts;
+	u64 fences;
 	bool splice;
 	u32 done;
 	struct bio *bio;
@@ -64,6 +71,8 @@ struct ballast_cmd {
 };
 
 blk_status_t ballast_cmd_init(struct ballast_cmd *cmd, struct request *rq);
+bool ballast_cmd_changes_data(const struct ballast_cmd *cmd);
+bool ballast_cmd_partly_sent(const struct ballast_cmd *cmd);
 void ballast_cmd_prepare(struct ballast_cmd *cmd, u32 generation);
 int ballast_cmd_send(struct ballast_cmd *cmd, struct sock *sk, bool end_packet,
 		     bool more);

@@ -26,11 +26,13 @@
  * struct handshake - one negotiation under way
  * @sock: connected
  * @deadline: jiffies
+ * @wait: what to do meanwhile
  * @why: the reason of a failure
  */
 struct handshake {
 	struct socket *sock;
 	unsigned long deadline;
+	const struct ballast_wait *wait;
 	const char *why;
 };
 
@@ -66,9 +68,14 @@ static int handshake_read(struct handshake *hs, void *buf, size_t len)
 		int n = -EAGAIN;
 
 		if (left > 0) {
-			hs->sock->sk->sk_rcvtimeo = left;
+			hs->sock->sk->sk_rcvtimeo = min_t(long, left, BALLAST_POLL);
 			n = kernel_recvmsg(hs->sock, &msg, &vec, 1,
 					   vec.iov_len, MSG_WAITALL);
+		}
+		if (n == -EAGAIN && left > BALLAST_POLL) {
+			if (hs->wait->poll)
+				hs->wait->poll(hs->wait->data);
+			continue;
 		}
 		if (n == -EAGAIN) {
 			hs->why = "the server does not answer";
@@ -252,7 +259,7 @@ static int handshake_export_name(struct handshake *hs, const char *name,
  * @sock: just connected
  * @name: of the export, @name_len bytes
  * @name_len: NBD_MAX_STRING at most
- * @timeout: jiffies, for the whole negotiation
+ * @wait: how long the whole negotiation may take
  * @export: filled in and checked
  * @why: set to the reason on error
  *
@@ -260,12 +267,13 @@ static int handshake_export_name(struct handshake *hs, const char *name,
  * Return: 0; -EINTR or -ERESTARTSYS: a signal arrived; another errno
  */
 int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
-		      long timeout, struct wire_export *export,
-		      const char **why)
+		      const struct ballast_wait *wait,
+		      struct wire_export *export, const char **why)
 {
 	struct handshake hs = {
 		.sock = sock,
-		.deadline = jiffies + timeout,
+		.deadline = jiffies + wait->timeout,
+		.wait = wait,
 	};
 	bool ask_by_name = true;
 	u16 flags;

@@ -7,11 +7,25 @@
 
 #include <linux/types.h>
 
+/**
+ * struct ballast_wait - how to wait for the server
+ * @timeout: jiffies, for the whole of it
+ * @poll: called every BALLAST_POLL jiffies while nothing arrives; may be NULL
+ * @data: its argument
+ */
+struct ballast_wait {
+	long timeout;
+	void (*poll)(void *data);
+	void *data;
+};
+
+#define BALLAST_POLL	max(HZ / 10, 1)
+
 struct socket;
 struct wire_export;
 
 int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
-		      long timeout, struct wire_export *export,
-		      const char **why);
+		      const struct ballast_wait *wait,
+		      struct wire_export *export, const char **why);
 
 #endif /* BALLAST_HANDSHAKE_H */

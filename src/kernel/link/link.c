@@ -132,14 +132,11 @@ static void link_retry(struct timer_list *timer)
 
 /**
  * ballast_link_init - initialize a link that has no connection
- * @link: zeroed
- * @slots: shared by all links of a session
- * @nr_slots: their number
+ * @link: zeroed, but for its index, its slots and its fences
  * @timeout: seconds that a request may stay unanswered; 0: no limit
  * @wait: woken when the link fails, is closed, or has requests and no socket
  */
-void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
-		       u32 nr_slots, unsigned int timeout,
+void ballast_link_init(struct ballast_link *link, unsigned int timeout,
 		       wait_queue_head_t *wait)
 {
 	init_llist_head(&link->submitted);
@@ -150,8 +147,6 @@ void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
 	tasklet_setup(&link->reader, link_reader);
 	ratelimit_state_init(&link->said, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
-	link->slots = slots;
-	link->nr_slots = nr_slots;
 	link->timeout = timeout * HZ;
 	link->wait = wait;
 }
@@ -269,22 +264,32 @@ struct ballast_path *ballast_link_use_path(struct ballast_link *link,
 					   struct ballast_path *path)
 {
 	struct sock *sk = link->sock ? link->sock->sk : NULL;
-	bool busy;
+	unsigned int users, i;
 
 	if (sk)
 		lock_sock(sk);
-	busy = link->inflight;
+	users = !!link->inflight + link->outage + link->holds;
 	local_bh_disable();
-	if (busy)
+	for (i = 0; i < users; i++)
 		ballast_path_io_begin(path);
 	swap(link->path, path);
-	if (busy)
+	for (i = 0; i < users; i++)
 		ballast_path_io_end(path);
 	link->repath = false;
 	local_bh_enable();
 	if (sk)
 		release_sock(sk);
 	return path;
+}
+
+static void link_count_path(struct ballast_link *link, bool begin)
+{
+	local_bh_disable();
+	if (begin)
+		ballast_path_io_begin(link->path);
+	else
+		ballast_path_io_end(link->path);
+	local_bh_enable();
 }
 
 /**
@@ -302,12 +307,20 @@ void ballast_link_outage(struct ballast_link *link, bool lost)
 	if (link->outage == lost)
 		return;
 	link->outage = lost;
-	local_bh_disable();
-	if (lost)
-		ballast_path_io_begin(link->path);
-	else
-		ballast_path_io_end(link->path);
-	local_bh_enable();
+	link_count_path(link, lost);
+}
+
+/**
+ * ballast_link_hold_path - an old connection needs the reserve, or no longer
+ * @link: had the connection
+ * @hold: true: from now on; false: no longer
+ *
+ * Context: the session's thread
+ */
+void ballast_link_hold_path(struct ballast_link *link, bool hold)
+{
+	link->holds += hold ? 1 : -1;
+	link_count_path(link, hold);
 }
 
 static void link_take_back(struct ballast_link *link, struct list_head *from,
@@ -327,14 +340,16 @@ static void link_take_back(struct ballast_link *link, struct list_head *from,
 }
 
 /**
- * ballast_link_stop - end the connection and take its requests back
+ * ballast_link_release - take the connection and the requests from a link
  * @link: the link; one without a connection is allowed
  * @cmds: requests without an answer are added here, and those submitted while
  *	  there was no connection
  *
  * Context: the session's thread, or after it has ended; sleeps
+ * Return: the socket, which the caller owns; NULL: there was none
  */
-void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
+struct socket *ballast_link_release(struct ballast_link *link,
+				    struct list_head *cmds)
 {
 	struct socket *sock = link->sock;
 	struct llist_node *node;
@@ -349,7 +364,6 @@ void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
 		link->sock = NULL;
 		release_sock(sk);
 		synchronize_rcu(); /* for ballast_link_run() */
-		ballast_socket_abort(sock);
 	}
 
 	link_take_back(link, &link->sent, cmds);
@@ -357,4 +371,14 @@ void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
 	node = llist_reverse_order(llist_del_all(&link->submitted));
 	llist_for_each_entry_safe(cmd, next, node, submit)
 		list_add_tail(&cmd->entry, cmds);
+	return sock;
+}
+
+/* Likewise, and abort the connection. */
+void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
+{
+	struct socket *sock = ballast_link_release(link, cmds);
+
+	if (sock)
+		ballast_socket_abort(sock);
 }

@@ -33,6 +33,7 @@
 #include "reserve/path.h"
 #include "wire.h"
 
+struct ballast_fences;
 struct ballast_link;
 struct socket;
 
@@ -75,6 +76,7 @@ struct ballast_rx {
 
 /**
  * struct ballast_link - one connection
+ * @index: of the link in its session
  * @sk: the socket while requests can be sent, else NULL; written by the
  *	session's thread under the socket lock, read under RCU or that lock
  * @sock: the same socket, for its owner, the session's thread
@@ -84,6 +86,7 @@ struct ballast_rx {
  * @generation: makes cookies differ
  * @slots: the session's requests by index
  * @nr_slots: their number
+ * @fences: the session's old connections
  * @sending: a context is in link_send() with the lock held
  * @few: packets must have few fragments
  * @frags: upper bound of the fragments in the packet being filled; only while
@@ -94,6 +97,7 @@ struct ballast_rx {
  * @failed_at: get_jiffies_64() of the last failure
  * @closed: the server has closed its side
  * @answered: the server has answered a request over this connection
+ * @answered_at: jiffies; when it did last
  * @err: why the connection failed, a negative errno
  * @why: the same in words
  * @path: its interfaces; kept from one connection to the next. Written by
@@ -104,6 +108,7 @@ struct ballast_rx {
  * @inflight: number of requests in @unsent and @sent
  * @outage: the connection is lost; the reserve counts that as a request in
  *	    flight
+ * @holds: number of old connections that the reserve counts likewise
  * @rx: the state of receiving
  * @reader: reads at the end of the receive softirq
  * @retry: sends again where no event would wake the sender
@@ -114,6 +119,7 @@ struct ballast_rx {
  * @saved_data_ready: the socket's own callbacks, restored before it closes
  */
 struct ballast_link {
+	unsigned int index;
 	struct sock __rcu *sk;
 	struct socket *sock;
 	struct llist_head submitted;
@@ -122,6 +128,7 @@ struct ballast_link {
 	u32 generation;
 	struct ballast_slot *slots;
 	u32 nr_slots;
+	struct ballast_fences *fences;
 	bool sending;
 	bool few;
 	unsigned int frags;
@@ -131,6 +138,7 @@ struct ballast_link {
 	u64 failed_at;
 	bool closed;
 	bool answered;
+	unsigned long answered_at;
 	int err;
 	const char *why;
 	struct ballast_path *path;
@@ -139,6 +147,7 @@ struct ballast_link {
 	bool repath;
 	unsigned int inflight;
 	bool outage;
+	unsigned int holds;
 	struct ballast_rx rx;
 	struct tasklet_struct reader;
 	struct timer_list retry;
@@ -153,18 +162,20 @@ struct ballast_link {
 };
 
 /* link.c: from the session's thread, or after it has ended */
-void ballast_link_init(struct ballast_link *link, struct ballast_slot *slots,
-		       u32 nr_slots, unsigned int timeout,
+void ballast_link_init(struct ballast_link *link, unsigned int timeout,
 		       wait_queue_head_t *wait);
 void ballast_link_destroy(struct ballast_link *link);
 void ballast_link_start(struct ballast_link *link, struct socket *sock,
 			bool structured);
 void ballast_link_finish(struct ballast_link *link);
+struct socket *ballast_link_release(struct ballast_link *link,
+				    struct list_head *cmds);
 void ballast_link_stop(struct ballast_link *link, struct list_head *cmds);
 bool ballast_link_update_route(struct ballast_link *link, bool look);
 struct ballast_path *ballast_link_use_path(struct ballast_link *link,
 					   struct ballast_path *path);
 void ballast_link_outage(struct ballast_link *link, bool lost);
+void ballast_link_hold_path(struct ballast_link *link, bool hold);
 
 /* state.c */
 void ballast_link_run(struct ballast_link *link,

@@ -26,16 +26,22 @@
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
 #define RECONNECT_LONGEST_PAUSE	(5 * HZ)
 /*
- * How long a connect may take. TCP sends its SYN at once and after 1 s, 3 s
- * and 7 s. Later retries are so far apart that a new connect is faster.
+ * How long a connect may take, unless connect_timeout= is longer than its
+ * default. TCP sends its SYN at once and after 1 s, 3 s and 7 s. Later retries
+ * are so far apart that a new connect is faster.
  */
-#define RECONNECT_FIRST_TIMEOUT	(10 * HZ)
 #define RECONNECT_TIMEOUT	(5 * HZ)
-#define RECONNECT_NEGOTIATION	(10 * HZ)
+/* A server that has just started may take long to open its export. */
+#define RECONNECT_NEGOTIATION	(60 * HZ)
 /* How long the attach then waits for the partition table. */
 #define RECONNECT_ATTACH	(10 * HZ)
 /* When to retry getting the reserves of a route that has moved. */
 #define RECONNECT_REPATH	HZ
+/*
+ * A trim or a write of zeroes may take a server longer than timeout= allows,
+ * each time. It fails when it has cost this many connections.
+ */
+#define RECONNECT_TIMEOUTS	2
 
 /* During an outage only the first failed attempt is logged: then @quiet. */
 static void report(struct ballast_session *session, bool quiet,
@@ -168,40 +174,92 @@ static long move_paths(struct ballast_session *session)
 	return left;
 }
 
-/*
- * While no link is connected: jiffies until deadline= is over, counted from
- * the loss of the last link; 0 or less: it is over.
- */
+/* During an outage: jiffies until deadline= is over; 0 or less: it is over. */
 static s64 session_deadline_left(const struct ballast_session *session)
+{
+	if (!session->opts.deadline)
+		return MAX_SCHEDULE_TIMEOUT;
+	return session->outage_at + session->opts.deadline * HZ -
+	       get_jiffies_64();
+}
+
+/* Is a request answered over @link, or none waiting? */
+static bool link_works(const struct ballast_link *link)
+{
+	return ballast_link_live(link) &&
+	       (READ_ONCE(link->answered) ||
+		(!READ_ONCE(link->inflight) && llist_empty(&link->submitted)));
+}
+
+/*
+ * An outage begins when no link is connected. It ends when a request is
+ * answered, not when a connection is made: a server may accept connections
+ * and answer nothing.
+ */
+static void update_outage(struct ballast_session *session)
 {
 	struct ballast_link *link;
 	u64 lost_at = 0;
 
-	if (!session->opts.deadline)
-		return MAX_SCHEDULE_TIMEOUT;
 	smp_rmb(); /* links were seen to have failed; pairs with ballast_link_fail() */
-	ballast_for_each_link(link, session)
+	ballast_for_each_link(link, session) {
+		if (link_works(link)) {
+			session->outage = false;
+			return;
+		}
 		lost_at = max(lost_at, link->failed_at);
-	return lost_at + session->opts.deadline * HZ - get_jiffies_64();
+	}
+	if (!session->outage && !ballast_session_find_live(session)) {
+		session->outage = true;
+		session->outage_at = lost_at;
+	}
 }
 
-/* @timeout, cut short where deadline= is over earlier. */
-static long before_deadline(const struct ballast_session *session, long timeout)
+static unsigned int drop_failed(struct ballast_session *session, bool *answered);
+
+/* The other links go on while one waits for its server. */
+static void poll_links(void *data)
 {
-	if (session->expired || ballast_session_find_live(session))
-		return timeout;
-	return clamp_t(s64, session_deadline_left(session), 1, timeout);
+	struct ballast_session *session = data;
+	bool answered;
+
+	drop_failed(session, &answered);
+	ballast_fences_check(&session->fences);
+}
+
+/* How to wait in a step that takes @normally, or connect_timeout=. */
+static struct ballast_wait wait_for(struct ballast_session *session, bool attach,
+				    long normally)
+{
+	const struct ballast_options *opts = &session->opts;
+	struct ballast_wait wait = {
+		.timeout = opts->connect_timeout * HZ,
+		.data = session,
+	};
+
+	if (attach)
+		return wait;
+	wait.poll = poll_links;
+	if (opts->connect_timeout <= BALLAST_DEFAULT_CONNECT_TIMEOUT ||
+	    wait.timeout < normally)
+		wait.timeout = normally;
+	if (session->outage && !session->expired &&
+	    !ballast_session_find_live(session))
+		wait.timeout = clamp_t(s64, session_deadline_left(session), 1,
+				       wait.timeout);
+	return wait;
 }
 
 static int negotiate(struct ballast_session *session, struct socket *sock,
-		     bool first, struct wire_export *export, const char **why)
+		     bool attach, bool first, struct wire_export *export,
+		     const char **why)
 {
 	const struct ballast_options *opts = &session->opts;
+	struct ballast_wait wait =
+		wait_for(session, attach, RECONNECT_NEGOTIATION);
 	int err;
 
-	err = ballast_handshake(sock, opts->export, opts->export_len,
-				first ? RECONNECT_NEGOTIATION :
-					before_deadline(session, RECONNECT_NEGOTIATION),
+	err = ballast_handshake(sock, opts->export, opts->export_len, &wait,
 				export, why);
 	if (err)
 		return err;
@@ -227,21 +285,22 @@ static void grow(struct ballast_session *session, u64 size)
 static int connect_link(struct ballast_session *session,
 			struct ballast_link *link, bool attach, bool quiet)
 {
+	struct ballast_wait wait = wait_for(session, attach, RECONNECT_TIMEOUT);
 	bool first = attach && link == session->links;
 	struct wire_export export;
 	const char *why = NULL;
 	struct socket *sock;
 	int err;
 
-	sock = ballast_socket_connect(session->net, &session->addr,
-				      first ? RECONNECT_FIRST_TIMEOUT :
-					      before_deadline(session, RECONNECT_TIMEOUT));
+	ballast_session_resolve(session);
+	sock = ballast_socket_connect(session->net, &session->addr, &wait);
 	if (IS_ERR(sock)) {
 		err = PTR_ERR(sock);
 		report(session, quiet, "connect", err, connect_why(err));
 		return err;
 	}
-	err = negotiate(session, sock, first, &export, &why);
+	ballast_fences_push(&session->fences);
+	err = negotiate(session, sock, attach, first, &export, &why);
 	if (err) {
 		report(session, quiet, "negotiation", err, why);
 		goto abort;
@@ -262,22 +321,42 @@ abort:
 	return err;
 }
 
-/* Move the requests of a link without a connection to one that has one. */
+/* Has the server had its chances with a request that may take any time? */
+static bool is_hopeless(const struct ballast_cmd *cmd)
+{
+	return cmd->timeouts >= RECONNECT_TIMEOUTS &&
+	       (cmd->type == NBD_CMD_TRIM || cmd->type == NBD_CMD_WRITE_ZEROES);
+}
+
+/*
+ * Move the requests of a link without a connection to one that has one. A
+ * connection that has failed is fenced first.
+ */
 static void move_requests(struct ballast_session *session,
 			  struct ballast_link *from)
 {
 	struct ballast_link *to = ballast_session_find_live(session) ?: from;
 	struct ballast_cmd *cmd, *next;
+	struct socket *sock;
 	LIST_HEAD(cmds);
 
-	ballast_link_stop(from, &cmds);
-	list_for_each_entry_safe(cmd, next, &cmds, entry)
-		ballast_send_submit(to, cmd);
+	sock = ballast_link_release(from, &cmds);
+	if (sock)
+		ballast_fence_begin(&session->fences, from, sock, &cmds);
+	list_for_each_entry_safe(cmd, next, &cmds, entry) {
+		if (!is_hopeless(cmd)) {
+			ballast_send_submit(to, cmd);
+			continue;
+		}
+		cmd->error = -ETIMEDOUT;
+		if (!ballast_fences_hold(&session->fences, cmd))
+			ballast_cmd_end(cmd);
+	}
 	ballast_send_kick(to);
 }
 
 /*
- * Abort the connections that have failed. If a lost connection had answered a
+ * Give up the connections that have failed. If a lost connection had answered a
  * request, @answered becomes true: the thread then retries without backoff.
  * Return: the number of links without a connection
  */
@@ -291,7 +370,12 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 			continue;
 		down++;
 		ballast_link_outage(link, true);
-		*answered |= link->sock && link->answered;
+		if (link->sock && ballast_fences_full(&session->fences))
+			continue;
+		if (link->sock && link->answered) {
+			*answered = true;
+			session->outage = false;
+		}
 		if (link->sock && __ratelimit(&link->said))
 			pr_err("%s: connection %td to %pISpc: %s (error %d)\n",
 			       session->name, link - session->links,
@@ -308,7 +392,8 @@ static int connect_down(struct ballast_session *session, bool first, bool quiet)
 	int err;
 
 	ballast_for_each_link(link, session) {
-		if (ballast_link_live(link))
+		/* A failed link keeps its socket while all fences are in use. */
+		if (ballast_link_live(link) || link->sock)
 			continue;
 		err = connect_link(session, link, first, quiet);
 		if (err)
@@ -343,27 +428,32 @@ static long check_attach(struct ballast_session *session)
 }
 
 /*
- * No link is connected. Return: jiffies until deadline= is over; then I/O
- * fails until a link is connected
+ * Return: jiffies until an outage has lasted for deadline=; then I/O fails
+ * until a link is connected
  */
 static long check_deadline(struct ballast_session *session)
 {
-	s64 left = session_deadline_left(session);
+	s64 left;
 
+	update_outage(session);
+	if (!session->outage)
+		return MAX_SCHEDULE_TIMEOUT;
+	left = session_deadline_left(session);
 	if (left > 0)
 		return left;
 	if (!session->expired)
-		pr_err("%s: no connection for %u s: I/O fails from now on (deadline=)\n",
+		pr_err("%s: no answer for %u s: I/O fails from now on (deadline=)\n",
 		       session->name, session->opts.deadline);
 	WRITE_ONCE(session->expired, true);
 	ballast_session_fail_requests(session);
 	return MAX_SCHEDULE_TIMEOUT;
 }
 
-static void end_outage(struct ballast_session *session)
+static void end_expiry(struct ballast_session *session)
 {
-	if (!session->expired)
+	if (!session->expired || !ballast_session_find_live(session))
 		return;
+	session->outage = false;
 	pr_info("%s: I/O works again\n", session->name);
 	WRITE_ONCE(session->expired, false);
 }
@@ -382,7 +472,8 @@ static bool has_work(struct ballast_session *session)
 	struct ballast_link *link;
 
 	ballast_for_each_link(link, session) {
-		if (link->sock && !ballast_link_live(link))
+		if (link->sock && !ballast_link_live(link) &&
+		    !ballast_fences_full(&session->fences))
 			return true;
 		if (ballast_link_live(link) && link_has_path_work(link))
 			return true;
@@ -390,6 +481,13 @@ static bool has_work(struct ballast_session *session)
 			return true;
 	}
 	return READ_ONCE(session->stopping) || READ_ONCE(session->moved);
+}
+
+static long check_fences(struct ballast_session *session)
+{
+	if (ballast_session_find_live(session))
+		ballast_fences_push(&session->fences);
+	return ballast_fences_check(&session->fences);
 }
 
 /* Restore connections until the session stops. */
@@ -408,10 +506,9 @@ static void keep_connected(struct ballast_session *session)
 			next = jiffies;
 			pause = 0;
 		}
-		if (ballast_session_find_live(session))
-			end_outage(session);
-		else
-			left = min(left, check_deadline(session));
+		end_expiry(session);
+		left = min(left, check_deadline(session));
+		left = min(left, check_fences(session));
 		if (!down) {
 			quiet = false;
 		} else if (time_after_eq(jiffies, next)) {

@@ -13,6 +13,7 @@
 #include <trace/events/ballast.h>
 
 #include "compat.h"
+#include "fence.h"
 #include "link.h"
 
 static void rx_expect_header(struct ballast_rx *rx)
@@ -43,8 +44,10 @@ static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
 	list_del(&cmd->entry);
 	ballast_link_ended(link, 1);
 	link->answered = true;
+	link->answered_at = jiffies;
 	trace_ballast_rq_answered(cmd);
-	ballast_cmd_end(cmd);
+	if (likely(!cmd->fences) || !ballast_fences_hold(link->fences, cmd))
+		ballast_cmd_end(cmd);
 }
 
 /* All that belongs to one header has been read. */
@@ -53,6 +56,11 @@ static int rx_end_reply(struct ballast_link *link, const char **why)
 	struct ballast_rx *rx = &link->rx;
 	struct ballast_cmd *cmd = rx->cmd;
 
+	/* A server that shuts down answers so; another connection may do. */
+	if (cmd->error == -ESHUTDOWN) {
+		*why = "the server is shutting down";
+		return -ESHUTDOWN;
+	}
 	if (rx->reply.done) {
 		if (rx->reply.structured && cmd->type == NBD_CMD_READ &&
 		    !cmd->error && !ballast_wire_cover_whole(&cmd->cover, cmd->length)) {

@@ -25,7 +25,17 @@
 /* How long the end of a session waits for the server to close its side. */
 #define SESSION_CLOSE_TIMEOUT	HZ
 
-static int session_set_address(struct ballast_session *session)
+/**
+ * ballast_session_resolve - read the server's address
+ * @session: its options are set
+ *
+ * The scope of a link-local address is the name of an interface. An interface
+ * that was removed and is back has another index, so each attempt to connect
+ * begins with this.
+ *
+ * Return: 0 or -EINVAL; the log names the option
+ */
+int ballast_session_resolve(struct ballast_session *session)
 {
 	char port[8];
 	int err;
@@ -33,7 +43,7 @@ static int session_set_address(struct ballast_session *session)
 	snprintf(port, sizeof(port), "%u", session->opts.port);
 	err = inet_pton_with_scope(session->net, AF_UNSPEC, session->opts.host,
 				   port, &session->addr);
-	if (err)
+	if (err && !session->thread)
 		pr_err("attach: server=%s: is not an IPv4 or IPv6 address\n",
 		       session->opts.host);
 	return err;
@@ -80,13 +90,19 @@ int ballast_session_init(struct ballast_session *session,
 				 GFP_KERNEL);
 	session->slots = kvcalloc(session->nr_slots, sizeof(*session->slots),
 				  GFP_KERNEL);
-	if (!session->opts.export || !session->links || !session->slots)
+	err = ballast_fences_init(&session->fences, opts->connections,
+				  opts->fence, session->name, &session->wait);
+	if (err || !session->opts.export || !session->links || !session->slots)
 		return -ENOMEM;
-	ballast_for_each_link(link, session)
-		ballast_link_init(link, session->slots, session->nr_slots,
-				  opts->timeout, &session->wait);
+	ballast_for_each_link(link, session) {
+		link->index = link - session->links;
+		link->slots = session->slots;
+		link->nr_slots = session->nr_slots;
+		link->fences = &session->fences;
+		ballast_link_init(link, opts->timeout, &session->wait);
+	}
 	err = session_check_reserve(opts);
-	return err ?: session_set_address(session);
+	return err ?: ballast_session_resolve(session);
 }
 
 /**
@@ -95,6 +111,7 @@ int ballast_session_init(struct ballast_session *session,
  */
 void ballast_session_free(struct ballast_session *session)
 {
+	ballast_fences_free(&session->fences);
 	kvfree(session->slots);
 	kfree(session->links);
 	if (session->net)
@@ -215,6 +232,7 @@ void ballast_session_end(struct ballast_session *session, bool politely)
 		ballast_link_stop(link, &cmds);
 		ballast_link_outage(link, false);
 	}
+	ballast_fences_abort(&session->fences, &cmds);
 	ballast_cmds_fail(&cmds);
 	ballast_path_flush();
 	ballast_for_each_link(link, session) {
@@ -263,6 +281,7 @@ void ballast_session_fail_requests(struct ballast_session *session)
 	synchronize_rcu(); /* for ballast_session_submit() */
 	ballast_for_each_link(link, session)
 		ballast_link_stop(link, &cmds);
+	ballast_fences_abort(&session->fences, &cmds);
 	ballast_cmds_fail(&cmds);
 }
 

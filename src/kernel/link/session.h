@@ -12,6 +12,7 @@
 #include <linux/socket.h>
 #include <linux/wait.h>
 
+#include "fence.h"
 #include "link.h"
 #include "options.h"
 #include "wire.h"
@@ -35,6 +36,7 @@ struct task_struct;
  * @links: @opts.connections of them; link i serves hardware queue i
  * @slots: the requests in flight by index, shared by @links
  * @nr_slots: number of @slots
+ * @fences: the old connections
  * @thread: makes and restores the connections, see reconnect.c
  * @wait: wakes @thread, and those who wait for @links
  * @notifier: of the interfaces in @net
@@ -45,8 +47,10 @@ struct task_struct;
  * @stopping: @thread must end
  * @attach_by: jiffies; by then the server must have answered what the attach
  *	       reads; 0: no limit
- * @expired: there has been no connection for @opts.deadline seconds, so I/O
- *	     fails until there is one
+ * @outage: requests wait for a server that does not answer
+ * @outage_at: get_jiffies_64(); when that began, if @outage
+ * @expired: it has lasted for @opts.deadline seconds, so I/O fails until there
+ *	     is a connection
  * @failing: every request fails from now on
  * @grown: called by @thread after @export.size has grown; must not wait for
  *	   memory
@@ -61,6 +65,7 @@ struct ballast_session {
 	struct ballast_link *links;
 	struct ballast_slot *slots;
 	u32 nr_slots;
+	struct ballast_fences fences;
 
 	struct task_struct *thread;
 	wait_queue_head_t wait;
@@ -71,6 +76,8 @@ struct ballast_session {
 	unsigned int reconnects;
 	bool stopping;
 	unsigned long attach_by;
+	bool outage;
+	u64 outage_at;
 	bool expired;
 	bool failing;
 	void (*grown)(struct ballast_session *session);
@@ -79,6 +86,7 @@ struct ballast_session {
 int ballast_session_init(struct ballast_session *session,
 			 const struct ballast_options *opts, const char *name,
 			 void (*grown)(struct ballast_session *session));
+int ballast_session_resolve(struct ballast_session *session);
 void ballast_session_free(struct ballast_session *session);
 int ballast_session_start(struct ballast_session *session);
 void ballast_session_end(struct ballast_session *session, bool politely);

@@ -6,21 +6,26 @@
 
 #include <linux/net.h>
 #include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 #include "compat.h"
+#include "handshake.h"
 
 /* How long one message of the negotiation may take to arrive. */
 #define SOCKET_TIMEOUT		(10 * HZ)
 
 /*
- * Seconds. While no request is in flight the reply may be what was lost, and
- * then only the server's TCP retransmits, ever more rarely. Keepalive probes
- * notice that the peer is gone.
+ * Seconds. While nothing is in flight for TCP, the reply may be what was lost,
+ * and then only the server's TCP retransmits, ever more rarely. Keepalive
+ * probes notice that the peer is gone. TCP gives an idle connection up after
+ * 8 s; with requests in flight watch.c does so before, since what a fence
+ * needs is lost when TCP closes the socket.
  */
 #define SOCKET_KEEPIDLE		3
 #define SOCKET_KEEPINTVL	1
-#define SOCKET_KEEPCNT		3
+#define SOCKET_KEEPCNT		5
 
 /*
  * The lock of these sockets is taken while the block layer submits requests,
@@ -94,18 +99,43 @@ static void socket_set_memalloc(struct sock *sk)
 	sk->sk_allocation |= __GFP_MEMALLOC;
 }
 
+static int socket_wait_connected(struct socket *sock,
+				 struct sockaddr_storage *to,
+				 const struct ballast_wait *wait)
+{
+	unsigned long end = jiffies + wait->timeout;
+	int err;
+
+	for (;;) {
+		long left = end - jiffies;
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		sock->sk->sk_sndtimeo = min_t(long, left, BALLAST_POLL);
+		err = kernel_connect(sock, (struct sockaddr_unsized *)to,
+				     sizeof(*to), 0);
+		if (err != -EINPROGRESS && err != -EALREADY)
+			break;
+		if (wait->poll)
+			wait->poll(wait->data);
+	}
+	/* What is sent during the negotiation is short. */
+	sock->sk->sk_sndtimeo = SOCKET_TIMEOUT;
+	return err;
+}
+
 /**
  * ballast_socket_connect - connect to a server
  * @net: network namespace
  * @addr: of the server
- * @timeout: jiffies; the longest that this waits
+ * @wait: how long this may take
  *
  * Context: process; sleeps interruptibly
  * Return: a connected socket that may use the memory reserves, or an errno
  */
 struct socket *ballast_socket_connect(struct net *net,
 				      const struct sockaddr_storage *addr,
-				      long timeout)
+				      const struct ballast_wait *wait)
 {
 	struct sockaddr_storage to = *addr;
 	struct socket *sock;
@@ -123,20 +153,35 @@ struct socket *ballast_socket_connect(struct net *net,
 	compat_sk_keep_task_frag(sk);
 	socket_set_memalloc(sk);
 	sk->sk_rcvtimeo = SOCKET_TIMEOUT;
-	sk->sk_sndtimeo = timeout;
 	tcp_sock_set_nodelay(sk);
 	sock_set_keepalive(sk);
 	tcp_sock_set_keepidle(sk, SOCKET_KEEPIDLE);
 	tcp_sock_set_keepintvl(sk, SOCKET_KEEPINTVL);
 	tcp_sock_set_keepcnt(sk, SOCKET_KEEPCNT);
 
-	err = kernel_connect(sock, (struct sockaddr_unsized *)&to, sizeof(to),
-			     0);
+	err = socket_wait_connected(sock, &to, wait);
 	if (err) {
 		ballast_socket_abort(sock);
-		return ERR_PTR(err == -EINPROGRESS ? -ETIMEDOUT : err);
+		return ERR_PTR(err);
 	}
 	return sock;
+}
+
+/**
+ * ballast_socket_push - retransmit, or probe a closed window, at once
+ * @sk: a connected socket, locked
+ *
+ * TCP's own timeouts double.
+ */
+void ballast_socket_push(struct sock *sk)
+{
+	sock_owned_by_me(sk);
+	if (tcp_sk(sk)->packets_out)
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 1,
+					  TCP_RTO_MAX);
+	else if (tcp_send_head(sk))
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, 1,
+					  TCP_RTO_MAX);
 }
 
 /**

@@ -7,7 +7,9 @@
 
 #include <linux/socket.h>
 
+struct ballast_wait;
 struct net;
+struct sock;
 struct socket;
 
 int ballast_socket_get_memalloc(struct socket **sock);
@@ -15,7 +17,8 @@ void ballast_socket_put_memalloc(struct socket *sock);
 
 struct socket *ballast_socket_connect(struct net *net,
 				      const struct sockaddr_storage *addr,
-				      long timeout);
+				      const struct ballast_wait *wait);
+void ballast_socket_push(struct sock *sk);
 void ballast_socket_abort(struct socket *sock);
 
 #endif /* BALLAST_SOCKET_H */

@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "link.h"
+#include "socket.h"
 
 /*
  * No ACK for this long, for data that TCP has retransmitted meanwhile: the
@@ -18,16 +19,49 @@
  * after it returns; a server that is only slow still sends ACKs.
  */
 #define WATCH_SILENT		(5 * HZ)
+/*
+ * TCP probes a closed window ever more rarely, up to once in two minutes. An
+ * outage must be noticed meanwhile too, so after this long without an ACK the
+ * watchdog has it probe each second.
+ */
+#define WATCH_PROBE		(3 * HZ)
 #define WATCH_TICK		HZ
 
-/* Does the peer acknowledge nothing that was retransmitted? */
+/* Jiffies since the last ACK. TCP keeps the low 32 bits only. */
+static s32 watch_since_ack(const struct sock *sk)
+{
+	return tcp_jiffies32 - tcp_sk(sk)->rcv_tstamp;
+}
+
+/*
+ * Does the peer acknowledge nothing, neither data that were retransmitted nor
+ * two probes (keepalive, or of a closed window)?
+ */
 static bool watch_is_silent(const struct sock *sk)
 {
-	const struct tcp_sock *tp = tcp_sk(sk);
+	const struct inet_connection_sock *icsk = inet_csk(sk);
 
-	/* TCP keeps the low 32 bits of jiffies only: tcp_jiffies32. */
-	return tp->packets_out && inet_csk(sk)->icsk_retransmits &&
-	       (s32)(tcp_jiffies32 - tp->rcv_tstamp) > (s32)WATCH_SILENT;
+	if (watch_since_ack(sk) <= (s32)WATCH_SILENT)
+		return false;
+	return (tcp_sk(sk)->packets_out && icsk->icsk_retransmits) ||
+	       icsk->icsk_probes_out >= 2;
+}
+
+static void watch_probe(struct sock *sk)
+{
+	if (!tcp_sk(sk)->packets_out && watch_since_ack(sk) >= (s32)WATCH_PROBE)
+		ballast_socket_push(sk);
+}
+
+/* Note which requests the server had its time for. */
+static void watch_count_timeouts(struct ballast_link *link)
+{
+	struct ballast_cmd *cmd;
+
+	list_for_each_entry(cmd, &link->sent, entry)
+		if (time_after(jiffies, cmd->began_at + link->timeout) &&
+		    cmd->timeouts < U8_MAX)
+			cmd->timeouts++;
 }
 
 /**
@@ -46,15 +80,18 @@ void ballast_watch_locked(struct ballast_link *link, struct sock *sk)
 							    &link->sent,
 				  struct ballast_cmd, entry);
 	if (time_after(jiffies, oldest->began_at + WATCH_SILENT) &&
-	    watch_is_silent(sk))
+	    watch_is_silent(sk)) {
 		ballast_link_fail(link, -ETIMEDOUT,
 				  "the server's machine does not answer");
-	else if (link->timeout &&
-		 time_after(jiffies, oldest->began_at + link->timeout))
+	} else if (link->timeout &&
+		 time_after(jiffies, oldest->began_at + link->timeout)) {
+		watch_count_timeouts(link);
 		ballast_link_fail(link, -ETIMEDOUT,
 				  "a request was not answered in time");
-	else
+	} else {
+		watch_probe(sk);
 		mod_timer(&link->watch, jiffies + WATCH_TICK);
+	}
 }
 
 static void watch_tick(struct timer_list *timer)

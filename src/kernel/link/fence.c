@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fences; see fence.h. The session's thread begins, checks and ends them; the
+ * old socket's callbacks tell when the server's side has ended.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "fence.h"
+
+#include <linux/bitops.h>
+#include <linux/net.h>
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "compat.h"
+#include "link.h"
+#include "socket.h"
+
+#define FENCE_MOST		64	/* bits in &ballast_fences.active */
+/* How often the thread looks, while no event can tell. */
+#define FENCE_LOOK		max(HZ / 20, 1)
+/* Time for packets to leave a queue of an interface after an abort. */
+#define FENCE_DRAIN		HZ
+
+/**
+ * ballast_fences_init - prepare for old connections
+ * @set: zeroed; ballast_fences_free() frees it, also after an error
+ * @connections: of the session
+ * @seconds: how long a fence may last; 0: no fence at all
+ * @name: of the disk
+ * @wait: woken when a fence has ended
+ *
+ * Return: 0 or -ENOMEM
+ */
+int ballast_fences_init(struct ballast_fences *set, unsigned int connections,
+			unsigned int seconds, const char *name,
+			wait_queue_head_t *wait)
+{
+	spin_lock_init(&set->lock);
+	INIT_LIST_HEAD(&set->held);
+	set->limit = seconds * HZ;
+	set->name = name;
+	set->wait = wait;
+	/* Two outages in a row of each connection, and some more. */
+	set->nr = min(2 * connections + 6, (unsigned int)FENCE_MOST);
+	set->fence = kvcalloc(set->nr, sizeof(*set->fence), GFP_KERNEL);
+	return set->fence ? 0 : -ENOMEM;
+}
+
+void ballast_fences_free(struct ballast_fences *set)
+{
+	kvfree(set->fence);
+}
+
+static bool fence_is_free(const struct ballast_fence *fence)
+{
+	return !fence->sk;
+}
+
+/* Can no connection be given up now? */
+bool ballast_fences_full(const struct ballast_fences *set)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->nr; i++)
+		if (fence_is_free(&set->fence[i]))
+			return false;
+	return true;
+}
+
+/* The next free one. There is one: see ballast_fences_full(). */
+static unsigned int fences_take(struct ballast_fences *set)
+{
+	unsigned int i;
+
+	do {
+		i = set->next++ % set->nr;
+	} while (!fence_is_free(&set->fence[i]));
+	return i;
+}
+
+static int fence_discard(read_descriptor_t *desc, struct sk_buff *skb,
+			 unsigned int offset, size_t len)
+{
+	return len;
+}
+
+/*
+ * A server that blocks while it sends replies would not get to its end of
+ * file, so its replies are read and discarded.
+ */
+static void fence_data_ready(struct sock *sk)
+{
+	read_descriptor_t desc = { .count = 1 };
+
+	sock_owned_by_me(sk);
+	tcp_read_sock(sk, &desc, fence_discard);
+}
+
+/* A FIN (SOCK_DONE) or a reset from the server. A timeout here is neither. */
+static bool fence_server_ended(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_DONE) || sk->sk_err == ECONNRESET ||
+	       sk->sk_err == EPIPE;
+}
+
+static void fence_state_change(struct sock *sk)
+{
+	struct ballast_fence *fence = sk->sk_user_data;
+
+	sock_owned_by_me(sk);
+	if (!fence || !fence_server_ended(sk))
+		return;
+	WRITE_ONCE(fence->ended, true);
+	wake_up(fence->set->wait);
+}
+
+static void fence_set_callbacks(struct ballast_fence *fence)
+{
+	struct sock *sk = fence->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	fence->saved_data_ready = sk->sk_data_ready;
+	fence->saved_state_change = sk->sk_state_change;
+	fence->saved_error_report = sk->sk_error_report;
+	sk->sk_user_data = fence;
+	sk->sk_data_ready = fence_data_ready;
+	sk->sk_state_change = fence_state_change;
+	sk->sk_error_report = fence_state_change;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void fence_restore_callbacks(struct ballast_fence *fence)
+{
+	struct sock *sk = fence->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_data_ready = fence->saved_data_ready;
+	sk->sk_state_change = fence->saved_state_change;
+	sk->sk_error_report = fence->saved_error_report;
+	sk->sk_user_data = NULL;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* Mark what the old connection may still execute. Return: how many requests */
+static unsigned int fence_mark(struct ballast_fence *fence, u64 bit,
+			       struct list_head *cmds)
+{
+	struct ballast_cmd *cmd;
+	unsigned int nr = 0;
+
+	fence->has_rest = false;
+	list_for_each_entry(cmd, cmds, entry) {
+		if (ballast_cmd_partly_sent(cmd)) {
+			fence->rest = *cmd;
+			fence->has_rest = true;
+		}
+		if (cmd->header_sent && ballast_cmd_changes_data(cmd)) {
+			cmd->fences |= bit;
+			nr++;
+		}
+		cmd->header_sent = 0;
+	}
+	return nr;
+}
+
+/**
+ * ballast_fence_begin - keep the socket of a connection that was given up
+ * @set: of the session; not full
+ * @link: the link that had the connection
+ * @sock: its socket, which no link uses any more; the fence owns it
+ * @cmds: the requests of the connection, which will be replayed
+ *
+ * Where nothing that was sent changes data, the connection is aborted.
+ *
+ * Context: the session's thread; sleeps
+ */
+void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
+			 struct socket *sock, struct list_head *cmds)
+{
+	unsigned int i = fences_take(set);
+	struct ballast_fence *fence = &set->fence[i];
+	struct sock *sk = sock->sk;
+
+	if (!fence_mark(fence, set->limit ? BIT_ULL(i) : 0, cmds) ||
+	    !set->limit) {
+		ballast_socket_abort(sock);
+		return;
+	}
+	fence->set = set;
+	fence->link = link;
+	fence->sock = sock;
+	fence->since = jiffies;
+	fence->ended = false;
+	sock_hold(sk);
+	fence->sk = sk;
+	ballast_link_hold_path(link, true);
+	spin_lock_bh(&set->lock);
+	WRITE_ONCE(set->active, set->active | BIT_ULL(i));
+	set->begun++;
+	spin_unlock_bh(&set->lock);
+
+	/* TCP must not give up before the fence does. */
+	tcp_sock_set_keepcnt(sk, MAX_TCP_KEEPCNT);
+	lock_sock(sk);
+	fence_set_callbacks(fence);
+	fence_data_ready(sk);
+	fence_state_change(sk);
+	release_sock(sk);
+	/* The rest of the work is the next ballast_fences_check()'s. */
+}
+
+/* Send the rest of the request that was cut, and then the FIN. */
+static void fence_finish_sending(struct ballast_fence *fence)
+{
+	struct sock *sk = fence->sk;
+	int err = 0;
+
+	if (sk->sk_shutdown & SEND_SHUTDOWN)
+		return;
+	lock_sock(sk);
+	if (fence->has_rest)
+		err = ballast_cmd_send(&fence->rest, sk, false, false);
+	release_sock(sk);
+	if (err == -EAGAIN)
+		return;
+	fence->has_rest = false;
+	kernel_sock_shutdown(fence->sock, SHUT_WR);
+}
+
+static void fence_close(struct ballast_fence *fence)
+{
+	struct sock *sk = fence->sk;
+
+	lock_sock(sk);
+	fence_restore_callbacks(fence);
+	release_sock(sk);
+	ballast_socket_abort(fence->sock);
+	fence->sock = NULL;
+}
+
+/* Complete what waited for @fence only. */
+static void fence_end(struct ballast_fences *set, unsigned int i)
+{
+	struct ballast_fence *fence = &set->fence[i];
+	struct ballast_cmd *cmd, *next;
+	LIST_HEAD(free);
+
+	spin_lock_bh(&set->lock);
+	WRITE_ONCE(set->active, set->active & ~BIT_ULL(i));
+	list_for_each_entry_safe(cmd, next, &set->held, entry) {
+		if (cmd->fences & set->active)
+			continue;
+		list_move_tail(&cmd->entry, &free);
+		set->nr_held--;
+	}
+	spin_unlock_bh(&set->lock);
+	ballast_link_hold_path(fence->link, false);
+	sock_put(fence->sk);
+	fence->sk = NULL;
+	list_for_each_entry_safe(cmd, next, &free, entry)
+		ballast_cmd_end(cmd);
+}
+
+static void fence_check(struct ballast_fences *set, unsigned int i)
+{
+	struct ballast_fence *fence = &set->fence[i];
+	bool expired = time_after_eq(jiffies, fence->since + set->limit);
+
+	if (fence->sock)
+		fence_finish_sending(fence);
+	if (fence->sock && expired && !READ_ONCE(fence->ended)) {
+		WRITE_ONCE(set->expired, set->expired + 1);
+		pr_warn("%s: the server has not closed the old connection of connection %u in %lu s: writes on it may still be executed after newer ones (fence=)\n",
+			set->name, fence->link->index, set->limit / HZ);
+	}
+	if (fence->sock && (expired || READ_ONCE(fence->ended)))
+		fence_close(fence);
+	if (fence->sock)
+		return;
+	/* Packets in an interface's queue still refer to the pages. */
+	if (!sk_wmem_alloc_get(fence->sk) ||
+	    time_after(jiffies, fence->since + set->limit + FENCE_DRAIN))
+		fence_end(set, i);
+}
+
+/**
+ * ballast_fences_check - end the fences that need not last any longer
+ * @set: of the session
+ *
+ * Context: the session's thread; sleeps
+ * Return: jiffies until the next call
+ */
+long ballast_fences_check(struct ballast_fences *set)
+{
+	long left = MAX_SCHEDULE_TIMEOUT;
+	unsigned int i;
+
+	for (i = 0; i < set->nr; i++) {
+		if (fence_is_free(&set->fence[i]))
+			continue;
+		fence_check(set, i);
+		if (!fence_is_free(&set->fence[i]))
+			left = FENCE_LOOK;
+	}
+	return left;
+}
+
+/**
+ * ballast_fences_push - the server can be reached: retransmit now
+ * @set: of the session
+ *
+ * TCP's timeouts have doubled during an outage, and the server notices its end
+ * of file only when the FIN arrives. Once a second at most.
+ *
+ * Context: the session's thread; sleeps
+ */
+void ballast_fences_push(struct ballast_fences *set)
+{
+	unsigned int i;
+
+	if (time_before(jiffies, set->pushed_at + HZ))
+		return;
+	set->pushed_at = jiffies;
+	for (i = 0; i < set->nr; i++) {
+		struct ballast_fence *fence = &set->fence[i];
+
+		if (!fence->sock)
+			continue;
+		lock_sock(fence->sk);
+		ballast_socket_push(fence->sk);
+		release_sock(fence->sk);
+	}
+}
+
+/**
+ * ballast_fences_abort - end all fences, whatever the server does
+ * @set: of the session
+ * @cmds: the requests that wait for one are added here
+ *
+ * Context: the session's thread, or after it has ended; sleeps
+ */
+void ballast_fences_abort(struct ballast_fences *set, struct list_head *cmds)
+{
+	unsigned int i;
+
+	spin_lock_bh(&set->lock);
+	list_splice_tail_init(&set->held, cmds);
+	set->nr_held = 0;
+	spin_unlock_bh(&set->lock);
+	for (i = 0; i < set->nr; i++) {
+		if (fence_is_free(&set->fence[i]))
+			continue;
+		if (set->fence[i].sock)
+			fence_close(&set->fence[i]);
+		fence_end(set, i);
+	}
+}
+
+/**
+ * ballast_fences_hold - keep a request that the server has answered
+ * @set: of the session
+ * @cmd: replayed; no link refers to it
+ *
+ * Context: softirq, under the lock of the link that was answered
+ * Return: false: nothing may still execute it, so the caller completes it
+ */
+bool ballast_fences_hold(struct ballast_fences *set, struct ballast_cmd *cmd)
+{
+	bool hold;
+
+	spin_lock_bh(&set->lock);
+	hold = cmd->fences & set->active;
+	if (hold) {
+		list_add_tail(&cmd->entry, &set->held);
+		set->nr_held++;
+	}
+	spin_unlock_bh(&set->lock);
+	return hold;
+}
+
+/* Number of old connections; a hint. */
+unsigned int ballast_fences_active(const struct ballast_fences *set)
+{
+	return hweight64(READ_ONCE(set->active));
+}
