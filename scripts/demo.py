@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The demo: a guest of 256 MiB runs programs that need more, and swaps over ballast.
 
 Started by scripts/demo. What comes from the network (the guest's image) and

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Cross-build ballast for Debian's arm64 kernel, and try it in an emulated machine.
 
 Started by make arm64. The guest has a busybox and the module: it attaches a disk of a real

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """blktests' block group on a ballast disk and on in-tree nbd, side by side.
 
 Started by make blktests BLKTESTS=DIRECTORY, a checkout of blktests, which is not part of

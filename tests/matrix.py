@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Build, boot and test ballast on every kernel that it is for. Started by make matrix.
 
 Each kernel is a Debian suite's, in a flavour, with that suite's own compiler. The module

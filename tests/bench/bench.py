@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Benchmark: ballast, in-tree nbd and NVMe/TCP, in one guest, and the limits of its network.
 
 Started by make bench. They take turns, and what counts is the ratio of what they did one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What the guest spends: its processors' time, context switches, interrupts."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """From figures to a table: medians, spreads, the ratios round by round, and what they must be."""
 
 import statistics

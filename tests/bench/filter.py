@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """What the filter costs while the reserve is not in use. Started by make bench-filter.
 
 One guest receives iperf3's TCP, and 64-byte UDP packets, more than it can take: without

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Instructions of the guest for a request: started by make bench-instructions.
 
 A cost that does not depend on what else the machine does: in this guest, of one processor,

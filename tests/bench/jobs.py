@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What is measured: fio's jobs, swapping, and the limits that the network sets."""
 
 import json

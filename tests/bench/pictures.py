@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Pictures of what was measured, for docs; none without Debian's python3-matplotlib."""
 
 import statistics

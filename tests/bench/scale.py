@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """What grows, and how: started by make bench-scale.
 
 More connections, more disks, more requests at a time, and an export of 16 TiB; with what

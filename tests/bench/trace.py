@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Where a request's time goes: started by make bench-trace.
 
 One 4k read at a time, traced by the kernel's own events and by ballast's, on ballast and

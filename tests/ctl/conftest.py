@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """ballastctl over a made-up tree of /proc and /sys; run by make -C src/ctl check."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What must not work: one line that names the argument, exit 2, and nothing is changed."""
 
 import re

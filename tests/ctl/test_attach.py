@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """attach and detach: what they write, and what they refuse to touch."""
 
 import pytest

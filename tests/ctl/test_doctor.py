@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """doctor over a made-up tree: each finding, and none where there is nothing to find."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The arithmetic of doctor and tune: what vm.min_free_kbytes should be, and can be now."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """list, status, top and metrics: all that is there, in forms that can be read."""
 
 import json

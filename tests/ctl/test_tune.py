@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """tune min-free-kbytes over a made-up tree, whose memory does as it is told."""
 
 import os

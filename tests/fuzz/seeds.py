@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Makes a fuzzer's seeds: seeds.py wire|options DIRECTORY."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Where the storm's tests find the rig. Start them with make storm-quick."""
 
 import sys

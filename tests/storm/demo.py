@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """The demo: in-tree nbd and ballast through storm (c), side by side. Started by make demo."""
 
 import sys

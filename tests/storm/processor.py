@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """What a storm takes of the processors by itself: started by make storm-processor.
 
 A guest that neither swaps nor has ballast counts, on each of its processors, before

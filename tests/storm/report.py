@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What is made of the results: a table, JSON, and a picture a storm."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """One run: a guest whose only swap is the disk under test, hogs, and a storm."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What the reporter in the guest said, and what follows from it.
 
 Pure: no guest, no clock. Times are seconds on the host's monotonic clock.

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Storms: subjects under unrelated traffic while they are a guest's only swap.
 
 Started by make storm. Goes into a network namespace of its own, as root or as

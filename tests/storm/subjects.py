@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The disks that a storm is let loose on: how each is attached in the guest."""
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
 """Many storms in one table: summary.py OUT results.json...
 
 Groups what make storm has left by subject, storm and conditions, and writes

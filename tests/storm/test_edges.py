@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What an administrator, or a cable, may do in the middle of storm (c)."""
 
 import dataclasses

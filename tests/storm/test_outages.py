@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The server dies, or the line fails, again and again in the middle of storm (c).
 
 BALLAST_ROUNDS multiplies how often, and the line fails for up to a minute then; 1 by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The storm in short: ballast does not lock up in (c), and what in-tree nbd does beside it."""
 
 import dataclasses

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
 """The traffic of a storm: sent from the host end into the guest's sinks.
 
 A process of its own, so that it neither waits for nor holds up who measures.

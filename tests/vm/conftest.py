@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Fixtures of the tests that need guests. Start them with scripts/vm-test."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The module builds without a word from the compiler or from sparse, on each kernel that we say."""
 
 import os

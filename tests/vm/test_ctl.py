@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """ballastctl against the real module: attach, swap, refuse, show, detach."""
 
 import json

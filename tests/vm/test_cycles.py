@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Attaching and detaching leaves nothing behind, and an idle disk does nothing."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A long way through attach, I/O, outages and detach, for a kernel that looks closely.
 
 On the debug kernel a report of KASAN, lockdep, UBSAN or the like fails it as any test,

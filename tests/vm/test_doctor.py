@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """ballastctl doctor and tune on a machine that has what they look for.
 
 Each condition is made for real, found, and cured by the very commands that the

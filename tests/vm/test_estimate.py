@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """estimate_skb_pages() against packets that really came in, and what they took."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A machine that is merely busy loses no packet to the filter.
 
 Its page cache is at the brim and kswapd at work all the time, it receives at full

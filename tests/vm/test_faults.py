@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Allocations that fail: on a kernel that can be told so (the debug one).
 
 In process context every allocation of whoever attaches, detaches or reconnects; in any

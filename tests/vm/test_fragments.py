@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """While the reserve is in use packets have few fragments, so that no driver need linearize them."""
 
 import pytest

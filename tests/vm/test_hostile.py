@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A server that lies after the negotiation, each way a test of its own.
 
 Its first connection lies once, at a request for a place that nobody else asks for.

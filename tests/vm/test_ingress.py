@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What passes the filter while the reserve is in use, and what is dropped, by reason.
 
 The reserve is in use as long as a test wants: lend_below is more than the guest's

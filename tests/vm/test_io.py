@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What is written is what is read, over each server, address family and number of connections."""
 
 import os

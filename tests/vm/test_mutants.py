@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A server that damages real conversations, at random: see test_hostile.py for lies by name.
 
 Whatever comes of it, a read that succeeds brings the right bytes, and the guest says nothing.

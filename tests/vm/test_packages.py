@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The Debian packages, as an administrator meets them: install, boot, outage, upgrade, purge."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Two servers under md RAID 1: the loss of either, under load, loses nothing."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Outages: what is in flight waits or goes elsewhere, and nothing is lost.
 
 BALLAST_ROUNDS multiplies how often; 1 by default, a fast form for make check.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The reserve of an interface: its size, its files, and what becomes of it when the interface changes.
 
 What it does when memory is gone is in tests/storm; what the filter drops in test_ingress.py.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The rig's own tests."""
 
 import os

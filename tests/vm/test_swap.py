@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A machine swaps over ballast, and nothing it swapped is lost."""
 
 import re

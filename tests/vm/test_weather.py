@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A bad line: packets lost, late, or out of order. It is slow, and nothing is lost or wrong."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The host's end of the agent: jobs in the guest, over a serial line.
 
 agent.c describes the protocol.

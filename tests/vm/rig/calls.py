@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Who calls a kernel function in a guest: kprobes, by way of tracefs."""
 
 import contextlib

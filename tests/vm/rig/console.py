@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A guest's kernel console: its log, what to type there, and what must not be in it."""
 
 import re

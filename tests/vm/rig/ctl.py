@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """ballastctl in guests: built static, for whatever release they run."""
 
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A ballast disk in a guest."""
 
 ATTACH = "/sys/class/ballast/attach"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Frames built by hand, and a socket on a guest's tap to send them and see what comes back.
 
 Nothing here checks what a stack would: a malformed header is as easy as a good one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The machine the tests run on: where things are kept and who runs commands."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Guest images: a Debian root with a kernel, as a directory and as a disk.
 
 The directory is also where modules for that kernel are built: it has the

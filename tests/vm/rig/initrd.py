@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The guest's initramfs: busybox, the modules that mount the root, init, the agent.
 
 It is written here, as a cpio archive in the kernel's "newc" format, because it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A machine as an administrator has it: systemd, and packages installed by apt.
 
 They are installed into the root of a "systemd" image, by chroot and not in a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What kmemleak finds, where a kernel has it: a guest of the debug suite, append=APPEND."""
 
 APPEND = "kmemleak=on"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What may happen on the line between a guest and the host end, each a context."""
 
 import subprocess

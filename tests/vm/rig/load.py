@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Work for a disk, while something happens to it."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Other machines on the bridge: network namespaces, each with a card of its own."""
 
 import os

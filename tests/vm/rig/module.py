@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Kernel modules, built for a suite in that suite's own root.
 
 The result is kept under the hash of everything that went into it. As a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """NBD as a server speaks it: pieces to build honest and lying ones from (see servers.ScriptedServer)."""
 
 import struct

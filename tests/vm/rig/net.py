@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """The private network between the guests and the host end.
 
 A bridge joins the guests' taps; servers and traffic generators listen on its

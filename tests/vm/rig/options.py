@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What scripts/vm-test takes beside pytest's own options; a plugin of pytest.
 
 Not in a conftest.py: pytest asks only those above the files that it is given.

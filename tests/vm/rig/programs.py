@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Small programs in C, built static, for any guest and for the host."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """matplotlib, for pictures that docs hold: the same input gives the same file."""
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """QEMU's machine protocol: just enough to give commands and wait for events."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A machine with Secure Boot: firmware that has Microsoft's keys, Debian's shim, grub and kernel.
 
 All of them come from an image of the variant "secureboot". The firmware's variables,

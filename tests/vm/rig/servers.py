@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Servers on the host end: real NBD servers, and scripted ones that misbehave."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Traffic from the host end into a guest, each kind by a process of its own."""
 
 import subprocess

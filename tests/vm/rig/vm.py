@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A guest: a Debian kernel and root under QEMU, with an agent that runs scripts."""
 
 import atexit

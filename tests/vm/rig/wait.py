@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Waiting for a condition, with a deadline: no test sleeps and hopes."""
 
 import time
