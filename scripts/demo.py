@@ -93,7 +93,8 @@ def show():
         disk = Disk(vm, server, export="swap")
         vm.run(f"mkswap {disk.path} && swapon {disk.path}")
         item("swap", f"{disk.path}, {disk.file('ballast/state')}, and no other")
-        item("programs", f"stress-ng --vm {HOGS} --vm-bytes {HOGS * EACH}M --vm-keep --verify -t {SECONDS}")
+        item("programs", f"stress-ng --vm {HOGS} --vm-bytes {HOGS * EACH}M --vm-keep --verify "
+                         f"-t {SECONDS}")
         try:
             findings = swap(vm, disk)
         except CommandFailed as error:

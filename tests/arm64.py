@@ -69,7 +69,8 @@ def main():
         fetch(work)
         host.say("arm64: building")
         build(work)
-        return subprocess.run([*host.private_network(), sys.executable, "-B", __file__], check=False,
+        return subprocess.run([*host.private_network(), sys.executable, "-B", __file__],
+                              check=False,
                               env={**os.environ, "BALLAST_ARM64_WORK": directory}).returncode
 
 

@@ -80,7 +80,10 @@ def prepare(guest, source):
     guest.run("""mkdir /root/blktests && tar -xf /root/blktests.tar -C /root/blktests
         command -v gawk || ln -s $(command -v awk) /usr/bin/gawk
         command -v hexdump || ln -s $(command -v busybox) /usr/bin/hexdump
-        command -v column || { printf "#!/bin/sh\nexec cat\n" > /usr/bin/column; chmod +x /usr/bin/column; }
+        command -v column || {
+            printf "#!/bin/sh\nexec cat\n" > /usr/bin/column
+            chmod +x /usr/bin/column
+        }
         [ -e /sys/kernel/debug/block ] || mount -t debugfs none /sys/kernel/debug""")
     return names
 

@@ -25,7 +25,7 @@ static enum content name_it(blkid_probe probe, char *what, size_t size)
 		if (blkid_probe_lookup_value(probe, "LABEL", &label, NULL))
 			snprintf(what, size, "%s", type);
 		else
-			snprintf(what, size, "%s, labelled %s", type, label);
+			snprintf(what, size, "%s, labeled %s", type, label);
 		return CONTENT_OTHER;
 	}
 	if (!blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL)) {

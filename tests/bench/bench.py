@@ -183,7 +183,8 @@ def describe(guest, there, server, said):
     scheduler = {subject: guest.run(f"cat /sys/block/{Path(path).name}/queue/scheduler").output
                  for subject, path in there.items()}
     # In brackets where there is a choice.
-    chosen = {subject: re.sub(r".*\[|\].*", "", text).strip() for subject, text in scheduler.items()}
+    chosen = {subject: re.sub(r".*\[|\].*", "", text).strip()
+              for subject, text in scheduler.items()}
     return {
         "date": datetime.date.today().isoformat(),
         "command": said,

@@ -70,8 +70,9 @@ def table(results, about, titles):
             line += (f"{result['ratio'][other]:10.2f}{spread(result['ratios'][other]):6.0%}"
                      f"{result['verdict'][other]:>6}" if other in result["ratio"] else f"{'-':>22}")
         lines.append(line)
-    lines += ["", "Medians of the rounds, and from the least to the most as a part of that; then ballast's",
-              "figure by the other's, the median of the rounds' own, and whether that is what we ask of",
+    lines += ["", "Medians of the rounds, and from the least to the most as a part of that; then "
+              "ballast's", "figure by the other's, the median of the rounds' own, and whether that "
+              "is what we ask of",
               "ourselves. Limits: a byte's round trip over TCP for one 4k read, iperf3 for 128k."]
     return "\n".join(lines)
 

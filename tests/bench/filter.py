@@ -69,7 +69,8 @@ def main():
             for measure, take in MEASURES.items():
                 order = list(results[measure])
                 for subject in order if number % 2 == 0 else reversed(order):
-                    rate = with_subject(subject, guest, server, lambda: take(guest, options.seconds))
+                    rate = with_subject(subject, guest, server,
+                                        lambda: take(guest, options.seconds))
                     results[measure][subject].append(rate)
                 last = {name: rates[-1] for name, rates in results[measure].items()}
                 print(f"round {number + 1}  {measure:24}" + "".join(
@@ -79,7 +80,8 @@ def main():
         for subject in ("disk", "guard"):
             ratios = [with_it / without for with_it, without in zip(rates[subject], rates["none"])]
             print(f"{measure:24}{subject:6} median ratio {statistics.median(ratios):.3f} "
-                  f"({min(ratios):.3f} to {max(ratios):.3f}) of {statistics.median(rates['none']):.0f}")
+                  f"({min(ratios):.3f} to {max(ratios):.3f}) "
+                  f"of {statistics.median(rates['none']):.0f}")
 
 
 def with_subject(subject, guest, server, measure):

@@ -71,8 +71,10 @@ def table(counts, about):
                         if subject != "ballast")]
     for name, values in counts.items():
         medians = {subject: statistics.median(values[subject]) for subject in subjects}
+        spreads = {subject: (max(values[subject]) - min(values[subject])) / 2 / medians[subject]
+                   for subject in subjects}
         lines.append(f"{name:24}" + "".join(
-            f"{medians[subject]:14.0f} +-{(max(values[subject]) - min(values[subject])) / 2 / medians[subject]:4.0%}"
+            f"{medians[subject]:14.0f} +-{spreads[subject]:4.0%}"
             for subject in subjects) + "".join(
             f"{medians['ballast'] / medians[subject]:16.2f}" for subject in subjects
             if subject != "ballast"))

@@ -75,7 +75,8 @@ def fio(guest, disk, job, seconds, more=""):
     said = guest.run(f"fio --name=bench --filename={disk} --rw={job.rw} --bs={job.block} "
                      f"--iodepth={job.depth} --ioengine=libaio --direct=1 --time_based "
                      f"--size={SIZE} --runtime={seconds} --ramp_time={PAUSE} --norandommap "
-                     f"--randrepeat=0 {more} --output-format=json", timeout=120 + 10 * seconds).output
+                     f"--randrepeat=0 {more} --output-format=json",
+                     timeout=120 + 10 * seconds).output
     result = json.loads(said[said.index("{"):])["jobs"][0]
     if result["error"]:
         raise RuntimeError(f"fio: error {result['error']} of {disk}")

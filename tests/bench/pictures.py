@@ -8,7 +8,7 @@ from rig import pyplot
 BARS = ("latency of a 4k read", "randread 4k qd32", "randwrite 4k qd32", "read 128k qd16",
         "write 128k qd16", "swap", "time of a fault", "4k read: processor",
         "4k write: processor", "4k read: switches")
-COLOURS = {"nbd": "C7", "nvme": "C1", "ballast": "C0"}
+COLORS = {"nbd": "C7", "nvme": "C1", "ballast": "C0"}
 
 
 def _pyplot():
@@ -36,7 +36,7 @@ def bars(results, titles, about, path):
     for panel in panels.flat[len(chosen):]:
         panel.axis("off")
     for panel, result in zip(panels.flat, chosen):
-        subjects = [subject for subject in titles if subject in COLOURS
+        subjects = [subject for subject in titles if subject in COLORS
                     and subject in result["median"]]
         medians = [result["median"][subject] for subject in subjects]
         spread = [[median - min(result["rounds"][subject])
@@ -44,7 +44,7 @@ def bars(results, titles, about, path):
                   [max(result["rounds"][subject]) - median
                    for subject, median in zip(subjects, medians)]]
         panel.bar([titles[subject] for subject in subjects], medians, yerr=spread, capsize=2,
-                  color=[COLOURS[subject] for subject in subjects], ecolor="0.3")
+                  color=[COLORS[subject] for subject in subjects], ecolor="0.3")
         if "limit" in result["median"]:
             panel.axhline(result["median"]["limit"], color="C3", linestyle="--", linewidth=1,
                           label="limit")
@@ -66,7 +66,7 @@ def latency(latencies, titles, about, path):
         percents = sorted({percent for one in rounds for percent in one})
         values = [statistics.median(one[percent] for one in rounds) for percent in percents]
         axes.plot([100 - percent for percent in percents], values, marker=".",
-                  color=COLOURS[subject], label=titles[subject])
+                  color=COLORS[subject], label=titles[subject])
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.invert_xaxis()

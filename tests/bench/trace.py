@@ -110,10 +110,10 @@ def text(results, about):
     lines = [f"{key}: {value}" for key, value in about.items()]
     lines += ["", f"{'us, medians':32}" + "".join(f"{title:>14}" for title in titles)]
     for name, _, _ in STAGES:
-        lines.append(f"{name:32}" + "".join(f"{result['stages'][name]:14.0f}"
-                                           for result in results.values()))
-    lines.append(f"{'sum':32}" + "".join(f"{sum(result['stages'].values()):14.0f}"
-                                        for result in results.values()))
+        lines.append(f"{name:32}" + "".join(
+            f"{result['stages'][name]:14.0f}" for result in results.values()))
+    lines.append(f"{'sum':32}" + "".join(
+        f"{sum(result['stages'].values()):14.0f}" for result in results.values()))
     lines += ["", "of ballast:"] + [f"{name:32}{value:14.0f}" for name, value
                                     in results["ballast"]["own"].items()]
     lines += ["", *(f"{bench.TITLES[subject]}: requests {result['fate']}"

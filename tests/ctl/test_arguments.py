@@ -66,7 +66,7 @@ BAD = [
     (["attach", f"nbd://{LONG}/swap"], "too long"),
     (["attach", f"nbd://192.0.2.1/{LONG}"], "longer than"),
 
-    (["attach", URI, "colour=red"], "colour=red"),
+    (["attach", URI, "color=red"], "color=red"),
     (["attach", URI, "index"], "index"),
     (["attach", URI, "index="], "index="),
     (["attach", URI, "index=-1"], "index=-1"),

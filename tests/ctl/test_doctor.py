@@ -46,7 +46,8 @@ Local:
 
 # One of virtio_net's, as Debian 6.1 logged it.
 TRACE = """\
-stress-ng-vm: page allocation failure: order:{order}, mode:0xa20(GFP_ATOMIC), nodemask=(null),cpuset=/,mems_allowed=0
+stress-ng-vm: page allocation failure: order:{order}, mode:0xa20(GFP_ATOMIC), nodemask=(null),\
+cpuset=/,mems_allowed=0
 CPU: 0 PID: 156 Comm: stress-ng-vm Not tainted 6.1.0-56-cloud-amd64 #1  Debian 6.1.192-2
 Call Trace:
  <IRQ>

@@ -40,7 +40,8 @@ def wire():
     for error in (1, 5, 12, 22, 28, 75, 95, 108, 4711):
         yield b"\3" + nbd.error_chunk(REQUEST, error, b"why", flags=0)
     yield b"\3" + nbd.error_chunk(REQUEST, 5, b"why", nbd.ERROR_OFFSET)
-    yield b"\3" + b"".join(nbd.hole_chunk(REQUEST, PLACE + at, 8192) for at in range(0, LENGTH, 8192)) \
+    yield b"\3" + b"".join(nbd.hole_chunk(REQUEST, PLACE + at, 8192)
+                           for at in range(0, LENGTH, 8192)) \
         + nbd.chunk(REQUEST, nbd.NONE, flags=nbd.DONE)
     yield b"\3" + b"".join(nbd.hole_chunk(REQUEST, PLACE + at, 16) for at in range(0, 320, 32))
     yield b"\3" + nbd.data_chunk(REQUEST, PLACE, bytes(100)) \

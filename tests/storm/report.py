@@ -83,20 +83,20 @@ def _columns(series):
 
 
 def picture(results, storm, about, path):
-    """Swap rate over time, one line a run, subjects by colour, the storm shaded."""
+    """Swap rate over time, one line a run, subjects by color, the storm shaded."""
     plot = pyplot.load()
     if not plot:
         return
     figure, axes = plot.subplots(figsize=(10, 5))
     names = list(dict.fromkeys(result["subject"] for result in results))
-    labelled = set()
+    labeled = set()
     for result in results:
         name = result["subject"]
         times, rates = _line(result)
         axes.plot(times, rates, color=f"C{list(subjects.SUBJECTS).index(name)}",
                   linewidth=1.2, alpha=0.8,
-                  label=None if name in labelled else subjects.SUBJECTS[name].title)
-        labelled.add(name)
+                  label=None if name in labeled else subjects.SUBJECTS[name].title)
+        labeled.add(name)
     seconds = results[0]["seconds"]
     axes.axvspan(0, seconds["after"], color="0.88", zorder=0,
                  label=f"storm {storm}: {run.TITLES[storm]}")
@@ -104,7 +104,8 @@ def picture(results, storm, about, path):
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds from the storm's beginning")
     axes.set_ylabel("pages swapped in and out in a second")
-    axes.set_title(f"{about['date']}, ballast {about['ballast']}, {about['guest']}\n{about['command']}", fontsize=8)
+    axes.set_title(f"{about['date']}, ballast {about['ballast']}, {about['guest']}\n"
+                   f"{about['command']}", fontsize=8)
     axes.legend(loc="upper right", fontsize=8, ncol=1 if len(names) < 4 else 2)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})

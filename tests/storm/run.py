@@ -56,7 +56,7 @@ class Conditions:
     hogs: int = 0           # MiB; 0: OVERCOMMIT times the memory
     min_free: int = 0       # vm.min_free_kbytes; 0: the default
     mtu: int = 1500
-    two_cards: bool = False # see rig/line.py
+    two_cards: bool = False  # see rig/line.py
     sg: bool = True         # scatter-gather on
     calm: int = 10          # seconds of each phase
     length: int = 25
@@ -91,8 +91,8 @@ class Run:
         net.set_mtu(conditions.mtu)
         self.address = subjects.server_address(storm in IPV6)
         with VM(conditions.suite, flavour=conditions.flavour, memory=conditions.memory,
-                nic=conditions.nic, nics=1 + conditions.two_cards, mtu=conditions.mtu, logs=directory,
-                append=kmemleak.APPEND) as self.guest:
+                nic=conditions.nic, nics=1 + conditions.two_cards, mtu=conditions.mtu,
+                logs=directory, append=kmemleak.APPEND) as self.guest:
             self._prepare(ko)
             with subject.attach(self.guest, self.address) as self.server:
                 self.guest.run(f"mkswap /dev/{subject.disk} && swapon /dev/{subject.disk}")
@@ -208,7 +208,8 @@ class Run:
         if not self.subject.ballast or self.hogs.running:
             return None
         try:
-            self.guest.run("""swapoff -a && { [ ! -e /dev/md0 ] || mdadm -q --stop /dev/md0; } || exit
+            self.guest.run("""swapoff -a &&
+                { [ ! -e /dev/md0 ] || mdadm -q --stop /dev/md0; } || exit
                 for disk in /sys/block/ballast*; do
                     [ ! -e $disk ] || echo 1 > $disk/ballast/detach || exit
                 done

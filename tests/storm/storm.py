@@ -34,9 +34,10 @@ def main():
             image.get()  # the target's
         host.enter(module.build(options.suite, flavour).path)
     ko = Path(host.inside())
-    conditions = run.Conditions(suite=options.suite, nic=options.nic, memory=options.mem, min_free=options.min_free,
-                                mtu=options.mtu, sg=options.sg == "on", calm=options.calm,
-                                length=options.length, after=options.after)
+    conditions = run.Conditions(suite=options.suite, nic=options.nic, memory=options.mem,
+                                min_free=options.min_free, mtu=options.mtu,
+                                sg=options.sg == "on", calm=options.calm, length=options.length,
+                                after=options.after)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     about = describe(options, image.get(options.suite, flavour).release)

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 # What the conditions are where nobody said otherwise; only others are shown.
-USUAL = {"suite": "bookworm", "nic": "virtio-net-pci", "memory": 256, "min_free": 0, "mtu": 1500, "sg": True}
+USUAL = {"suite": "bookworm", "nic": "virtio-net-pci", "memory": 256, "min_free": 0,
+         "mtu": 1500, "sg": True}
 WORDS = {"suite": "{}", "nic": "{}", "memory": "{} MiB", "min_free": "min_free {}", "mtu": "MTU {}",
          "sg": "no scatter-gather"}
 COLUMNS = (("subject", 11), ("storm", 5), ("conditions", 18), ("runs", 4), ("lived", 5),
@@ -23,12 +24,13 @@ COLUMNS = (("subject", 11), ("storm", 5), ("conditions", 18), ("runs", 4), ("liv
 LEGEND = """\
 lived, starved, deadlocked, corrupt: runs; corrupt: stress-ng found a wrong page. gap: longest time,
 in seconds, without a completed request while some were in flight, of all runs. calm/s: pages
-swapped in and out in a second before the storm, median; during, after: median of the runs' ratios to that,
-and the least of them. storm/none, after/none: mean rates of those phases, the median of the runs,
-by the same seconds of runs without a storm where there are such: the hogs write and verify in turn,
-and that alone makes a rate rise and fall by a third. dropped, lent: median packets, most pages. failed: a driver's
-allocations that failed ("page allocation failure" on the console). unloaded: runs after which swap
-was ended, the disk detached and the module unloaded at once; the others ended otherwise.
+swapped in and out in a second before the storm, median; during, after: median of the runs' ratios
+to that, and the least of them. storm/none, after/none: mean rates of those phases, the median of
+the runs, by the same seconds of runs without a storm where there are such: the hogs write and
+verify in turn, and that alone makes a rate rise and fall by a third. dropped, lent: median packets,
+most pages. failed: a driver's allocations that failed ("page allocation failure" on the console).
+unloaded: runs after which swap was ended, the disk detached and the module unloaded at once; the
+others ended otherwise.
 """
 
 
@@ -115,7 +117,8 @@ def main():
                               for name, width in COLUMNS))
     text = "\n".join([*lines, "", LEGEND])
     out.with_suffix(".txt").write_text(text)
-    out.with_suffix(".json").write_text(json.dumps({"about": abouts, "rows": rows}, indent=1) + "\n")
+    out.with_suffix(".json").write_text(
+        json.dumps({"about": abouts, "rows": rows}, indent=1) + "\n")
     print(text)
 
 

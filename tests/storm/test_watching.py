@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""ballastctl in storm (c): it answers. How fast is shown; on a machine with nothing else to do, within 2 s."""
+"""ballastctl in storm (c): it answers.
+
+How fast is shown; on a machine with nothing else to do, within 2 s.
+"""
 
 import json
 import time

@@ -16,7 +16,7 @@ import time
 RATE = 9000       # packets a second: 100 Mbit/s of
 SIZE = 1400       # bytes each
 STREAMS = 32
-UDP_SEGMENT = 103 # of <linux/udp.h>
+UDP_SEGMENT = 103  # of <linux/udp.h>
 
 
 def connected(kind, address, port):

@@ -142,7 +142,7 @@ def test_bad_arguments_reach_nobody(guest):
     with NbdServer({"swap": SIZE}) as server:
         before = server.log
         lines = guest.run("dmesg | wc -l").output
-        for bad in ("colour=red", "index=x", "--swap --priority high", "deadline=-1",
+        for bad in ("color=red", "index=x", "--swap --priority high", "deadline=-1",
                     "allow=22", "readonly=1"):
             said = ctl(guest, f"attach {uri(server)} {bad}", status=2)
             assert said.count("\n") == 1 and bad.split()[-1] in said
@@ -205,7 +205,7 @@ def nameless_end(path):
 
 
 @pytest.mark.parametrize("fill, holds", [
-    (ext4, "holds ext4, labelled mine"), (partitions, "holds a partition table (dos)"),
+    (ext4, "holds ext4, labeled mine"), (partitions, "holds a partition table (dos)"),
     (nameless, "holds data of no known kind"), (nameless_end, "holds data of no known kind"),
 ], ids=lambda value: getattr(value, "__name__", ""))
 def test_what_is_no_swap_is_refused(guest, tmp_path, fill, holds):
@@ -308,8 +308,8 @@ def test_top(guest):
             # As large as the reads are, and no longer than what was looked at.
             assert 0.9 < float(mib) * 16 / int(requests) < 1.1
             assert 0 < float(latency) < 500
-        assert len(re.findall(r"memory free [\d.]+ min [\d.]+ low [\d.]+ high [\d.]+ MiB \[", said)) \
-            == 3
+        memory = r"memory free [\d.]+ min [\d.]+ low [\d.]+ high [\d.]+ MiB \["
+        assert len(re.findall(memory, said)) == 3
         assert len(re.findall("reserve eth0 idle size [1-9]", said)) == 3
 
         screen = guest.run("stty cols 80 rows 24 2>/dev/null; TERM=xterm script -qec "

@@ -10,7 +10,8 @@ CYCLES = 200
 
 CYCLE = """
     for i in $(seq {cycles}); do
-        echo server=192.0.2.1:{port} export=swap index=9 connections=2 > /sys/class/ballast/attach &&
+        echo server=192.0.2.1:{port} export=swap index=9 connections=2 \
+            > /sys/class/ballast/attach &&
         echo 1 > /sys/block/ballast9/ballast/detach || exit
     done
 """
@@ -41,9 +42,9 @@ def test_cycles_leave_nothing(shared_vm, load):
     with servers.NbdServer(options={"multithread": "true"}) as server, \
             servers.NbdServer() as other, Disk(guest, other, export="swap") as disk:
         if load:
-            job = guest.spawn(f"fio --thread --name=load --filename={disk.path} --rw=randrw --bs=4k "
-                              "--iodepth=8 --ioengine=libaio --direct=1 --size=64M --time_based "
-                              "--runtime=600 --output=/tmp/fio")
+            job = guest.spawn(f"fio --thread --name=load --filename={disk.path} --rw=randrw "
+                              "--bs=4k --iodepth=8 --ioengine=libaio --direct=1 --size=64M "
+                              "--time_based --runtime=600 --output=/tmp/fio")
         guest.run(CYCLE.format(cycles=20, port=server.port), timeout=120)  # warm up
         before = _state(guest)
         for _ in range(ROUNDS):

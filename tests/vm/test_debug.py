@@ -28,15 +28,17 @@ def test_a_long_way(guest):
     with servers.NbdServer({"swap": 128 << 20}) as server, \
             servers.NbdServer({"swap": 128 << 20}, address=net.HOST6) as server6:
         for host, connections in ((server, 1), (server6, 4)):
-            with Disk(guest, host, host=host.address, export="swap", connections=connections) as disk:
+            with Disk(guest, host, host=host.address, export="swap",
+                      connections=connections) as disk:
                 guest.run(f"fio --name=v --filename={disk.path} --direct=1 --ioengine=libaio "
                           "--iodepth=16 --rw=randrw --bsrange=4k-256k --size=48M --verify=crc32c "
                           "--verify_fatal=1 --output=/dev/null", timeout=300)
                 guest.run(f"blkdiscard -f {disk.path}; blkdiscard -z -f {disk.path} -l 1M")
                 # In use, blocks lent and taken back, packets dropped, sizes changed.
                 guest.run(f"awk '/MemTotal/ {{print int($2 / 4)}}' /proc/meminfo "
-                          f"> {RESERVE}/lend_below; dd if={disk.path} of=/dev/null bs=64k count=300 "
-                          f"iflag=direct status=none; echo 100 > {RESERVE}/size_pages; "
+                          f"> {RESERVE}/lend_below; "
+                          f"dd if={disk.path} of=/dev/null bs=64k count=300 iflag=direct "
+                          f"status=none; echo 100 > {RESERVE}/size_pages; "
                           f"ping -c 3 -i 0.2 -q {net.HOST4} > /dev/null; "
                           f"echo auto > {RESERVE}/lend_below; echo auto > {RESERVE}/size_pages")
                 # An outage with requests waiting, and then one over which the disk is left.
@@ -65,7 +67,8 @@ def test_a_long_way(guest):
         guest.run(f"echo force > {disk.sys}/ballast/detach")
         assert reader.wait(60)
         server.start()
-        for text in ("nonsense", "server=192.0.2.1:1", f"server=192.0.2.1:{server.port} export=none"):
+        for text in ("nonsense", "server=192.0.2.1:1",
+                     f"server=192.0.2.1:{server.port} export=none"):
             guest.run(f"! echo '{text}' > /sys/class/ballast/attach", timeout=60)
         guest.run("echo eth0 > /sys/class/ballast/guard; cat /sys/class/net/eth0/ballast/estimate; "
                   "rmmod ballast")

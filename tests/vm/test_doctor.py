@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from rig import ctl as tool, host, module, net
+from rig import ctl as tool, host, module
 from rig.disk import Disk
 from rig.servers import NbdServer
 from rig.wait import until
@@ -218,7 +218,7 @@ def test_reserve_against_driver_and_ring(guest, server):
 def test_driver_that_drops(guest):
     module.load(guest, source=host.REPO / "tests" / "vm" / "lossy", name="lossy")
     guest.run("ip link set lossy0 up && ip address add 198.51.100.1/24 dev lossy0 && "
-              "ip neighbour add 198.51.100.2 lladdr 02:00:00:00:00:02 dev lossy0 && "
+              "ip neighbor add 198.51.100.2 lladdr 02:00:00:00:00:02 dev lossy0 && "
               "echo lossy0 > /sys/class/ballast/guard")
     try:
         healthy(guest)

@@ -41,7 +41,8 @@ def test_a_busy_machine_loses_no_packet(vm):
                     guest.spawn("exec iperf3 -s")]
             scanned = "awk '/^pgscan_kswapd / {print $2}' /proc/vmstat"
             until(lambda: number(guest, scanned) > 10000, 60, "kswapd to be at work")
-            until(lambda: ":1451 " in guest.run("cat /proc/net/tcp6").output, 20, "iperf3 to listen")
+            until(lambda: ":1451 " in guest.run("cat /proc/net/tcp6").output, 20,
+                  "iperf3 to listen")
             before = number(guest, scanned)
             client = host.start(["iperf3", "-c", guest.address4, "-t", str(SECONDS), "-f", "m"],
                                 stdout=subprocess.PIPE, text=True)

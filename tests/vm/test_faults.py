@@ -50,7 +50,8 @@ def fail(guest, rate, tasks):
 @pytest.fixture
 def healed(guest):
     yield
-    guest.run(f"echo 0 > {DEBUG}/failslab/probability; echo 0 > {DEBUG}/fail_page_alloc/probability")
+    guest.run(f"echo 0 > {DEBUG}/failslab/probability; "
+              f"echo 0 > {DEBUG}/fail_page_alloc/probability")
 
 
 # Marks itself, and each thread of ballast as soon as there is one; in every other round

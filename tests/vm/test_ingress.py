@@ -193,11 +193,11 @@ def test_neighbours_are_found(guest, server, server6, wire):
         assert growth["rx_dropped"] == 0
     with in_use(guest, server6):
         # The host asks as it would before any packet of its own.
-        net.ip("-6", "neighbour", "flush", "dev", net.BRIDGE)
+        net.ip("-6", "neighbor", "flush", "dev", net.BRIDGE)
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
             sock.sendto(b"", (guest.address6, 7))
-        until(lambda: "lladdr" in net.ip("-6", "neighbour", "show", guest.address6).stdout, 10,
-              "an answer to a neighbour solicitation")
+        until(lambda: "lladdr" in net.ip("-6", "neighbor", "show", guest.address6).stdout, 10,
+              "an answer to a neighbor solicitation")
 
 
 def test_allow_passes_within_its_budget(guest, server, wire):
@@ -288,4 +288,5 @@ def test_the_reserve_is_under_the_interface(vm, kind):
         grown(guest, before, "rx_kept", growth["rx_kept"] + 100)
         load.kill()
         guest.run(f"echo force > {disk}/detach")
-        assert not guest.run("ls -d /sys/class/net/*/ballast", check=False).output.startswith("/sys")
+        left = guest.run("ls -d /sys/class/net/*/ballast", check=False).output
+        assert not left.startswith("/sys")

@@ -110,10 +110,12 @@ def test_every_request_reaches_the_server(guest, tmp_path):
             blkdiscard -o 1M -l 1M {disk.path}
             blkdiscard -z -o 2M -l 1M {disk.path}
             dd if=/dev/urandom of={disk.path} bs=64k count=1 conv=fsync oflag=direct
-            fio --name=fua --filename={disk.path} --rw=write --bs=4k --size=4k --direct=1 --sync=dsync
+            fio --name=fua --filename={disk.path} --rw=write --bs=4k --size=4k --direct=1 \
+                --sync=dsync
             """)
     said = log.read_text()
-    for wanted in (" Trim id=", " Zero id=", " Flush id=", "fua=1", "offset=0x100000 count=0x100000"):
+    for wanted in (" Trim id=", " Zero id=", " Flush id=", "fua=1",
+                   "offset=0x100000 count=0x100000"):
         assert wanted in said, f"{wanted!r} is not in\n{said}"
 
 
@@ -191,7 +193,8 @@ def test_filesystem(guest, fs, check):
     with servers.NbdServer({"swap": 512 * MIB}) as server, \
             Disk(guest, server, export="swap") as disk:
         guest.run(f"""
-            mkfs.{fs} -q {disk.path} && mkdir -p /mnt/fs && mount -t {fs} {disk.path} /mnt/fs || exit
+            mkfs.{fs} -q {disk.path} && mkdir -p /mnt/fs &&
+                mount -t {fs} {disk.path} /mnt/fs || exit
             cp -a /usr/bin/[a-m]* /mnt/fs
             (cd /mnt/fs && sha256sum * 2>/dev/null) > /tmp/sums
             head -c 40M /dev/urandom > /mnt/fs/.junk && sync && rm /mnt/fs/.junk

@@ -47,7 +47,8 @@ rm -r /lib/modules/$kernel-new
 list > /tmp/after
 # What dpkg and DKMS note down for themselves; modules.* are made anew.
 diff /tmp/before /tmp/after | grep '^[<>]' |
-    grep -vE '^. (/var/(log|cache)/|/var/lib/(dpkg|apt|systemd/deb)|/var/lib/dkms/mok\\.|/tmp|/run)' |
+    grep -vE -e '^. (/var/(log|cache)/|/var/lib/(dpkg|apt|systemd/deb)|/var/lib/dkms/mok\\.)' \\
+        -e '^. (/tmp|/run)' |
     sed 's/^/difference: /'
 """
 

@@ -126,7 +126,7 @@ def test_server_moves(shared_vm):
 
 
 def test_lost_answer_is_missed(shared_vm):
-    """The request has arrived and the answer is lost: there is nothing that TCP would send again."""
+    """The request has arrived and the answer is lost: TCP has nothing to send again."""
     with servers.Nbdkit("memory", "64M") as server, Disk(shared_vm, server) as disk:
         with ExitStack() as lost:
             with server.paused():
@@ -261,7 +261,8 @@ def changing(*exports):
 MIB = 1 << 20
 REFUSED = {
     "smaller": ((MIB, nbd.USUAL), (MIB - 512, nbd.USUAL), "the export is smaller now"),
-    "read-only": ((MIB, nbd.USUAL), (MIB, nbd.USUAL | nbd.READ_ONLY), "the export is read-only now"),
+    "read-only": ((MIB, nbd.USUAL), (MIB, nbd.USUAL | nbd.READ_ONLY),
+                  "the export is read-only now"),
     "no-flush": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_FLUSH),
                  "the export no longer supports flush"),
     "no-fua": ((MIB, nbd.USUAL), (MIB, nbd.USUAL & ~nbd.SEND_FUA), "the export no longer supports FUA"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The reserve of an interface: its size, its files, and what becomes of it when the interface changes.
+"""The reserve of an interface: its size, its files, and changes of the interface.
 
 What it does when memory is gone is in tests/storm; what the filter drops in test_ingress.py.
 """
@@ -9,7 +9,7 @@ from errno import EEXIST, EINVAL, ENODEV, EPERM, errorcode
 
 import pytest
 
-from rig import host, limits, module, net, servers
+from rig import host, limits, module, servers
 from rig.disk import Disk
 from rig.wait import until
 
@@ -233,7 +233,8 @@ def test_resizing_while_lent_loses_no_page(guest, server):
             done
             echo auto > lend_below; echo auto > size_pages
             echo lent $(cat lends) refilled $(cat refills)
-            echo $(($before - $(awk '/MemFree/ {{print $2}}' /proc/meminfo)))""", timeout=120).output
+            echo $(($before - $(awk '/MemFree/ {{print $2}}' /proc/meminfo)))""",
+                         timeout=120).output
         load.kill()
         print(said)
         lends, gone = re.search(r"lent (\d+) .*\n(-?\d+)\s*$", said).groups()

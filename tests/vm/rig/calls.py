@@ -10,7 +10,9 @@ TRACING = "/sys/kernel/tracing"
 @contextlib.contextmanager
 def traced(guest, *functions):
     """Yields calls(): "TASK FUNCTION" for each call of one of them since the last calls()."""
-    guest.run(f"""for f in {' '.join(functions)}; do echo "p:calls/$f $f" >> {TRACING}/kprobe_events; done
+    guest.run(f"""for f in {' '.join(functions)}; do
+            echo "p:calls/$f $f" >> {TRACING}/kprobe_events
+        done
         echo > {TRACING}/trace; echo 1 > {TRACING}/events/calls/enable""")
 
     def calls():

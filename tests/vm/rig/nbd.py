@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""NBD as a server speaks it: pieces to build honest and lying ones from (see servers.ScriptedServer)."""
+"""NBD as a server speaks it: pieces to build honest and lying servers from.
+
+See servers.ScriptedServer.
+"""
 
 import struct
 import threading

@@ -30,7 +30,7 @@ def guest6(n):
 
 
 def mac(n, nic=0):
-    """The same guest address has always the same MAC: no neighbour entry goes stale."""
+    """The same guest address has always the same MAC: no neighbor entry goes stale."""
     return f"52:54:00:12:{nic:02x}:{n:02x}"
 
 
@@ -59,7 +59,7 @@ def up():
     for setting in ("all", "default"):
         # No duplicate address detection: the addresses are of use at once.
         sysctl(f"net/ipv6/conf/{setting}/accept_dad", 0)
-    # No snooping: it drops neighbour discovery until it has learnt who listens.
+    # No snooping: it drops neighbor discovery until it has learnt who listens.
     ip("link", "add", BRIDGE, "type", "bridge", "forward_delay", 0, "mcast_snooping", 0)
     ip("link", "set", BRIDGE, "up")
     ip("address", "add", f"{HOST4}/24", "dev", BRIDGE)

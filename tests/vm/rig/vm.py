@@ -226,7 +226,8 @@ class VM:
         else:
             argv += ["-accel", accel, "-cpu", "host"]
         for name, log in (("console", f",logfile={self.console.path}"), ("agent", "")):
-            argv += ["-chardev", f"socket,id={name},path={self._dir}/{name},server=on,wait=off{log}",
+            argv += ["-chardev", f"socket,id={name},path={self._dir}/{name},"
+                     f"server=on,wait=off{log}",
                      "-serial", f"chardev:{name}"]
         kept = f"file={self.root},format=qcow2" if self.root else \
             f"file={self.image.disk},format=raw,snapshot=on"
