@@ -1,5 +1,5 @@
-# bash completion for ballastctl(8)            -*- shell-script -*-
 # SPDX-License-Identifier: GPL-2.0
+# bash completion for ballastctl(8)            -*- shell-script -*-
 
 # Names below /sys that have a ballast directory.
 _ballastctl_names() {
