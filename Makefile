@@ -33,14 +33,21 @@ deb:
 
 .PHONY: all modules modules_install clean install uninstall deb
 
-# The tests. Unit tests run here, the others in guests; scripts/deps installs
-# what they need.
+# Style: see scripts/lint. STAGES names some of its stages.
+lint:
+	@scripts/deps clang-format codespell flake8 mandoc perl shellcheck xz-utils
+	@scripts/lint $(STAGES)
+
+# The tests. Unit tests run on this machine, the others in guests.
 unit:
 	$(MAKE) -C tests/unit check
 	$(MAKE) -C src/ctl check
 
-# One run of pytest, so that its closing line counts them all.
-check: unit
+# scripts/deps installs what they need or, not as root, names it and fails. One
+# run of pytest, so that its closing line counts them all.
+check:
+	scripts/deps
+	$(MAKE) unit
 	scripts/vm-test tests/vm tests/storm
 
 # The same faults on a kernel that reports what others hide (KASAN, lockdep,
@@ -63,19 +70,19 @@ demo-calm:
 # Beside in-tree nbd and NVMe/TCP: see tests/bench/README.md for the variables.
 bench:
 	scripts/deps python3-matplotlib
-	tests/bench/bench.py --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" \
-		--server=$(SERVER) --out=$(OUT)
+	tests/bench/bench.py $(BENCH_OPTIONS)
 
-# Where a request's time goes; how many instructions it takes; what grows with what.
+# Each program ignores the options that are empty here and refuses a value that
+# it has no use for.
+BENCH_OPTIONS = --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" \
+	--server=$(SERVER) --out=$(OUT)
+
+# Where a request's time goes; how many instructions it takes; what grows with
+# what; what the filter costs while the reserve is not in use.
 bench-trace: DRAWS = python3-matplotlib
-bench-trace bench-instructions bench-scale:
+bench-trace bench-instructions bench-scale bench-filter:
 	scripts/deps $(DRAWS)
-	tests/bench/$(@:bench-%=%).py --server=$(SERVER) --out=$(OUT)
-
-# What the filter costs while the reserve is not in use.
-bench-filter:
-	scripts/deps
-	tests/bench/filter.py --rounds=$(ROUNDS) --seconds=$(RUNTIME)
+	tests/bench/$(@:bench-%=%).py $(BENCH_OPTIONS)
 
 # Storms: see tests/storm/README.md for what these variables mean.
 storm:
@@ -107,6 +114,7 @@ blktests:
 
 # -s: a line a second while it goes.
 storm-quick:
+	scripts/deps
 	scripts/vm-test -s tests/storm/test_storm.py
 
 # In-tree nbd and ballast through a storm, for the eye.
@@ -114,4 +122,4 @@ demo:
 	scripts/deps
 	tests/storm/demo.py
 
-.PHONY: unit check check-debug fuzz demo-calm bench bench-trace bench-instructions bench-scale bench-filter storm storm-processor storm-quick matrix arm64 blktests demo
+.PHONY: lint unit check check-debug fuzz demo-calm bench bench-trace bench-instructions bench-scale bench-filter storm storm-processor storm-quick matrix arm64 blktests demo

@@ -63,7 +63,7 @@ def arguments():
 
 
 def begin(what, numbers, peers=None):
-    """The options of one of the other measurements, what its numbers are by default.
+    """The options of one of the other measurements; numbers are those it has, and their defaults.
 
     It goes on in the namespace, with its directory made.
     """
@@ -77,6 +77,9 @@ def begin(what, numbers, peers=None):
     parser.add_argument("--out", type=Path,
                         default=Path(f"build/bench-{Path(sys.argv[0]).stem}"))
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
+    for name in numbers:
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} is at least 1")
     if not host.inside():
         host.enter(module.build().path)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=4)
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
+    if options.rounds < 1 or options.seconds < 1:
+        parser.error("--rounds and --seconds are at least 1")
     if not host.inside():
         image.get()
         host.enter(module.build().path)
