@@ -74,13 +74,13 @@ class Server:
     def paused(self):
         """It answers nothing, and its machine acknowledges all the same."""
         # Those that it started for its clients too.
-        family = list(_family(self.process.pid))
-        for process in family:
+        processes = list(family(self.process.pid))
+        for process in processes:
             os.kill(process, signal.SIGSTOP)
         try:
             yield
         finally:
-            for process in family:
+            for process in processes:
                 os.kill(process, signal.SIGCONT)
 
     def _listens(self):
@@ -108,10 +108,11 @@ class Server:
         self.close()
 
 
-def _family(process):
+def family(process):
+    """A process and all that descend from it, as numbers."""
     yield process
     for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
-        yield from _family(int(child))
+        yield from family(int(child))
 
 
 def _is_listening(port, proc_net):

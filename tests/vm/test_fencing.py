@@ -1,0 +1,206 @@
+"""A write of a connection that was given up is executed after a newer one of the same place.
+
+The server's side stalls with the old write in its receive queue or in a worker; the disk
+gives the connection up and sends the write again. Whatever is acknowledged then, in the
+end the export must hold what was acknowledged last.
+"""
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from rig import line, servers, stall
+from rig.disk import Disk
+from rig.wait import until
+
+pytestmark = pytest.mark.console_ok("ballast: ")
+
+BLOCK = 4096
+PLACE = 128     # in blocks
+SIZE = 1 << 20
+# How long the newer write may take before the stall ends: a disk that waits for the fence
+# acknowledges it only afterwards.
+GRACE = 6
+
+
+class StoppedNbdServer:
+    """nbd-server; the process of the connection is stopped, with the write in its queue."""
+
+    def __init__(self):
+        self.server = servers.NbdServer({"swap": SIZE})
+        self.options = {"export": "swap"}
+        self.file = self.server.files["swap"]
+
+    def stall(self):
+        self._stopped = stall.serving(self.server)
+        assert len(self._stopped) == 1, self._stopped
+        self._stop = stall.stopped(self._stopped)
+        self._stop.__enter__()
+
+    def holds(self):
+        """Whether the write has come; the disk's counters say it too."""
+        return True
+
+    def release(self):
+        """Returns when what was held has been executed, or never will be."""
+        self._stop.__exit__(None, None, None)
+        until(lambda: not stall.runs(self._stopped[0]), 20, "the old process to end")
+
+
+class HoldingNbdkit:
+    """nbdkit; one of its workers holds the write."""
+
+    def __init__(self):
+        self.server = stall.HoldingNbdkit(PLACE * BLOCK, SIZE)
+        self.options = {}
+        self.file = self.server.file
+        self._store = self.server
+
+    def stall(self):
+        self._store.arm()
+
+    def holds(self):
+        return self._store.holds
+
+    def release(self):
+        self._store.release()
+        self._store.wait_landed()
+
+
+class HoldingQemuNbd(HoldingNbdkit):
+    """qemu-nbd; its storage, which is nbdkit, holds the write."""
+
+    def __init__(self):
+        super().__init__()
+        self.server = servers.QemuNbd(
+            "swap", f"nbd:{self._store.address}:{self._store.port}")
+        self.options = {"export": "swap"}
+
+
+STALLS = {"nbd-server": StoppedNbdServer, "nbdkit": HoldingNbdkit, "qemu-nbd": HoldingQemuNbd}
+
+
+@contextmanager
+def stalling(name):
+    one = STALLS[name]()
+    try:
+        yield one
+    finally:
+        one.server.close()
+        if one.server is not getattr(one, "_store", one.server):
+            one._store.close()
+
+
+def write(disk, letter):
+    return (f"tr '\\0' {letter} < /dev/zero | dd of={disk.path} bs={BLOCK} seek={PLACE} count=1 "
+            f"iflag=fullblock oflag=direct status=none && echo acknowledged {letter}")
+
+
+def read(disk, place=PLACE):
+    job = disk.vm.spawn(f"exec dd if={disk.path} bs={BLOCK} skip={place} count=1 iflag=direct "
+                        "status=none")
+    assert job.wait(30) == 0, job.output
+    return bytes(job.data)
+
+
+def described(data):
+    return " ".join(f"{chr(value) if value else 0}*{data.count(value)}" for value in sorted(set(data)))
+
+
+def in_export(path):
+    with Path(path).open("rb") as file:
+        file.seek(PLACE * BLOCK)
+        return file.read(BLOCK)
+
+
+def write_twice(disk, one, give_up, old=None):
+    """Old and new, one after the other, while the old one is held at the server."""
+    began = time.monotonic()
+    one.stall()
+    job = disk.vm.spawn(f"{old or write(disk, 'O')} && {write(disk, 'N')}")
+    until(lambda: one.holds() and disk.file("ballast/inflight") == "1", 10, "the write to arrive")
+    give_up()
+    until(lambda: int(disk.file("ballast/reconnects")) > 0, 30, "another connection")
+    print(f"given up after {time.monotonic() - began:.1f} s")
+    # Reads have nothing to wait for.
+    before = time.monotonic()
+    read(disk, 0)
+    assert time.monotonic() - before < 3
+    try:
+        until(lambda: not job.running, GRACE, "both writes")
+        print("both acknowledged before the old connection ended")
+    except TimeoutError:
+        print(f"acknowledged before the old connection ended: {job.output.split() or 'none'}")
+    one.release()
+    assert job.wait(60) == 0, job.output
+    assert job.output.split() == ["acknowledged", "O", "acknowledged", "N"], job.output
+
+
+def check(disk, one):
+    seen, held = described(read(disk)), described(in_export(one.file))
+    print(f"read: {seen}; in the export: {held}")
+    assert seen == f"N*{BLOCK}", "the disk returns an old write"
+    assert held == f"N*{BLOCK}", "the export holds an old write"
+
+
+@pytest.mark.parametrize("name", STALLS)
+def test_unanswered_write(shared_vm, name):
+    """With timeout=2, which gives the connection up."""
+    with stalling(name) as one, \
+            Disk(shared_vm, one.server, timeout=2, **one.options) as disk:
+        write_twice(disk, one, lambda: None)
+        check(disk, one)
+
+
+@pytest.mark.parametrize("name", STALLS)
+def test_unacknowledged_write(shared_vm, name):
+    """By default: nothing is acknowledged for 5 s, and the server does not hear of the end."""
+    def give_up():
+        with line.dropped(shared_vm):
+            # One more, so that TCP has something to miss an acknowledgment of.
+            reader = shared_vm.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct")
+            until(lambda: disk.file("ballast/state") == "reconnecting", 30, "it to be missed")
+        assert reader.wait(60) == 0, reader.output
+
+    with stalling(name) as one, Disk(shared_vm, one.server, **one.options) as disk:
+        write_twice(disk, one, give_up)
+        check(disk, one)
+
+
+def test_unanswered_write_among_several_connections(shared_vm):
+    """The newer write goes over a connection that was never given up."""
+    one = HoldingNbdkit()
+    with one.server, Disk(shared_vm, one.server, timeout=2, connections=3) as disk:
+        write_twice(disk, one, lambda: None)
+        check(disk, one)
+
+
+@pytest.mark.parametrize("how", ["trim", "zeroes"])
+def test_unanswered(shared_vm, how):
+    """Likewise what makes zeroes of a place that is written later."""
+    zeroes = "-z" if how == "zeroes" else ""
+    old = f"blkdiscard {zeroes} -o {PLACE * BLOCK} -l {BLOCK} {{}} && echo acknowledged O"
+    with stalling("nbdkit") as one, Disk(shared_vm, one.server, timeout=2, **one.options) as disk:
+        shared_vm.run(write(disk, "A"))
+        write_twice(disk, one, lambda: None, old.format(disk.path))
+        check(disk, one)
+
+
+def test_killed_server_delays_no_write(shared_vm):
+    """Its machine answers the old connection with a reset, so that nothing is held."""
+    with servers.NbdServer({"swap": SIZE}) as server, \
+            Disk(shared_vm, server, export="swap") as disk:
+        for _ in range(3):
+            with stall.stopped(stall.serving(server)):
+                job = shared_vm.spawn(write(disk, "N"))
+                until(lambda: disk.file("ballast/inflight") == "1", 10, "the write to be sent")
+                server.stop()
+            began = time.monotonic()
+            server.start()
+            until(lambda: not job.running, 30, "the write")
+            took = time.monotonic() - began
+            assert job.status == 0, job.output
+            print(f"acknowledged {took:.2f} s after the server's return")
+            assert took < 6
