@@ -111,7 +111,11 @@ class Server:
 def family(process):
     """A process and all that descend from it, as numbers."""
     yield process
-    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return  # it has ended
+    for child in children:
         yield from family(int(child))
 
 

@@ -9,17 +9,26 @@ from rig import servers
 from rig.servers import family
 from rig.wait import until
 
-# States of TCP in /proc/net/tcp: those in which a connection can still be read.
-READABLE = ("01", "08")     # established; closed by the peer only
+# States of TCP in /proc/net/tcp.
+ESTABLISHED, CLOSE_WAIT, LISTEN = "01", "08", "0A"
 
 
-def serving(server, readable=READABLE):
-    """The processes of a server that hold a connection of a client: nbd-server has one for each."""
+def serving(server):
+    """The processes of a server that hold a client's connection: nbd-server has one for each."""
+    return _holding(server, ESTABLISHED, CLOSE_WAIT)
+
+
+def listening(server):
+    """The process of a server that listens."""
+    return _holding(server, LISTEN)
+
+
+def _holding(server, *states):
     inodes = set()
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/self/net", table).read_text().splitlines()[1:]:
             words = line.split()
-            if words[3] in readable and int(words[1].rpartition(":")[2], 16) == server.port:
+            if words[3] in states and int(words[1].rpartition(":")[2], 16) == server.port:
                 inodes.add(f"socket:[{words[9]}]")
     return [process for process in family(server.process.pid) if inodes & _open_files(process)]
 
@@ -51,6 +60,20 @@ def send(process, number):
         os.kill(process, number)
     except ProcessLookupError:
         pass
+
+
+def terminate(server, patience=3):
+    """SIGTERM, as systemctl restart does, and SIGKILL for who then waits for its clients.
+
+    start() starts it again.
+    """
+    for process in listening(server):
+        send(process, signal.SIGTERM)
+    try:
+        until(lambda: not listening(server) and not serving(server), patience, "it to end")
+    except TimeoutError:
+        pass
+    server.stop()
 
 
 @contextmanager

@@ -1,0 +1,101 @@
+"""What befalls a server and the line to it, at random and repeatable by seed, while a load goes on."""
+
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+from rig import line, stall
+from rig.wait import until
+
+class Nemesis:
+    """Faults of one server and one guest, by a random.Random.
+
+    done: how many of each kind. progress() says how much the load has done: after each
+    fault it must go on.
+    """
+
+    def __init__(self, rng, guest, server, progress, patience=60):
+        self.rng, self.guest, self.server = rng, guest, server
+        self.progress, self.patience = progress, patience
+        self.done = Counter()
+        self.slowest = 0
+        self._began = time.monotonic()
+        self.kinds = [self.terminated, self.killed, self.stalled, self.stopped, self.cut,
+                      self.slowed, self.terminated_while_stalled, self.cut_while_stalled]
+
+    def go_on(self, seconds):
+        """Each kind once, in random order, and again, until the time is over."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for kind in self.rng.sample(self.kinds, len(self.kinds)):
+                self._one(kind)
+                if time.monotonic() >= end:
+                    return
+
+    def _one(self, kind):
+        print(f"{time.monotonic() - self._began:7.2f} s: {kind.__name__}", flush=True)
+        kind()
+        self.done[kind.__name__] += 1
+        assert self.server.process.poll() is None, f"the server has ended: {self.server.log}"
+        before, began = self.progress(), time.monotonic()
+        until(lambda: self.progress() > before + 20, self.patience,
+              f"the load to go on after {kind.__name__}", 0.1)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        self._for(0, 0.5)
+
+    def _for(self, least, most):
+        threading.Event().wait(self.rng.uniform(least, most))
+
+    def terminated(self):
+        stall.terminate(self.server)
+        self._for(0, 1)
+        self.server.start()
+
+    def killed(self):
+        self.server.stop()
+        self._for(0, 1)
+        self.server.start()
+
+    @contextmanager
+    def _stalling(self):
+        """One of the processes that serve a connection is stopped."""
+        processes = stall.serving(self.server)
+        with stall.stopped([self.rng.choice(processes)] if processes else []):
+            yield
+
+    def stalled(self):
+        with self._stalling():
+            self._for(0.5, 5)
+
+    def stopped(self):
+        """The server as a whole."""
+        with stall.stopped(list(stall.family(self.server.process.pid))):
+            self._for(0.5, 4)
+
+    def cut(self):
+        with line.dropped(self.guest):
+            self._for(0.2, 7)
+
+    def slowed(self):
+        with line.netem(self.guest, f"delay {self.rng.randint(5, 100)}ms"):
+            self._for(0.5, 3)
+
+    def terminated_while_stalled(self):
+        """One process sleeps through the restart of the others, where they are several."""
+        with self._stalling():
+            self._for(0.2, 2.5)
+            self.terminated()
+
+    def cut_while_stalled(self):
+        """The server does not hear that its connection was given up."""
+        with self._stalling():
+            with line.dropped(self.guest):
+                self._for(2, 7)
+            self._for(0, 1)
+
+    def report(self):
+        kinds = ", ".join(f"{number} {kind.replace('_', ' ')}"
+                          for kind, number in sorted(self.done.items()))
+        return (f"{sum(self.done.values())} faults ({kinds}); the load went on after "
+                f"{self.slowest:.1f} s at most")
