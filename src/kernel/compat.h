@@ -258,7 +258,7 @@ static inline void compat_sk_keep_task_frag(struct sock *sk)
 /* The arguments of class attributes were not const. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 #define COMPAT_CLASS_ATTR_RW(_name)                                       \
-	static ssize_t _name##_show_compat(struct class *class,                  \
+	ssize_t _name##_show_compat(struct class *class,                  \
 				    struct class_attribute *attr,         \
 				    char *buf)                            \
 	{                                                                 \
@@ -273,7 +273,7 @@ static inline void compat_sk_keep_task_frag(struct sock *sk)
 	static struct class_attribute class_attr_##_name =                \
 		__ATTR(_name, 0644, _name##_show_compat, _name##_store_compat)
 #else
-#define COMPAT_CLASS_ATTR_RW(_name) static CLASS_ATTR_RW(_name)
+#define COMPAT_CLASS_ATTR_RW CLASS_ATTR_RW
 #endif
 
 /* open and release had other arguments, and a removed disk could be opened. */
@@ -387,9 +387,9 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 
 /* The limits were not passed as a struct. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
-#define BLK_FEAT_WRITE_CACHE	(1u << 0)
-#define BLK_FEAT_FUA		(1u << 1)
-#define BLK_FEAT_ROTATIONAL	(1u << 2)
+#define BLK_FEAT_WRITE_CACHE	BIT(0)
+#define BLK_FEAT_FUA		BIT(1)
+#define BLK_FEAT_ROTATIONAL	BIT(2)
 
 struct compat_queue_limits {
 	unsigned int features;
@@ -403,6 +403,7 @@ struct compat_queue_limits {
 	unsigned int discard_granularity;
 	unsigned int max_write_zeroes_sectors;
 };
+
 #define queue_limits compat_queue_limits
 
 static inline struct gendisk *

@@ -18,27 +18,31 @@
 
 const char ballast_options_usage[] =
 	"server=ADDRESS[:PORT] [OPTION=VALUE ...]\n"
-	"  server=192.0.2.10:" __stringify(BALLAST_DEFAULT_PORT) "   IPv4 address of the NBD server\n"
+	"  server=192.0.2.10:" __stringify(BALLAST_DEFAULT_PORT)
+	"   IPv4 address of the NBD server\n"
 	"  server=[2001:db8::1]:" __stringify(BALLAST_DEFAULT_PORT) "  IPv6 address\n"
 	"  export=NAME        name of the export; \"...\" around one with spaces\n"
 	"  index=N            attach as /dev/ballastN (default: lowest free)\n"
 	"  connections=N      TCP connections, 1 to " __stringify(BALLAST_MAX_CONNECTIONS)
 	" (default: " __stringify(BALLAST_DEFAULT_CONNECTIONS) ")\n"
-	"  queue_depth=N      requests in flight for each, 1 to " __stringify(BALLAST_MAX_QUEUE_DEPTH)
+	"  queue_depth=N      requests in flight for each, 1 to "
+	__stringify(BALLAST_MAX_QUEUE_DEPTH)
 	" (default: " __stringify(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
 	"  timeout=SECONDS    reconnect when the server leaves a request unanswered this long\n"
 	"                     (default: 0, never)\n"
 	"  deadline=SECONDS   fail I/O when there is no connection for this long (default: 0,\n"
 	"                     never: I/O waits)\n"
 	"  fence=SECONDS      how long a write that is sent again waits for the end of the old\n"
-	"                     connection (default: " __stringify(BALLAST_DEFAULT_FENCE) ", 0: it does not wait)\n"
+	"                     connection (default: " __stringify(BALLAST_DEFAULT_FENCE)
+	", 0: it does not wait)\n"
 	"  connect_timeout=SECONDS  how long the server may take to connect, and then to\n"
-	"                     negotiate (default: " __stringify(BALLAST_DEFAULT_CONNECT_TIMEOUT) ")\n"
+	"                     negotiate (default: "
+	__stringify(BALLAST_DEFAULT_CONNECT_TIMEOUT) ")\n"
 	"  readonly           refuse writes\n"
 	"  reserve=PAGES      pages of the interface's reserve, or auto (default)\n"
 	"  filter=on|off      drop unrelated packets while the reserve is in use (default: on)\n"
 	"  allow=tcp:22,...   TCP and UDP ports that pass the filter, at most "
-	__stringify(BALLAST_MAX_ALLOW) "\n";
+	__stringify(BALLAST_MAX_ALLOW);
 
 static int bad(char *why, int err, const char *name, const char *value,
 	       const char *what)
@@ -97,7 +101,8 @@ static int parse_server(struct ballast_options *opts, char *value, char *why)
 		end = strchr(value, ':');
 		if (end && strchr(end + 1, ':'))
 			return bad(why, -EINVAL, BALLAST_OPT_SERVER, value,
-				   "an IPv6 address needs brackets: [2001:db8::1]:" __stringify(BALLAST_DEFAULT_PORT));
+				   "an IPv6 address needs brackets: [2001:db8::1]:"
+				   __stringify(BALLAST_DEFAULT_PORT));
 		len = end ? end - value : strlen(value);
 		if (end)
 			port = end + 1;
@@ -125,7 +130,8 @@ static int parse_export(struct ballast_options *opts, char *value, char *why)
 	opts->export_len = strlen(value);
 	if (opts->export_len > BALLAST_MAX_EXPORT)
 		return bad(why, -ENAMETOOLONG, BALLAST_OPT_EXPORT, value,
-			   "is longer than the " __stringify(BALLAST_MAX_EXPORT) " bytes that NBD allows");
+			   "is longer than the " __stringify(BALLAST_MAX_EXPORT)
+			   " bytes that NBD allows");
 	return 0;
 }
 

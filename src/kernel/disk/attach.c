@@ -23,7 +23,7 @@
 static ssize_t attach_show(const struct class *class,
 			   const struct class_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s", ballast_options_usage);
+	return sysfs_emit(buf, "%s\n", ballast_options_usage);
 }
 
 static int attach(const struct ballast_options *opts)
@@ -89,7 +89,7 @@ static ssize_t attach_store(const struct class *class,
 	return err ?: len;
 }
 
-COMPAT_CLASS_ATTR_RW(attach);
+static COMPAT_CLASS_ATTR_RW(attach);
 
 static ssize_t guard_show(const struct class *class,
 			  const struct class_attribute *attr, char *buf)
@@ -120,7 +120,7 @@ static ssize_t guard_store(const struct class *class,
 	return err ?: len;
 }
 
-COMPAT_CLASS_ATTR_RW(guard);
+static COMPAT_CLASS_ATTR_RW(guard);
 
 static struct attribute *ballast_class_attrs[] = {
 	&class_attr_attach.attr,

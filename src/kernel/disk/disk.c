@@ -8,6 +8,7 @@
 
 #include <linux/idr.h>
 #include <linux/module.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -21,7 +22,7 @@
 #define DISK_TIMEOUT		(INT_MAX / 2)
 
 /* Readahead is twice the preferred size; the server is not trusted. */
-#define DISK_MAX_OPT		(1U << 20)
+#define DISK_MAX_OPT		SZ_1M
 
 static DEFINE_IDA(disk_indices);
 

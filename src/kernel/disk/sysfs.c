@@ -223,7 +223,8 @@ int ballast_sysfs_add(struct ballast_disk *disk)
 
 	kref_get(&disk->ref); /* dropped in disk_kobj_release() */
 	err = compat_kobject_init_and_add(&disk->kobj, &disk_ktype,
-				   &disk_to_dev(disk->gd)->kobj, "ballast");
+					  &disk_to_dev(disk->gd)->kobj,
+					  "ballast");
 	/* kobject_del() would warn: there is no directory. */
 	if (err)
 		kobject_put(&disk->kobj);

@@ -136,7 +136,8 @@ static void cmd_advance(struct ballast_cmd *cmd, size_t n)
  */
 void ballast_cmd_prepare(struct ballast_cmd *cmd, u32 generation)
 {
-	cmd->cookie = (u64)generation << 32 | cmd->index;
+	cmd->cookie = ballast_wire_cookie(generation, cmd->index, cmd->type,
+					  cmd->length);
 	cmd->began_at = jiffies;
 	cmd->header_sent = 0;
 	cmd->error = 0;

@@ -17,6 +17,7 @@
 
 #include "compat.h"
 #include "link.h"
+#include "reply.h"
 #include "socket.h"
 
 #define FENCE_MOST		64	/* bits in &ballast_fences.active */
@@ -82,22 +83,52 @@ static unsigned int fences_take(struct ballast_fences *set)
 	return i;
 }
 
-static int fence_discard(read_descriptor_t *desc, struct sk_buff *skb,
-			 unsigned int offset, size_t len)
+static int fence_actor(read_descriptor_t *desc, struct sk_buff *skb,
+		       unsigned int offset, size_t len)
 {
-	return len;
+	struct ballast_drain *drain = desc->arg.data;
+	size_t used = 0;
+
+	while (used < len) {
+		size_t n = ballast_drain_skip(drain, len - used);
+
+		used += n;
+		if (n)
+			continue;
+		n = min_t(size_t, len - used, drain->want);
+		if (skb_copy_bits(skb, offset + used, drain->buf + drain->have,
+				  n))
+			return -EFAULT;
+		drain->have += n;
+		drain->want -= n;
+		used += n;
+		if (!drain->want)
+			ballast_drain_header(drain);
+	}
+	return used;
 }
 
-/*
- * A server that blocks while it sends replies would not get to its end of
- * file, so its replies are read and discarded.
- */
-static void fence_data_ready(struct sock *sk)
+/* Under the socket lock. */
+static void fence_read(struct ballast_fence *fence)
 {
-	read_descriptor_t desc = { .count = 1 };
+	read_descriptor_t desc = { .arg.data = &fence->drain, .count = 1 };
+	struct sock *sk = fence->sk;
 
 	sock_owned_by_me(sk);
-	tcp_read_sock(sk, &desc, fence_discard);
+	tcp_read_sock(sk, &desc, fence_actor);
+	if (!fence->drain.pending && !fence->answered) {
+		WRITE_ONCE(fence->answered, true);
+		wake_up(fence->set->wait);
+	}
+}
+
+static void fence_data_ready(struct sock *sk)
+{
+	struct ballast_fence *fence = sk->sk_user_data;
+
+	sock_owned_by_me(sk);
+	if (fence)
+		fence_read(fence);
 }
 
 /* A FIN (SOCK_DONE) or a reset from the server. A timeout here is neither. */
@@ -174,19 +205,17 @@ static unsigned int fence_mark(struct ballast_fence *fence, u64 bit,
  * @sock: its socket, which no link uses any more; the fence owns it
  * @cmds: the requests of the connection, which will be replayed
  *
- * Where nothing that was sent changes data, the connection is aborted.
- *
  * Context: the session's thread; sleeps
  */
 void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 			 struct socket *sock, struct list_head *cmds)
 {
-	unsigned int i = fences_take(set);
+	unsigned int pending, i = fences_take(set);
 	struct ballast_fence *fence = &set->fence[i];
 	struct sock *sk = sock->sk;
 
-	if (!fence_mark(fence, set->limit ? BIT_ULL(i) : 0, cmds) ||
-	    !set->limit) {
+	pending = fence_mark(fence, set->limit ? BIT_ULL(i) : 0, cmds);
+	if (!set->limit) {
 		ballast_socket_abort(sock);
 		return;
 	}
@@ -194,6 +223,7 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 	fence->link = link;
 	fence->sock = sock;
 	fence->since = jiffies;
+	fence->answered = false;
 	fence->ended = false;
 	sock_hold(sk);
 	fence->sk = sk;
@@ -206,14 +236,19 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 	/* TCP must not give up before the fence does. */
 	tcp_sock_set_keepcnt(sk, MAX_TCP_KEEPCNT);
 	lock_sock(sk);
+	ballast_reply_hand_over(link, &fence->drain, pending);
 	fence_set_callbacks(fence);
-	fence_data_ready(sk);
+	fence_read(fence);
 	fence_state_change(sk);
 	release_sock(sk);
-	/* The rest of the work is the next ballast_fences_check()'s. */
+	/* ballast_fences_check() does the rest. */
 }
 
-/* Send the rest of the request that was cut, and then the FIN. */
+/*
+ * Send the rest of the request that was cut. When nothing is left to be
+ * answered, or no answer can be understood, shut the sending side down: then
+ * the server closes, and frees what it keeps for the connection.
+ */
 static void fence_finish_sending(struct ballast_fence *fence)
 {
 	struct sock *sk = fence->sk;
@@ -224,11 +259,11 @@ static void fence_finish_sending(struct ballast_fence *fence)
 	lock_sock(sk);
 	if (fence->has_rest)
 		err = ballast_cmd_send(&fence->rest, sk, false, false);
+	fence->has_rest = err == -EAGAIN;
 	release_sock(sk);
-	if (err == -EAGAIN)
-		return;
-	fence->has_rest = false;
-	kernel_sock_shutdown(fence->sock, SHUT_WR);
+	if (!fence->has_rest &&
+	    (READ_ONCE(fence->answered) || READ_ONCE(fence->drain.broken)))
+		kernel_sock_shutdown(fence->sock, SHUT_WR);
 }
 
 static void fence_close(struct ballast_fence *fence)
@@ -242,10 +277,9 @@ static void fence_close(struct ballast_fence *fence)
 	fence->sock = NULL;
 }
 
-/* Complete what waited for @fence only. */
-static void fence_end(struct ballast_fences *set, unsigned int i)
+/* Complete what waited for fence @i only. */
+static void fence_let_go(struct ballast_fences *set, unsigned int i)
 {
-	struct ballast_fence *fence = &set->fence[i];
 	struct ballast_cmd *cmd, *next;
 	LIST_HEAD(free);
 
@@ -258,33 +292,48 @@ static void fence_end(struct ballast_fences *set, unsigned int i)
 		set->nr_held--;
 	}
 	spin_unlock_bh(&set->lock);
+	list_for_each_entry_safe(cmd, next, &free, entry)
+		ballast_cmd_end(cmd);
+}
+
+static void fence_end(struct ballast_fences *set, unsigned int i)
+{
+	struct ballast_fence *fence = &set->fence[i];
+
+	fence_let_go(set, i);
 	ballast_link_hold_path(fence->link, false);
 	sock_put(fence->sk);
 	fence->sk = NULL;
-	list_for_each_entry_safe(cmd, next, &free, entry)
-		ballast_cmd_end(cmd);
+}
+
+/* Packets in an interface's queue still refer to the pages. */
+static bool fence_is_drained(const struct ballast_fence *fence)
+{
+	return !sk_wmem_alloc_get(fence->sk) ||
+	       time_after(jiffies,
+			  fence->since + fence->set->limit + FENCE_DRAIN);
 }
 
 static void fence_check(struct ballast_fences *set, unsigned int i)
 {
 	struct ballast_fence *fence = &set->fence[i];
 	bool expired = time_after_eq(jiffies, fence->since + set->limit);
+	bool answered = READ_ONCE(fence->answered);
+	bool ended = READ_ONCE(fence->ended);
 
 	if (fence->sock)
 		fence_finish_sending(fence);
-	if (fence->sock && expired && !READ_ONCE(fence->ended)) {
+	if (fence->sock && expired && !answered && !ended) {
 		WRITE_ONCE(set->expired, set->expired + 1);
-		pr_warn("%s: the server has not closed the old connection of connection %u in %lu s: writes on it may still be executed after newer ones (fence=)\n",
+		pr_warn("%s: the server has neither answered nor closed the old connection of connection %u in %lu s: it may execute old writes after newer ones (fence=)\n",
 			set->name, fence->link->index, set->limit / HZ);
 	}
-	if (fence->sock && (expired || READ_ONCE(fence->ended)))
+	if (fence->sock && (expired || ended))
 		fence_close(fence);
-	if (fence->sock)
-		return;
-	/* Packets in an interface's queue still refer to the pages. */
-	if (!sk_wmem_alloc_get(fence->sk) ||
-	    time_after(jiffies, fence->since + set->limit + FENCE_DRAIN))
+	if (!fence->sock && fence_is_drained(fence))
 		fence_end(set, i);
+	else if (answered && fence_is_drained(fence))
+		fence_let_go(set, i);
 }
 
 /**

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Fences: what a connection that was given up has sent, the server may still
- * execute. Until the server's side of it has ended, no write that was replayed
- * completes: a newer write of the same sectors could be overtaken by the old
- * one, and its pages could be reused while packets still refer to them.
+ * execute. Until it has answered that, or its side of the connection has
+ * ended, no write that was replayed completes: a newer write of the same
+ * sectors could be overtaken by the old one, and its pages could be reused
+ * while packets still refer to them.
  *
- * The old socket is kept aside. Its sending side is shut down, so that the
- * server reads its end of file and closes; TCP goes on delivering meanwhile.
+ * The old socket is kept aside, TCP goes on delivering, and replies are
+ * counted. Only when all writes are answered the sending side is shut down:
+ * qemu-nbd closes as soon as it reads an end of file, while it still executes
+ * what it has read before.
  */
 #ifndef BALLAST_FENCE_H
 #define BALLAST_FENCE_H
@@ -17,6 +20,7 @@
 #include <linux/wait.h>
 
 #include "cmd.h"
+#include "drain.h"
 
 struct ballast_fences;
 struct ballast_link;
@@ -32,6 +36,8 @@ struct socket;
  * @rest: copy of the request that was sent in part; its rest is sent so that
  *	  the server finds its end of file between two requests
  * @has_rest: @rest is not sent yet
+ * @drain: what is read from the socket; under the socket lock
+ * @answered: all writes are answered; written under the socket lock
  * @ended: the server's side has ended; written under the socket lock
  * @saved_data_ready: the socket's own callbacks, restored before it closes
  */
@@ -43,6 +49,8 @@ struct ballast_fence {
 	unsigned long since;
 	struct ballast_cmd rest;
 	bool has_rest;
+	struct ballast_drain drain;
+	bool answered;
 	bool ended;
 	void (*saved_data_ready)(struct sock *sk);
 	void (*saved_state_change)(struct sock *sk);

@@ -38,7 +38,7 @@ struct ballast_link;
 struct socket;
 
 /**
- * struct ballast_slot - finds the request of a cookie, by its low 32 bits
+ * struct ballast_slot - finds the request of a cookie, by the index in it
  * @link: awaits the reply; NULL: no link does. Only a reader that finds its
  *	  own link here can rely on the value; others may change it at any time
  * @cmd: valid under the lock of @link
@@ -64,6 +64,7 @@ enum ballast_rx_state {
  * @want: bytes still missing from @buf, from the data, or from what is skipped
  * @reply: the header of the current reply
  * @cmd: the request that it answers
+ * @broken: the server did not keep to the protocol
  */
 struct ballast_rx {
 	enum ballast_rx_state state;
@@ -72,6 +73,7 @@ struct ballast_rx {
 	u32 want;
 	struct wire_reply reply;
 	struct ballast_cmd *cmd;
+	bool broken;
 };
 
 /**

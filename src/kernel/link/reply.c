@@ -26,7 +26,7 @@ static void rx_expect_header(struct ballast_rx *rx)
 
 static struct ballast_cmd *rx_find(struct ballast_link *link, u64 cookie)
 {
-	u32 index = lower_32_bits(cookie);
+	u32 index = ballast_wire_cookie_index(cookie);
 	struct ballast_slot *slot;
 
 	if (index >= link->nr_slots)
@@ -63,7 +63,8 @@ static int rx_end_reply(struct ballast_link *link, const char **why)
 	}
 	if (rx->reply.done) {
 		if (rx->reply.structured && cmd->type == NBD_CMD_READ &&
-		    !cmd->error && !ballast_wire_cover_whole(&cmd->cover, cmd->length)) {
+		    !cmd->error &&
+		    !ballast_wire_cover_whole(&cmd->cover, cmd->length)) {
 			*why = "a read was not answered in full";
 			return -EPROTO;
 		}
@@ -114,7 +115,7 @@ static int rx_header(struct ballast_link *link, const char **why)
 {
 	struct ballast_rx *rx = &link->rx;
 	int more = ballast_wire_get_reply(rx->buf, rx->have, link->structured,
-				  &rx->reply, why);
+					  &rx->reply, why);
 
 	if (more < 0)
 		return more;
@@ -161,13 +162,14 @@ static int rx_fixed(struct ballast_link *link, const char **why)
 		return rx_error_chunk(link, why);
 
 	err = ballast_wire_get_chunk_range(&rx->reply, rx->buf, cmd->offset,
-				   cmd->length, &start, &len, why);
+					   cmd->length, &start, &len, why);
 	if (err)
 		return err;
 	err = ballast_wire_cover_add(&cmd->cover, start, len);
 	if (err) {
-		*why = err == -E2BIG ? "read answered in too many separate ranges" :
-				       "part of a read answered twice";
+		*why = err == -E2BIG ?
+			       "read answered in too many separate ranges" :
+			       "part of a read answered twice";
 		return err;
 	}
 	ballast_cmd_seek(cmd, start);
@@ -226,12 +228,42 @@ static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 
 		err = rx_take(link, skb, offset + used, n, &why);
 		if (err) {
+			/* A server that shuts down keeps to the protocol. */
+			link->rx.broken = err != -ESHUTDOWN;
 			ballast_link_fail(link, err, why);
 			return err;
 		}
 		used += n;
 	}
 	return used;
+}
+
+/**
+ * ballast_reply_hand_over - let an old connection be read on
+ * @link: gives its connection up; its socket is locked, or it has none
+ * @drain: continues where the link stopped
+ * @pending: number of requests that change data and are not answered
+ */
+void ballast_reply_hand_over(const struct ballast_link *link,
+			     struct ballast_drain *drain, unsigned int pending)
+{
+	const struct ballast_rx *rx = &link->rx;
+
+	ballast_drain_begin(drain, link->structured, pending);
+	drain->broken = rx->broken;
+	switch (rx->state) {
+	case BALLAST_RX_HEADER:
+		ballast_drain_resume(drain, rx->buf, rx->have);
+		break;
+	case BALLAST_RX_FIXED:
+		ballast_drain_resume_payload(drain, &rx->reply,
+					     rx->reply.length - rx->have);
+		break;
+	case BALLAST_RX_DATA:
+	case BALLAST_RX_SKIP:
+		ballast_drain_resume_payload(drain, &rx->reply, rx->want);
+		break;
+	}
 }
 
 /**

@@ -6,9 +6,12 @@
 #ifndef BALLAST_REPLY_H
 #define BALLAST_REPLY_H
 
+struct ballast_drain;
 struct ballast_link;
 struct sock;
 
+void ballast_reply_hand_over(const struct ballast_link *link,
+			     struct ballast_drain *drain, unsigned int pending);
 void ballast_reply_read(struct ballast_link *link, struct sock *sk);
 
 #endif /* BALLAST_REPLY_H */

@@ -73,7 +73,8 @@ void ballast_wire_put_option(u8 *buf, u32 option, u32 length)
  * Return: 0 or -EPROTO
  */
 int ballast_wire_get_option_reply(const u8 *buf, u32 option,
-			  struct wire_option_reply *reply, const char **why)
+				  struct wire_option_reply *reply,
+				  const char **why)
 {
 	if (get_unaligned_be64(buf) != NBD_OPTS_REPLY_MAGIC) {
 		*why = "wrong magic in a reply to an option";
@@ -144,7 +145,8 @@ int ballast_wire_rep_errno(u32 type, const char **why)
  */
 void ballast_wire_put_go(u8 *head, u8 *tail, u32 name_len)
 {
-	ballast_wire_put_option(head, NBD_OPT_GO, 4 + name_len + WIRE_GO_TAIL_LEN);
+	ballast_wire_put_option(head, NBD_OPT_GO,
+				4 + name_len + WIRE_GO_TAIL_LEN);
 	put_unaligned_be32(name_len, head + WIRE_OPTION_LEN);
 	put_unaligned_be16(2, tail);
 	put_unaligned_be16(NBD_INFO_NAME, tail + 2);
@@ -164,7 +166,7 @@ void ballast_wire_put_go(u8 *head, u8 *tail, u32 name_len)
  * Return: 0 or -EPROTO
  */
 int ballast_wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
-		  u16 *type, const char **why)
+			  u16 *type, const char **why)
 {
 	if (length < 2) {
 		*why = "information on the export is too short";
@@ -202,10 +204,52 @@ int ballast_wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
  * @buf: WIRE_EXPORT_NAME_REPLY_LEN bytes
  * @export: what it says goes here
  */
-void ballast_wire_get_export_name_reply(const u8 *buf, struct wire_export *export)
+void ballast_wire_get_export_name_reply(const u8 *buf,
+					struct wire_export *export)
 {
 	export->size = get_unaligned_be64(buf);
 	export->flags = get_unaligned_be16(buf + 8);
+}
+
+static u64 cookie_bits(u64 value, unsigned int bits)
+{
+	return value & ((1ULL << bits) - 1);
+}
+
+/**
+ * ballast_wire_cookie - the cookie of a request
+ * @generation: another value for each sending of the request
+ * @index: of the request, under 2^WIRE_COOKIE_INDEX_BITS
+ * @type: NBD_CMD_*
+ * @length: bytes, a multiple of 512
+ */
+u64 ballast_wire_cookie(u32 generation, u32 index, u16 type, u32 length)
+{
+	u64 cookie = (u64)generation << WIRE_COOKIE_GENERATION_SHIFT;
+
+	if (type == NBD_CMD_READ)
+		cookie |= cookie_bits(length / 512, WIRE_COOKIE_LENGTH_BITS)
+			  << WIRE_COOKIE_LENGTH_SHIFT;
+	else if (type != NBD_CMD_FLUSH)
+		cookie |= WIRE_COOKIE_CHANGES_DATA;
+	return cookie | cookie_bits(index, WIRE_COOKIE_INDEX_BITS);
+}
+
+u32 ballast_wire_cookie_index(u64 cookie)
+{
+	return cookie_bits(cookie, WIRE_COOKIE_INDEX_BITS);
+}
+
+bool ballast_wire_cookie_changes_data(u64 cookie)
+{
+	return cookie & WIRE_COOKIE_CHANGES_DATA;
+}
+
+/* Bytes of data that answer the request; 0: it is not a read. */
+u32 ballast_wire_cookie_read_len(u64 cookie)
+{
+	return cookie_bits(cookie >> WIRE_COOKIE_LENGTH_SHIFT,
+			   WIRE_COOKIE_LENGTH_BITS) * 512;
 }
 
 /**
@@ -217,8 +261,8 @@ void ballast_wire_get_export_name_reply(const u8 *buf, struct wire_export *expor
  * @offset: bytes
  * @length: bytes
  */
-void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
-		      u32 length)
+void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie,
+			      u64 offset, u32 length)
 {
 	put_unaligned_be32(NBD_REQUEST_MAGIC, buf);
 	put_unaligned_be16(flags, buf + 4);
@@ -240,7 +284,7 @@ void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offs
  * many bytes of the header have arrived; -EPROTO
  */
 int ballast_wire_get_reply(const u8 *buf, size_t have, bool structured,
-		   struct wire_reply *reply, const char **why)
+			   struct wire_reply *reply, const char **why)
 {
 	u16 flags;
 
@@ -287,7 +331,8 @@ int ballast_wire_get_reply(const u8 *buf, size_t have, bool structured,
  * Return: bytes, WIRE_CHUNK_FIXED_MAX_LEN at most; -EPROTO: a length that is
  * invalid for this type, or an unknown type that is not an error
  */
-int ballast_wire_chunk_fixed_len(const struct wire_reply *reply, const char **why)
+int ballast_wire_chunk_fixed_len(const struct wire_reply *reply,
+				 const char **why)
 {
 	switch (reply->type) {
 	case NBD_REPLY_TYPE_NONE:
@@ -331,13 +376,14 @@ int ballast_wire_chunk_fixed_len(const struct wire_reply *reply, const char **wh
  *
  * Return: 0 or -EPROTO: not within the read
  */
-int ballast_wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
-			 u64 offset, u32 length, u32 *start, u32 *len,
-			 const char **why)
+int ballast_wire_get_chunk_range(const struct wire_reply *reply,
+				 const u8 *fixed, u64 offset, u32 length,
+				 u32 *start, u32 *len, const char **why)
 {
 	u64 at = get_unaligned_be64(fixed);
 	u32 n = reply->type == NBD_REPLY_TYPE_OFFSET_HOLE ?
-			get_unaligned_be32(fixed + 8) : reply->length - 8;
+			get_unaligned_be32(fixed + 8) :
+			reply->length - 8;
 
 	if (!n || at < offset || at - offset > length ||
 	    n > length - (at - offset)) {
@@ -358,8 +404,8 @@ int ballast_wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed
  *
  * Return: 0; -EPROTO: the text does not fit into the chunk
  */
-int ballast_wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
-			 u32 *error, const char **why)
+int ballast_wire_get_chunk_error(const struct wire_reply *reply,
+				 const u8 *fixed, u32 *error, const char **why)
 {
 	u32 room = reply->length - 6;
 

@@ -13,20 +13,20 @@
 #include <ballast/nbd.h>
 
 /* Lengths on the wire, in bytes */
-#define WIRE_MAGIC_LEN			8
-#define WIRE_GREETING_LEN		18
-#define WIRE_OPTION_LEN			16	/* and its data */
-#define WIRE_OPTION_REPLY_LEN		20	/* and its data */
-#define WIRE_GO_HEAD_LEN		(WIRE_OPTION_LEN + 4)
-#define WIRE_GO_TAIL_LEN		6
-#define WIRE_INFO_MAX_LEN		14	/* of the types that are read */
-#define WIRE_EXPORT_NAME_REPLY_LEN	10	/* and WIRE_EXPORT_NAME_ZEROES */
-#define WIRE_EXPORT_NAME_ZEROES		124
-#define WIRE_REQUEST_LEN		28
-#define WIRE_SIMPLE_REPLY_LEN		16
-#define WIRE_CHUNK_LEN			20
-#define WIRE_REPLY_MAX_LEN		WIRE_CHUNK_LEN
-#define WIRE_CHUNK_FIXED_MAX_LEN	12
+#define WIRE_MAGIC_LEN 8
+#define WIRE_GREETING_LEN 18
+#define WIRE_OPTION_LEN 16 /* and its data */
+#define WIRE_OPTION_REPLY_LEN 20 /* and its data */
+#define WIRE_GO_HEAD_LEN (WIRE_OPTION_LEN + 4)
+#define WIRE_GO_TAIL_LEN 6
+#define WIRE_INFO_MAX_LEN 14 /* of the types that are read */
+#define WIRE_EXPORT_NAME_REPLY_LEN 10 /* and WIRE_EXPORT_NAME_ZEROES */
+#define WIRE_EXPORT_NAME_ZEROES 124
+#define WIRE_REQUEST_LEN 28
+#define WIRE_SIMPLE_REPLY_LEN 16
+#define WIRE_CHUNK_LEN 20
+#define WIRE_REPLY_MAX_LEN WIRE_CHUNK_LEN
+#define WIRE_CHUNK_FIXED_MAX_LEN 12
 
 /**
  * struct wire_export - what a server says of an export
@@ -76,8 +76,21 @@ struct wire_reply {
 	u64 cookie;
 };
 
+/*
+ * A cookie: the index of the request, whether the request changes data, the
+ * length of a read in sectors, and a generation that makes cookies differ.
+ * The reader of an old connection learns from it what a reply is, although
+ * the request itself has ended meanwhile.
+ */
+#define WIRE_COOKIE_INDEX_BITS		17
+#define WIRE_COOKIE_LENGTH_BITS		17
+#define WIRE_COOKIE_CHANGES_DATA	(1ULL << WIRE_COOKIE_INDEX_BITS)
+#define WIRE_COOKIE_LENGTH_SHIFT	(WIRE_COOKIE_INDEX_BITS + 1)
+#define WIRE_COOKIE_GENERATION_SHIFT \
+	(WIRE_COOKIE_LENGTH_SHIFT + WIRE_COOKIE_LENGTH_BITS)
+
 /* Ranges of a read that have arrived; see ballast_wire_cover_add(). */
-#define WIRE_COVER_RANGES		4
+#define WIRE_COVER_RANGES 4
 struct wire_cover {
 	unsigned int nr;
 	struct {
@@ -90,23 +103,30 @@ int ballast_wire_check_magic(const u8 *buf, const char **why);
 int ballast_wire_get_greeting(const u8 *buf, u16 *flags, const char **why);
 void ballast_wire_put_option(u8 *buf, u32 option, u32 length);
 int ballast_wire_get_option_reply(const u8 *buf, u32 option,
-			  struct wire_option_reply *reply, const char **why);
+				  struct wire_option_reply *reply,
+				  const char **why);
 int ballast_wire_rep_errno(u32 type, const char **why);
 void ballast_wire_put_go(u8 *head, u8 *tail, u32 name_len);
 int ballast_wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
-		  u16 *type, const char **why);
-void ballast_wire_get_export_name_reply(const u8 *buf, struct wire_export *export);
+			  u16 *type, const char **why);
+void ballast_wire_get_export_name_reply(const u8 *buf,
+					struct wire_export *export);
 
-void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie, u64 offset,
-		      u32 length);
+u64 ballast_wire_cookie(u32 generation, u32 index, u16 type, u32 length);
+u32 ballast_wire_cookie_index(u64 cookie);
+bool ballast_wire_cookie_changes_data(u64 cookie);
+u32 ballast_wire_cookie_read_len(u64 cookie);
+void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie,
+			      u64 offset, u32 length);
 int ballast_wire_get_reply(const u8 *buf, size_t have, bool structured,
-		   struct wire_reply *reply, const char **why);
-int ballast_wire_chunk_fixed_len(const struct wire_reply *reply, const char **why);
-int ballast_wire_get_chunk_range(const struct wire_reply *reply, const u8 *fixed,
-			 u64 offset, u32 length, u32 *start, u32 *len,
-			 const char **why);
-int ballast_wire_get_chunk_error(const struct wire_reply *reply, const u8 *fixed,
-			 u32 *error, const char **why);
+			   struct wire_reply *reply, const char **why);
+int ballast_wire_chunk_fixed_len(const struct wire_reply *reply,
+				 const char **why);
+int ballast_wire_get_chunk_range(const struct wire_reply *reply,
+				 const u8 *fixed, u64 offset, u32 length,
+				 u32 *start, u32 *len, const char **why);
+int ballast_wire_get_chunk_error(const struct wire_reply *reply,
+				 const u8 *fixed, u32 *error, const char **why);
 int ballast_wire_errno(u32 error);
 
 void ballast_wire_cover_init(struct wire_cover *cover);
