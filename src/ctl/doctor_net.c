@@ -3,6 +3,7 @@
  * ballastctl doctor: the interfaces that carry disks: offloads, receive ring,
  * what its refill may use, and packets that the driver dropped.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,15 +71,23 @@ static void check_offloads(const struct interface *nic)
 	}
 }
 
-/* What the buffer of a packet takes, its headers and the kernel's included. */
+/*
+ * The size of one packet's buffer, as the module computes it for the size of
+ * the reserve; its "estimate" has "each 2048 bytes of buffer". 0: not known.
+ */
 static long buffer_bytes(const struct interface *nic)
 {
-	long bytes = nic->mtu + 18 + 64 + 320;
-	long size = 2048;
+	char text[1024];
+	const char *at;
 
-	while (size < bytes)
-		size *= 2;
-	return size;
+	file_read(text, sizeof(text), SYSFS_NIC "/" BALLAST_FILE_ESTIMATE,
+		  nic->name);
+	at = strstr(text, " bytes of buffer");
+	if (!at)
+		return 0;
+	while (at > text && isdigit((unsigned char)at[-1]))
+		at--;
+	return strtol(at, NULL, 10);
 }
 
 static void check_ring(const struct interface *nic)
@@ -86,17 +95,24 @@ static void check_ring(const struct interface *nic)
 	long page = sysconf(_SC_PAGESIZE);
 	unsigned int ring, most;
 	struct finding *f;
-	long pages;
+	long buffer, pages;
 
-	if (!nic->reserve || !nic->size_pages || ethtool_rx_ring(nic->name, &ring, &most))
+	if (!nic->reserve || !nic->size_pages ||
+	    ethtool_rx_ring(nic->name, &ring, &most))
 		return;
-	pages = buffer_bytes(nic) * ring / page * nic->rx_queues;
+	buffer = buffer_bytes(nic);
+	if (!buffer) {
+		not_looked_at("%s: receive ring: the reserve's " BALLAST_FILE_ESTIMATE " does not have the size of a buffer",
+			      nic->name);
+		return;
+	}
+	pages = buffer * ring / page * nic->rx_queues;
 	if (pages <= nic->size_pages)
 		return;
 	f = found("ring-over-reserve", ADVICE,
 		  "%s: the receive rings hold more than the reserve", nic->name);
 	figures(f, "Queues: %d, of %u packets of %ld KiB each: %ld pages; the reserve has %lld.",
-		nic->rx_queues, ring, buffer_bytes(nic) / 1024, pages,
+		nic->rx_queues, ring, buffer / 1024, pages,
 		nic->size_pages);
 	why(f, "What ballast lends the driver for a refill may be used up before the rings are full, and before an answer is in them.");
 	command(f, "echo %ld > " SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES, pages,

@@ -59,7 +59,7 @@ static bool is_up(const char *name)
 	       strtoul(text, NULL, 16) & IFF_UP;
 }
 
-/* Or as good as: one that has a reserve carries a disk, whatever it is. */
+/* An interface with a reserve carries a disk, so it counts as well. */
 static bool is_physical(const char *name)
 {
 	return file_exists("/sys/class/net/%s/device", name) ||
@@ -73,8 +73,6 @@ static void read_interface(struct interface *interface, const char *name)
 	interface->reserve = !file_number(&interface->size_pages,
 					  SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES,
 					  name);
-	if (file_number(&interface->mtu, "/sys/class/net/%s/mtu", name))
-		interface->mtu = 1500;
 	read_driver(interface);
 	count_queues(interface);
 }

@@ -10,16 +10,15 @@
 struct interface {
 	char name[16];
 	char driver[32];	/* empty: not known */
-	bool reserve;		/* it has one of ballast's */
+	bool reserve;		/* it has a reserve of ballast */
 	long long size_pages;	/* of the reserve */
-	long long mtu;
 	int rx_queues;
 };
 
-/* Fills in @max of them at most; returns how many there are, or -errno. */
+/* Fill in at most @max interfaces; returns their number or -errno. */
 int interfaces_find(struct interface *interfaces, int max);
 
-/* Whether ballast guards any. */
+/* Whether ballast guards any interface. */
 bool interfaces_guarded(void);
 
 #endif

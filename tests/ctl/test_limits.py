@@ -122,3 +122,10 @@ def test_limits_in_texts(ctl):
 
 def test_the_tree_of_these_tests_has_the_files():
     assert set(RESERVE) < set(limits.FILES)
+
+
+def test_size_of_a_buffer_is_where_doctor_looks_for_it():
+    """doctor takes it from a reserve's estimate: the words that the module writes there."""
+    kernel = "".join(path.read_text() for path in (REPO / "src/kernel").rglob("*.c"))
+    assert "%u bytes of buffer" in kernel
+    assert '" bytes of buffer"' in (REPO / "src/ctl/doctor_net.c").read_text()
