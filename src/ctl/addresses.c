@@ -14,7 +14,7 @@
 
 #include "files.h"
 
-/* A line "|-- 192.0.2.11", and behind it "/32 host LOCAL" if it is ours. */
+/* A line "|-- 192.0.2.11", and after it "/32 host LOCAL" if it is local. */
 struct trie_search {
 	const char *address;
 	bool at_it;
@@ -106,7 +106,7 @@ struct peer_search {
 	bool found;
 };
 
-/* The words of the kernel's own order, as /proc/net/tcp has them. */
+/* /proc/net/tcp has addresses as hexadecimal words in host byte order. */
 static bool read_peer(const char *hex, bool v6, char *address, size_t size)
 {
 	unsigned int words[4];

@@ -5,12 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether an address, IPv4 or IPv6, is this machine's own. */
+/* Whether an IPv4 or IPv6 address belongs to this machine. */
 bool address_is_local(const char *address);
 
 /*
- * The peer of the TCP connection that process @pid has open; with @pid 0 of
- * any to port @port whose peer is this machine. False: there is none.
+ * Get the peer's address of a TCP connection that process @pid has open. With
+ * @pid 0, of any connection to port @port on this machine. False: no such
+ * connection.
  */
 bool address_of_peer(int pid, unsigned int port, char *address, size_t size);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl attach: from a URI to a disk, and if wanted to a swap.
+ * ballastctl attach: attaches the export of a URI as a disk, or as a swap.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -25,23 +25,23 @@
 const char help_attach[] =
 	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--priority N]]\n"
 	"                         [OPTION=VALUE ...]\n"
-	"Make a disk of a server's export: 192.0.2.1, [2001:db8::1] or a name. Loads the\n"
-	"module if need be.\n"
+	"Attach a server's export as a disk. SERVER is an IPv4 address, an IPv6 address\n"
+	"in brackets, or a name. Loads the module if it is not loaded.\n"
 	"\n"
-	"  --swap             swap to it; a blank one is made a swap first, and one that\n"
-	"                     holds anything else is refused\n"
-	"  --priority N       of the swap, 0 to 32767\n"
+	"  --swap             swap to the disk; runs mkswap on a blank one, and refuses\n"
+	"                     one that holds anything but a swap\n"
+	"  --priority N       priority of the swap, 0 to 32767\n"
 	"  index=N            attach as /dev/ballastN (default: the lowest free)\n"
 	"  connections=N      TCP connections, 1 to " LIMIT_TEXT(BALLAST_MAX_CONNECTIONS)
 	" (default " LIMIT_TEXT(BALLAST_DEFAULT_CONNECTIONS) ")\n"
-	"  queue_depth=N      requests in flight for each, 1 to " LIMIT_TEXT(BALLAST_MAX_QUEUE_DEPTH)
+	"  queue_depth=N      requests in flight per connection, 1 to " LIMIT_TEXT(BALLAST_MAX_QUEUE_DEPTH)
 	" (default " LIMIT_TEXT(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
-	"  timeout=SECONDS    make a connection anew that leaves a request unanswered\n"
+	"  timeout=SECONDS    reconnect when a request is unanswered for this long\n"
 	"  deadline=SECONDS   fail I/O when there is no connection for this long\n"
 	"  readonly           refuse writes\n"
-	"  reserve=PAGES      of the interface's reserve, or auto\n"
-	"  filter=on|off      drop unrelated packets while that is in use\n"
-	"  allow=tcp:22,...   ports that pass all the same\n";
+	"  reserve=PAGES      size of the interface's reserve, or auto\n"
+	"  filter=on|off      drop unrelated packets while the reserve is in use\n"
+	"  allow=tcp:22,...   ports whose packets the filter lets pass\n";
 
 #define INDEX_TRIES 64
 
@@ -49,7 +49,7 @@ struct attach {
 	struct nbd_uri uri;
 	struct options options;
 	bool swap;
-	int priority;	/* -1: the kernel's choice */
+	int priority;	/* -1: the kernel chooses one */
 	char address[128];	/* [ADDRESS]:PORT that answered */
 	char disk[DISK_NAME_LEN];
 };
@@ -74,9 +74,9 @@ static int check_together(const struct attach *attach, const char *uri)
 	if (!uri)
 		return usage_error("nbd://SERVER[:PORT]/EXPORT is missing");
 	if (attach->priority >= 0 && !attach->swap)
-		return usage_error("--priority: is of no use without --swap");
+		return usage_error("--priority: requires --swap");
 	if (attach->options.readonly && attach->swap)
-		return usage_error(BALLAST_OPT_READONLY ": --swap needs to write");
+		return usage_error(BALLAST_OPT_READONLY ": can't be used with --swap, which writes");
 	return FINE;
 }
 
@@ -108,14 +108,14 @@ static int parse(struct attach *attach, int argc, char **argv)
 	return err ? err : check_together(attach, uri);
 }
 
-/* A kernel in lockdown, as Secure Boot has it, takes signed modules only. */
+/* Secure Boot puts the kernel in lockdown: it loads only signed modules. */
 static int not_loaded(void)
 {
 	char modes[64]; /* "none [integrity] confidentiality" */
 
 	if (file_value(modes, sizeof(modes), "/sys/kernel/security/lockdown") > 0 &&
 	    !strstr(modes, "[none]"))
-		return failure("the kernel takes signed modules only (Secure Boot): ballastctl(8), CAVEATS, says how to enroll DKMS's key");
+		return failure("the kernel loads only signed modules (Secure Boot); to enroll the key of DKMS see CAVEATS in ballastctl(8)");
 	return FAILED;
 }
 
@@ -128,7 +128,7 @@ static int load_module(void)
 	if (program_run(modprobe))
 		return not_loaded();
 	if (!file_exists(SYSFS_CLASS))
-		return failure("the module was loaded, but " SYSFS_CLASS " is not there");
+		return failure("modprobe ballast succeeded, but " SYSFS_CLASS " does not exist");
 	out("the module ballast was loaded\n");
 	return out_flush();
 }
@@ -151,8 +151,9 @@ static int try_index(struct attach *attach, long index)
 }
 
 /*
- * The index is chosen here and not left to the kernel, since then it is known
- * which disk came of it. Somebody else may take it first: the next one then.
+ * Choose the index here and not in the kernel, since the attach file does not
+ * return the one that the kernel chose. If another process takes it first,
+ * try the next.
  */
 static int try_address(struct attach *attach)
 {
@@ -172,7 +173,7 @@ static int try_address(struct attach *attach)
 	return err;
 }
 
-/* Errors that another address of the same server may not have. */
+/* Errors that may not occur with another address of the same server. */
 static bool is_of_address(int err)
 {
 	switch (-err) {
@@ -242,8 +243,8 @@ static bool is_same_swap(const char *name, void *data)
 }
 
 /*
- * The same export swapped on twice would give each of its pages to two owners,
- * and nothing else notices.
+ * If the same export were two swaps, two owners would write to each of its
+ * pages, and neither the kernel nor the server would report an error.
  */
 static int refuse_same_swap(struct attach *attach, const struct addrinfo *info)
 {
@@ -252,14 +253,14 @@ static int refuse_same_swap(struct attach *attach, const struct addrinfo *info)
 		if (format_address(attach, info))
 			disk_each(is_same_swap, attach);
 		if (attach->disk[0])
-			return failure("%s: export \"%.200s\" is swapped to already, as %s",
+			return failure("%s: export \"%.200s\" is already swapped to, as %s",
 				       attach->address, attach->uri.export,
 				       attach->disk);
 	}
 	return FINE;
 }
 
-/* Each address in order, until one answers or the fault is not the address's. */
+/* Try the addresses in order, until one works or fails for another reason. */
 static int connect_to(struct attach *attach)
 {
 	struct addrinfo *list, *info;
@@ -295,7 +296,7 @@ static int tell_attached(const struct attach *attach, bool *readonly)
 		err = disk_read(&disk);
 	if (err) {
 		errno = -err;
-		return failure("%s: was attached, but can't be read: %m",
+		return failure("%s: is attached, but its state can't be read: %m",
 			       attach->disk);
 	}
 	disk_close(&disk);
@@ -317,13 +318,13 @@ static int make_swap(const struct attach *attach, char *device)
 	case CONTENT_BLANK:
 		if (program_run(mkswap))
 			return FAILED;
-		out("/dev/%s: was blank, is a swap now\n", attach->disk);
+		out("/dev/%s: was blank, ran mkswap\n", attach->disk);
 		return FINE;
 	case CONTENT_SWAP:
-		out("/dev/%s: is a swap already\n", attach->disk);
+		out("/dev/%s: is already a swap\n", attach->disk);
 		return FINE;
 	case CONTENT_OTHER:
-		return failure("/dev/%s: holds %s: not made a swap; run mkswap by hand if that may go",
+		return failure("/dev/%s: holds %s; to overwrite it run mkswap first",
 			       attach->disk, what);
 	default:
 		return failure("/dev/%s: can't be read: %s", attach->disk,
@@ -338,7 +339,7 @@ static int swap_to(const struct attach *attach, bool readonly)
 	int flags = 0;
 
 	if (readonly)
-		return failure("/dev/%s: the server lets nobody write to it",
+		return failure("/dev/%s: the export is read-only, so it can't be a swap",
 			       attach->disk);
 	file_path(device, sizeof(device), "/dev/%s", attach->disk);
 	if (make_swap(attach, device))
@@ -349,19 +350,19 @@ static int swap_to(const struct attach *attach, bool readonly)
 	if (swapon(device, flags))
 		return failure("/dev/%s: swapon: %m", attach->disk);
 	if (swap_find(attach->disk, &swap))
-		out("/dev/%s: swapped on, %.1f MiB, priority %d\n",
+		out("/dev/%s: swap is on, %.1f MiB, priority %d\n",
 		    attach->disk, swap.size_kib / 1024.0, swap.priority);
 	return FINE;
 }
 
-/* Nothing half-done stays. */
+/* Detach a disk that could not become a swap. */
 static void undo(const struct attach *attach)
 {
 	int err = detach_write(attach->disk, "1");
 
 	errno = -err;
 	if (err)
-		failure("%s: stays attached: %m", attach->disk);
+		failure("%s: detach: %m; the disk stays attached", attach->disk);
 	else
 		failure("%s: detached again", attach->disk);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl: attaches and watches ballast's disks and reserves.
+ * ballastctl: attaches and monitors ballast's disks and reserves.
  */
 #include "ballastctl.h"
 
@@ -29,28 +29,32 @@ static const struct command {
 
 static const char help[] =
 	"Usage: ballastctl COMMAND [ARGUMENT ...]\n"
-	"Swap to a disk on another machine, and see how it fares.\n"
+	"Swap to a disk on another machine, and monitor it.\n"
 	"\n"
-	"  attach nbd://SERVER/EXPORT   make a disk of an export; --swap: swap to it\n"
-	"  detach DISK                  end it\n"
-	"  list                         disks and reserves, a line each\n"
-	"  status [DISK|INTERFACE]      all there is to know of them\n"
-	"  top                          the same, live, with memory beside it\n"
-	"  metrics                      for Prometheus\n"
-	"  doctor                       what is wrong with this machine, and the cure\n"
-	"  tune min-free-kbytes         set vm.min_free_kbytes, safely\n"
+	"  attach nbd://SERVER/EXPORT   attach an export as a disk; --swap: swap to it\n"
+	"  detach DISK                  detach a disk\n"
+	"  list                         list the disks, one line each\n"
+	"  status [DISK|INTERFACE]      show all that is known of disks and reserves\n"
+	"  top                          show activity and memory, updated every second\n"
+	"  metrics                      print all counters for Prometheus\n"
+	"  doctor                       find problems of this machine, with commands\n"
+	"                               that fix them\n"
+	"  tune min-free-kbytes         show or set vm.min_free_kbytes, safely\n"
 	"\n"
-	"  ballastctl COMMAND --help    the command's arguments\n"
+	"  ballastctl COMMAND --help    show the command's arguments\n"
 	"  ballastctl --version\n"
 	"\n"
-	"Exit status: 0 fine, 1 it did not work, 2 an argument is wrong and nothing was\n"
-	"done (doctor: 0 healthy, 1 advice, 2 serious).\n"
+	"Exit status: 0 success, 1 failure, 2 an argument is wrong and nothing was done\n"
+	"(doctor: 0 healthy, 1 advice, 2 serious).\n"
 	"\n"
 	"See ballastctl(8).\n";
 
 static const char *running;	/* the command's name */
 
-/* Made safe for a terminal and a log: whatever is in it, it is one line. */
+/*
+ * One line that is safe for terminals and logs: escapes every byte that is not
+ * printable ASCII.
+ */
 static void complain(const char *format, va_list args)
 {
 	char text[1024], line[4 * sizeof(text) + 64], *to = line;
@@ -68,7 +72,7 @@ static void complain(const char *format, va_list args)
 	}
 	*to++ = '\n';
 	n = write(STDERR_FILENO, line, to - line);
-	(void)n;	/* nobody is left to be told */
+	(void)n;	/* there is no other place to report it */
 }
 
 int usage_error(const char *format, ...)
@@ -94,7 +98,7 @@ int failure(const char *format, ...)
 static int print(const char *text)
 {
 	if (fputs(text, stdout) < 0 || fflush(stdout))
-		return failure("cannot write to the standard output: %m");
+		return failure("standard output: %m");
 	return FINE;
 }
 

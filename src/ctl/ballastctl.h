@@ -6,15 +6,15 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What ballastctl exits with; doctor's advice and worse are 1 and 2 too. */
+/* Exit status; doctor uses 1 for advice and 2 for serious findings. */
 enum {
 	FINE = 0,
-	FAILED = 1,	/* it was tried, and did not work */
-	USAGE = 2,	/* an argument is wrong; nothing was tried */
+	FAILED = 1,
+	USAGE = 2,	/* an argument is wrong; nothing was done */
 };
 
 /*
- * The commands. argv[0] is the command's name; --help never comes here, it
+ * The commands. argv[0] is the command's name. main() handles --help: it
  * prints the command's help_ text.
  */
 int cmd_attach(int argc, char **argv);
@@ -36,8 +36,8 @@ extern const char help_doctor[];
 extern const char help_tune[];
 
 /*
- * One line to stderr, "ballastctl COMMAND: ...", whatever the arguments have
- * in them: what does not print is shown as \xNN. Returns USAGE, or FAILED.
+ * Print one line, "ballastctl COMMAND: ...", to stderr. A byte that is not
+ * printable ASCII becomes \xNN. They return USAGE and FAILED.
  */
 int usage_error(const char *format, ...) __printf(1, 2);
 int failure(const char *format, ...) __printf(1, 2);

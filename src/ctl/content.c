@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is on a disk that somebody wants to swap to: libblkid knows what has a
- * name. What has none may still be somebody's data, so blank means zeroes.
+ * Finds out what a disk holds before it becomes a swap. libblkid knows file
+ * systems, partition tables and the like. Data that it does not know may still
+ * be of value, so a disk is blank only if it begins and ends with zeroes.
  */
 #include "content.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOOK (1 << 20)	/* bytes at the beginning and at the end */
+#define LOOK (1 << 20)	/* bytes that are read at the beginning and the end */
 
 static enum content name_it(blkid_probe probe, char *what, size_t size)
 {
@@ -32,7 +33,7 @@ static enum content name_it(blkid_probe probe, char *what, size_t size)
 		snprintf(what, size, "a partition table (%s)", type);
 		return CONTENT_OTHER;
 	}
-	snprintf(what, size, "something that libblkid knows");
+	snprintf(what, size, "a signature without a type");
 	return CONTENT_OTHER;
 }
 
@@ -70,7 +71,7 @@ static enum content look(int fd, char *what, size_t size)
 	}
 	if (zero)
 		return CONTENT_BLANK;
-	snprintf(what, size, "data of no known kind");
+	snprintf(what, size, "data of an unknown kind");
 	return CONTENT_OTHER;
 }
 
@@ -81,7 +82,7 @@ static enum content probe_fd(int fd, char *what, size_t size)
 	int found;
 
 	if (!probe || blkid_probe_set_device(probe, fd, 0, 0)) {
-		snprintf(what, size, "libblkid can't look at it");
+		snprintf(what, size, "libblkid can't probe it");
 		blkid_free_probe(probe);
 		return CONTENT_UNREADABLE;
 	}

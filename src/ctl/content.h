@@ -5,13 +5,13 @@
 #include <stddef.h>
 
 enum content {
-	CONTENT_BLANK,		/* nothing known, and zeroes where it would be */
+	CONTENT_BLANK,		/* zeroes at the beginning and the end */
 	CONTENT_SWAP,
-	CONTENT_OTHER,		/* @what says what */
-	CONTENT_UNREADABLE,	/* likewise, why */
+	CONTENT_OTHER,		/* @what names it */
+	CONTENT_UNREADABLE,	/* @what has the reason */
 };
 
-/* What a block device holds. */
+/* Find out what a block device holds. */
 enum content content_probe(const char *device, char *what, size_t size);
 
 #endif

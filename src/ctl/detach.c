@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl detach: end a disk, or say who keeps it.
+ * ballastctl detach: detaches a disk, or reports what uses it.
  */
 #include "detach.h"
 
@@ -21,13 +21,14 @@
 
 const char help_detach[] =
 	"Usage: ballastctl detach [--swapoff] [--force] DISK\n"
-	"End a disk (ballast0 or /dev/ballast0). A disk that is swapped on, mounted or\n"
-	"open stays, and is said to be so.\n"
+	"Detach a disk (ballast0 or /dev/ballast0). Refuses a disk that is a swap, is\n"
+	"mounted or is open, and names what uses it.\n"
 	"\n"
-	"  --swapoff   first end swapping to it, which brings all that is there back into\n"
-	"              memory and can take long\n"
-	"  --force     end it all the same: requests in flight fail, and whoever has it\n"
-	"              open gets I/O errors; programs that are swapped out to it die\n";
+	"  --swapoff   run swapoff first; this reads everything back into memory and can\n"
+	"              take long\n"
+	"  --force     detach a disk that is in use: requests in flight fail, processes\n"
+	"              that have it open get I/O errors, and processes that are swapped\n"
+	"              out to it are killed\n";
 
 #define BUSY_TRIES 30
 #define BUSY_PAUSE_NS 100000000	/* a tenth of a second */
@@ -51,7 +52,7 @@ struct mount {
 	char where[256];
 };
 
-/* Of /proc/self/mounts: what, where, and more. */
+/* A line of /proc/self/mounts: device, mount point, and more. */
 static bool is_mounted(char *line, void *data)
 {
 	struct mount *mount = data;
@@ -82,7 +83,7 @@ static bool copy_first(const char *name, void *data)
 	return false;
 }
 
-/* FINE, or FAILED once it has said who has the disk, and how to end that. */
+/* FINE, or FAILED after reporting what uses the disk and how to end that. */
 static int refuse_if_used(const char *disk)
 {
 	struct mount mount = { .disk = disk };
@@ -90,15 +91,15 @@ static int refuse_if_used(const char *disk)
 	struct swap swap;
 
 	if (swap_find(disk, &swap))
-		return failure("%s: is swapped on; run swapoff %s first, or detach --swapoff %s",
+		return failure("%s: is a swap; run swapoff %s first, or detach --swapoff %s",
 			       disk, swap.path, disk);
 	if (find_mount(&mount))
 		return failure("%s: is mounted on %s; run umount %s first",
 			       disk, mount.where, mount.where);
 	file_each_name(copy_first, holder, "/sys/block/%s/holders", disk);
 	if (*holder)
-		return failure("%s: is part of %s; end that first", disk,
-			       holder);
+		return failure("%s: is part of %s; stop %s first", disk,
+			       holder, holder);
 	return FINE;
 }
 
@@ -111,7 +112,7 @@ static int swap_off(const char *disk)
 		file_path(path, sizeof(path), "%s", swap.path);
 		if (swapoff(path))
 			return failure("%s: swapoff: %m", disk);
-		out("%s: swapped off\n", disk);
+		out("%s: swap is off\n", disk);
 		out_flush();
 	}
 	return FINE;
@@ -122,7 +123,7 @@ static int detach(const char *disk, bool force)
 	int err = detach_write(disk, force ? "force" : "1");
 
 	if (err == -EBUSY)
-		return failure("%s: is open, or being detached already; fuser -v /dev/%s tells who has it",
+		return failure("%s: is open, or is being detached; fuser -v /dev/%s lists the processes that have it open",
 			       disk, disk);
 	if (err) {
 		errno = -err;
@@ -146,7 +147,7 @@ int cmd_detach(int argc, char **argv)
 		else if (argv[i][0] == '-')
 			return usage_error("%.200s: no such option", argv[i]);
 		else if (disk)
-			return usage_error("%.200s: takes one disk only", argv[i]);
+			return usage_error("%.200s: only one disk can be given", argv[i]);
 		else
 			disk = argv[i];
 	}
@@ -154,7 +155,7 @@ int cmd_detach(int argc, char **argv)
 		return usage_error("DISK is missing");
 	i = strncmp(disk, "/dev/", 5) ? 0 : 5;
 	if (!disk_exists(disk + i))
-		return usage_error("%.200s: is no disk of ballast's", disk);
+		return usage_error("%.200s: is not a disk of ballast", disk);
 	disk += i;
 	if (off && swap_off(disk))
 		return FAILED;

@@ -3,9 +3,8 @@
 #define BALLASTCTL_DETACH_H
 
 /*
- * Write @how, "1" or "force", into a disk's detach. Whoever only looks at a
- * disk, such as udev, has it open for a moment: EBUSY is tried again for some
- * seconds. 0 or -errno.
+ * Write @how, "1" or "force", to a disk's detach file. udev and others open a
+ * disk for a moment to probe it, so EBUSY is retried for 3 s. 0 or -errno.
  */
 int detach_write(const char *disk, const char *how);
 

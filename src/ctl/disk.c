@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What /sys/block/ballastN/ has to say; docs/sysfs.md describes the files.
+ * Reads /sys/block/ballastN/; docs/sysfs.md describes the files.
  */
 #include "disk.h"
 
@@ -14,7 +14,7 @@
 #include "files.h"
 #include "sysfs.h"
 
-/* A text's size, or a number, whose size is 0; stat is read apart. */
+/* size 0: a number; else a text in a buffer of this size. stat is separate. */
 static const struct field {
 	const char *file;
 	size_t offset;
@@ -139,7 +139,7 @@ static bool if_ours(const char *name, void *data)
 {
 	const struct each *each = data;
 
-	/* By name first: each other disk would cost a look-up. */
+	/* By name first: this saves a look-up for every other disk. */
 	if (strncmp(name, "ballast", 7) || !disk_exists(name))
 		return true;
 	return each->fn(name, each->data);

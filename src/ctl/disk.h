@@ -12,16 +12,16 @@
 
 enum disk_direction { DISK_READ, DISK_WRITTEN };
 
-/* As /sys/block/NAME/stat counts. */
+/* Counters of /sys/block/NAME/stat. */
 struct disk_stat {
 	unsigned long long requests[2];	/* by disk_direction, completed */
 	unsigned long long sectors[2];
-	unsigned long long ms[2];	/* waited for, all requests together */
+	unsigned long long ms[2];	/* sum of all requests' latencies */
 	unsigned long long flushes;
 	unsigned long long flush_ms;
 };
 
-/* What sysfs has of a disk; the files stay open from disk_open to disk_close. */
+/* A disk's values in sysfs; the files are open from disk_open to disk_close. */
 struct disk {
 	char name[DISK_NAME_LEN];
 	int fds[10];
@@ -37,7 +37,7 @@ struct disk {
 	struct disk_stat stat;
 };
 
-/* Whether a ballast disk has this name; anything may be asked. */
+/* Whether a ballast disk has this name, which may be any string. */
 bool disk_exists(const char *name);
 
 /* 0 or -errno. disk_read is -ENODEV once the disk is gone. */

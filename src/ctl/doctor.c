@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl doctor: what is wrong with this machine, and the cure. Reads,
- * changes nothing. The checks are in doctor_*.c, by what they look at.
+ * ballastctl doctor: reports problems of this machine and how to fix them. It
+ * only reads. The checks are in doctor_*.c, by what they examine.
  */
 #include "doctor.h"
 
@@ -15,17 +15,17 @@
 
 const char help_doctor[] =
 	"Usage: ballastctl doctor [--seconds N] [--json]\n"
-	"What is wrong with this machine, why it matters, and the command that cures it.\n"
-	"Changes nothing.\n"
+	"Report problems of this machine, why they matter, and the commands that fix\n"
+	"them. Changes nothing.\n"
 	"\n"
-	"  --seconds N   judge reclaim over the next N seconds, 1 to 3600, and not since\n"
-	"                boot\n"
-	"  --json        for programs\n"
+	"  --seconds N   check reclaim over the next N seconds, 1 to 3600, instead of\n"
+	"                since boot\n"
+	"  --json        print JSON, for programs\n"
 	"\n"
-	"Looks at: vm.min_free_kbytes and each zone's watermarks; direct reclaim; failed\n"
-	"page allocations in the kernel log; memory of TCP and UDP sockets; disks on the\n"
-	"network that are swapped on, and whether ballast guards them; their interfaces'\n"
-	"offloads, rings, drivers and drops. As root; others do not see all of it.\n"
+	"Checks vm.min_free_kbytes and each zone's watermarks; direct reclaim; failed\n"
+	"page allocations in the kernel log; memory of TCP and UDP sockets; swap on\n"
+	"network disks, and whether ballast guards them; their interfaces' offloads,\n"
+	"rings, drivers and drops. Run it as root; other users cannot read all of this.\n"
 	"\n"
 	"Exit status: 0 healthy, 1 advice, 2 serious (or an argument is wrong).\n"
 	"See ballastctl-doctor(8).\n";
@@ -48,7 +48,7 @@ static int read_seconds(const char *text, int *seconds)
 		}
 	}
 	if (!text)
-		return usage_error("--seconds: a number is missing");
+		return usage_error("--seconds: the number is missing");
 	return usage_error("--seconds %s: is not a number from 1 to %d", text,
 			   MAX_SECONDS);
 }

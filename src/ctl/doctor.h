@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of "ballastctl doctor" share: the report and the checks. */
+/* Shared by the parts of "ballastctl doctor": the report and the checks. */
 #ifndef BALLASTCTL_DOCTOR_H
 #define BALLASTCTL_DOCTOR_H
 
@@ -8,7 +8,7 @@
 #include "ballastctl.h"
 #include "zoneinfo.h"
 
-/* The values are what doctor exits with. */
+/* The values are doctor's exit status. */
 enum severity {
 	HEALTHY = 0,
 	ADVICE = 1,
@@ -18,7 +18,7 @@ enum severity {
 #define FINDING_COMMANDS 3
 
 struct finding {
-	const char *id;		/* stays from release to release */
+	const char *id;		/* the same in every release */
 	enum severity severity;
 	char what[256];
 	char figures[512];
@@ -28,41 +28,41 @@ struct finding {
 };
 
 /*
- * A finding, to be filled in by the three below it. Never NULL: what there is
- * no room for is counted, and goes nowhere.
+ * Add a finding; figures(), why() and command() fill it in. Never returns
+ * NULL: a finding beyond the limit is counted, and its text is not shown.
  */
 struct finding *found(const char *id, enum severity severity,
 		      const char *format, ...) __printf(3, 4);
 
-/* The figures that it rests on; called again: more of them. */
+/* Add figures that the finding is based on; can be called several times. */
 void figures(struct finding *finding, const char *format, ...)
 	__printf(2, 3);
 void why(struct finding *finding, const char *format, ...) __printf(2, 3);
-/* A command that cures it, one after the other as they are to be run. */
+/* Add a command that fixes it; the report lists them in this order. */
 void command(struct finding *finding, const char *format, ...)
 	__printf(2, 3);
 
-/* Something that could not be looked at, and for what reason. */
+/* Report something that could not be checked, with the reason. */
 void not_looked_at(const char *format, ...) __printf(1, 2);
 
 enum severity report_severity(void);
-/* @zones: beside the findings, NULL if they are not known. */
+/* @zones: printed with the findings; NULL if they are not known. */
 void report_text(const struct zoneinfo *zones);
 void report_json(const struct zoneinfo *zones);
 
-/* Figures of /proc/vmstat about reclaim, as "sar -B" has them. */
+/* Counters of reclaim in /proc/vmstat, as in "sar -B". */
 struct reclaim {
 	long long kswapd;	/* pages scanned by kswapd */
-	long long direct;	/* pages scanned by who wanted memory */
+	long long direct;	/* pages scanned by allocating processes */
 	long long stolen;	/* pages freed by either */
-	long long stalls;	/* allocations that had to */
+	long long stalls;	/* allocations that had to reclaim */
 };
 
 int reclaim_read(struct reclaim *reclaim);
 
 struct netdisks;
 
-/* The checks. @seconds: 0: since boot, else over that many from now on. */
+/* The checks. @seconds: 0: since boot; else over that many seconds from now. */
 void check_min_free(void);
 void check_zones(const struct zoneinfo *zones);
 void check_reclaim(int seconds);

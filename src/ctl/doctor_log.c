@@ -3,9 +3,9 @@
  * ballastctl doctor: page allocation failures in the kernel log, by order and
  * caller, with the driver named.
  *
- * One is a line, "kswapd0: page allocation failure: order:0, mode:0xa20(...)",
- * and behind it the stack: the allocator's own functions, then who called it,
- * then who called that. A module's function has its name in brackets.
+ * A failure is a line, "kswapd0: page allocation failure: order:0,
+ * mode:0xa20(...)", and after it the stack: the allocator's own functions, then
+ * its callers. A function of a module is followed by the module in brackets.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "netdisk.h"
 
 #define MAX_PLACES	16
-#define RECORD_LEN	8192	/* of /dev/kmsg, which gives one at a time */
+#define RECORD_LEN	8192	/* bytes; /dev/kmsg returns one record a read */
 
 struct place {
 	int order;
@@ -29,7 +29,7 @@ struct place {
 	double last;		/* seconds after boot */
 };
 
-/* A stack that is being read. */
+/* The state of the parser. */
 struct log {
 	struct place places[MAX_PLACES];
 	int nr;
@@ -38,7 +38,7 @@ struct log {
 	double time;		/* of the record */
 };
 
-/* The allocator, and helpers that allocate for somebody else. */
+/* The allocator, and helpers that allocate for their caller. */
 static bool is_allocator(const char *function)
 {
 	static const char *const prefixes[] = {
@@ -88,7 +88,7 @@ static void end_of_trace(struct log *log)
 	place->last = log->current.last;
 }
 
-/* " try_fill_recv+0x3f2/0x610 [virtio_net]"; one with "? " is a guess. */
+/* " try_fill_recv+0x3f2/0x610 [virtio_net]"; a frame with "? " is unreliable. */
 static void read_frame(struct place *place, const char *line)
 {
 	char function[64], module[32] = "";
@@ -100,7 +100,7 @@ static void read_frame(struct place *place, const char *line)
 	sscanf(line + end, " [%31[^] ]", module);
 	if (!*place->caller && !is_allocator(function))
 		snprintf(place->caller, sizeof(place->caller), "%s", function);
-	/* The first module is the driver, and names the place better. */
+	/* The first module is the driver; its function names the place best. */
 	if (*module && !*place->driver) {
 		snprintf(place->driver, sizeof(place->driver), "%s", module);
 		snprintf(place->caller, sizeof(place->caller), "%s", function);
@@ -122,14 +122,14 @@ static void read_text(struct log *log, const char *text)
 	} else if (log->in_trace &&
 		   (strstr(text, "Mem-Info:") || strstr(text, "</TASK>") ||
 		    (strstr(text, "</IRQ>") && *place->caller))) {
-		/* Below an interrupt is whoever was interrupted. */
+		/* Below it are the frames of what was interrupted. */
 		end_of_trace(log);
 	} else if (log->in_trace) {
 		read_frame(place, text);
 	}
 }
 
-/* "4,1234,5678901,-;text" of /dev/kmsg, its time in microseconds. */
+/* A line of /dev/kmsg: "4,1234,5678901,-;text". The time is in microseconds. */
 static void read_line(struct log *log, const char *line)
 {
 	const char *text = strchr(line, ';');
@@ -154,11 +154,11 @@ static int read_log(struct log *log)
 	if (fd < 0)
 		return fd;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	/* Begins with the oldest record that is left. */
+	/* The first read returns the oldest record in the buffer. */
 	for (;;) {
 		n = read(fd, record + len, RECORD_LEN - len);
 		if (n < 0 && (errno == EPIPE || errno == EINTR))
-			continue;	/* some were overwritten: the next */
+			continue;	/* overwritten: read the next */
 		if (n <= 0)
 			break;
 		len += n;
@@ -169,7 +169,7 @@ static int read_log(struct log *log)
 		}
 		len = record + len - line;
 		memmove(record, line, len);
-		/* A whole record has to fit; half a line as long is no record. */
+		/* Discard a partial line that leaves no room for a record. */
 		if (len > RECORD_LEN / 2)
 			len = 0;
 	}
@@ -189,10 +189,10 @@ static void place_found(const struct place *place, bool network_swap)
 	figures(f, "%lu in the kernel log, mode %s; the last %.0f s after boot.",
 		place->times, place->mode, place->last);
 	if (place->order)
-		why(f, "It needs %d pages in a row, which soon are not to be had, however much is free. A driver that does not get them drops the packet without a word.",
+		why(f, "It needs %d contiguous pages. When memory is fragmented that fails even with much memory free, and the driver drops the packet silently.",
 		    1 << place->order);
 	else
-		why(f, "There was not a single page left for what can't wait. A card whose ring is not refilled receives nothing, the swap disk's answers neither.");
+		why(f, "No page was left for allocations that can't wait. A network card whose ring is not refilled receives nothing, including replies for the swap disk.");
 	command(f, "ballastctl tune min-free-kbytes auto --persist");
 }
 

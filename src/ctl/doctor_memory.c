@@ -24,21 +24,21 @@ static void judge_min_free(unsigned long value, unsigned long memory)
 		f = found("min-free-broken", SERIOUS,
 			  "vm.min_free_kbytes is %lu, under %d", value,
 			  MIN_FREE_FLOOR);
-		why(f, "With less the kernel is subtly broken and deadlocks under load: this memory is what writing pages out, and packets in, are made of when there is no other.");
+		why(f, "With less the kernel is subtly broken and deadlocks under load: when no other memory is free, the kernel uses this memory to write pages out and to receive packets.");
 		break;
 	case MIN_FREE_LOW:
 		f = found("min-free-low", ADVICE,
-			  "vm.min_free_kbytes is %lu, little for %lu MiB of memory",
+			  "vm.min_free_kbytes is %lu, low for %lu MiB of memory",
 			  value, memory / 1024);
-		why(f, "A burst of packets takes this much before kswapd, which has to free memory in proportion, is under way.");
+		why(f, "A burst of packets can use this much memory before kswapd starts to free memory.");
 		break;
 	default:
 		f = found("min-free-waste", ADVICE,
-			  "vm.min_free_kbytes is %lu, too much for %lu MiB of memory",
+			  "vm.min_free_kbytes is %lu, high for %lu MiB of memory",
 			  value, memory / 1024);
-		why(f, "The kernel keeps this and half as much again free at all times: memory that programs and the page cache never get, so that it swaps earlier.");
+		why(f, "The kernel always keeps 1.5 times this value free. Programs and the page cache can't use that memory, so swapping begins earlier.");
 	}
-	figures(f, "%.1f %% of %lu KiB of memory; recommended are %lu KiB, and not over %lu.",
+	figures(f, "%.1f %% of %lu KiB of memory; recommended: %lu KiB, at most %lu KiB.",
 		100.0 * value / memory, memory, min_free_recommended(memory),
 		min_free_ceiling(memory));
 	command(f, TUNE);
@@ -59,7 +59,7 @@ void check_min_free(void)
 	judge_min_free(value, memory);
 }
 
-/* Free memory under min is had by nobody but who frees memory. */
+/* Below min only allocations that free memory, or may not wait, succeed. */
 void check_zones(const struct zoneinfo *zones)
 {
 	struct finding *f;
@@ -67,11 +67,11 @@ void check_zones(const struct zoneinfo *zones)
 	if (zoneinfo_over_min(zones))
 		return;
 	f = found("memory-exhausted", ADVICE,
-		  "free memory is under the min watermark just now");
-	figures(f, "%lu pages are free, of %lu (min), %lu (low) and %lu (high) in all zones.",
+		  "free memory is below the min watermark now");
+	figures(f, "%lu pages are free; watermarks of all zones: %lu (min), %lu (low), %lu (high).",
 		zones->sum.free, zones->sum.min, zones->sum.low,
 		zones->sum.high);
-	why(f, "Whoever wants memory has to free some first, and interrupt handlers get none.");
+	why(f, "Every allocation has to free memory first, and allocations in interrupt handlers fail.");
 	command(f, "ps -eo pid,rss,comm --sort=-rss | head");
 }
 
@@ -112,22 +112,23 @@ static struct finding *reclaim_found(const struct reclaim *reclaim,
 	struct finding *f;
 
 	f = found("direct-reclaim", ADVICE,
-		  "direct reclaim %s: allocations waited until they had freed memory themselves",
+		  "direct reclaim %s: allocations had to free memory themselves before they succeeded",
 		  when);
 	figures(f, "allocstall %lld; pages scanned: %lld direct (%.0f %%), %lld by kswapd; freed of them: %.0f %%.",
 		reclaim->stalls, reclaim->direct,
 		scanned ? 100.0 * reclaim->direct / scanned : 0,
 		reclaim->kswapd,
 		scanned ? 100.0 * reclaim->stolen / scanned : 0);
-	why(f, "kswapd began too late or was too slow. Programs stall meanwhile, and what can't wait, a network card's refill for one, gets nothing.");
+	why(f, "kswapd started too late or was too slow. Programs stall in the meantime, and allocations that can't wait, such as those that refill a network card's ring, fail.");
 	command(f, "ballastctl tune min-free-kbytes");
 	command(f, "sar -B 1");
 	return f;
 }
 
 /*
- * Since boot, a little of it is in order: a start-up, a large file. Counted is
- * what was frequent, and a share that says that kswapd did not keep up.
+ * Some direct reclaim since boot is normal, for example at startup or for a
+ * large file. Report it only if it was frequent, and if its share of all
+ * scanned pages shows that kswapd did not keep up.
  */
 static void check_since_boot(void)
 {
@@ -163,7 +164,7 @@ static void check_over(int seconds)
 		return;
 	snprintf(when, sizeof(when), "in the last %d s", seconds);
 	f = reclaim_found(&after, when);
-	/* As sar -B calls them. */
+	/* The names of sar -B. */
 	figures(f, " pgscank/s %.1f, pgscand/s %.1f, pgsteal/s %.1f.",
 		(double)after.kswapd / seconds, (double)after.direct / seconds,
 		(double)after.stolen / seconds);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl doctor: the interfaces that carry disks: offloads, receive ring,
- * what its refill may use, and packets that the driver dropped.
+ * ballastctl doctor: interfaces that carry disks: offloads, receive ring, the
+ * memory that its refill may use, and packets that the driver dropped.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -37,8 +37,8 @@ static void offload_figures(struct finding *f, const struct interface *nic,
 }
 
 /*
- * Without scatter-gather TSO and GSO are off as well, and not worth a word of
- * their own. TSO alone is not: GSO does the same a little later.
+ * Without scatter-gather, TSO and GSO are off too, so report only the former.
+ * Do not report TSO alone: GSO does the same, only later.
  */
 static void check_offloads(const struct interface *nic)
 {
@@ -54,19 +54,19 @@ static void check_offloads(const struct interface *nic)
 		f = found("scatter-gather-off", ADVICE,
 			  "%s: scatter-gather is off", nic->name);
 		offload_figures(f, nic, &o);
-		why(f, "Each packet is copied into one piece before it is sent, which takes memory just when pages are to be written out to free some.");
+		why(f, "Each packet is copied to contiguous memory before it is sent. This takes memory when the kernel writes pages out to free memory.");
 		command(f, "ethtool -K %s sg on tso on gso on", nic->name);
 	} else if (!o.gso && !o.tso) {
 		f = found("segmentation-off", ADVICE,
 			  "%s: GSO and TSO are off", nic->name);
 		offload_figures(f, nic, &o);
-		why(f, "Each page that is written out takes three packets on its way through the kernel instead of one for several pages, and their memory.");
+		why(f, "The kernel handles three packets, and allocates memory for them, for each page that is written out, instead of one packet for several pages.");
 		command(f, "ethtool -K %s tso on gso on", nic->name);
 	}
 	if (!o.gro) {
 		f = found("gro-off", ADVICE, "%s: GRO is off", nic->name);
 		offload_figures(f, nic, &o);
-		why(f, "Each packet that comes in goes through the kernel, and through ballast's filter, by itself, and takes processor time that a storm has none of.");
+		why(f, "Each received packet passes through the kernel and ballast's filter on its own. During a packet storm there is no processor time for that.");
 		command(f, "ethtool -K %s gro on", nic->name);
 	}
 }
@@ -114,14 +114,14 @@ static void check_ring(const struct interface *nic)
 	figures(f, "Queues: %d, of %u packets of %ld KiB each: %ld pages; the reserve has %lld.",
 		nic->rx_queues, ring, buffer / 1024, pages,
 		nic->size_pages);
-	why(f, "What ballast lends the driver for a refill may be used up before the rings are full, and before an answer is in them.");
+	why(f, "The pages that ballast lends may be used up before the rings are full, and before a reply for the disk arrives.");
 	command(f, "echo %ld > " SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES, pages,
 		nic->name);
 	command(f, "ethtool -G %s rx %u   # or smaller rings", nic->name,
 		ring > 256 ? 256 : ring / 2);
 }
 
-/* With a reserve lending makes up for it. */
+/* Not a problem with a reserve: lending provides the pages. */
 static void check_refill(const struct interface *nic)
 {
 	enum refill refill = driver_refill(nic->driver);
@@ -132,10 +132,10 @@ static void check_refill(const struct interface *nic)
 	if (refill != REFILL_PLAIN)
 		return;
 	f = found("refill-without-reserves", SERIOUS,
-		  "%s: the driver's refill can't use the emergency reserves, and there is no reserve of ballast's",
+		  "%s: the driver's refill can't use the emergency reserves, and the interface has no reserve of ballast",
 		  nic->name);
 	figures(f, "Driver %s: GFP_ATOMIC without __GFP_MEMALLOC.", nic->driver);
-	why(f, "Under 3/8 of the min watermark it gets nothing, however much the kernel has set aside. Its ring runs empty, and with it the swap disk.");
+	why(f, "Below 3/8 of the min watermark its allocations fail, whatever the kernel has set aside. The ring runs empty, and replies for the swap disk are lost.");
 	if (nic->reserve)
 		command(f, "echo auto > " SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES,
 			nic->name);
@@ -156,7 +156,7 @@ static bool is_linearize_failure(const char *name)
 		strcasestr(name, "drop"));
 }
 
-/* Names differ from driver to driver, and are all that there is. */
+/* Drivers name these differently, and there is no other interface. */
 static void each_statistic(const char *name, unsigned long long value,
 			   void *data)
 {
@@ -181,15 +181,15 @@ static void check_linearize(const struct interface *nic)
 	if (!failures.value)
 		return;
 	f = found("linearize-failures", ADVICE,
-		  "%s: packets that the card can't take in pieces could not be put together",
+		  "%s: packets with too many fragments for the card could not be linearized",
 		  nic->name);
 	figures(f, "%s: %llu (driver %s).", failures.worst, failures.value,
 		driver_name(nic));
-	why(f, "It takes up to 64 KiB in one piece, which soon is not to be had. The packet is dropped without a word, and sent again much later.");
+	why(f, "Linearizing needs up to 64 KiB of contiguous memory; when that runs out the driver drops the packet silently, and TCP retransmits it much later.");
 	command(f, "ip link set %s gso_max_segs 8", nic->name);
 }
 
-/* A few are in order: when a cable was pulled, when the interface came up. */
+/* Some drops are normal, for example while the link was down. */
 static void check_drops(const struct interface *nic)
 {
 	long long dropped, sent;
@@ -203,16 +203,16 @@ static void check_drops(const struct interface *nic)
 	if (dropped < 10 || dropped < sent / 10000)
 		return;
 	f = found("transmit-drops", ADVICE,
-		  "%s: the driver drops packets that are to be sent", nic->name);
+		  "%s: the driver drops packets on transmit", nic->name);
 	figures(f, "%lld dropped, %lld sent (driver %s).", dropped, sent,
 		driver_name(nic));
-	why(f, "Nobody is told of it, so TCP sends them again only after 200 ms or more: each is a pause of all swapping. As a rule there was no memory to map or to copy them.");
+	why(f, "TCP does not learn of these drops and retransmits only after 200 ms or more; swapping stops for that time. The usual cause is that no memory was left to map or copy the packet.");
 	command(f, "ethtool -S %s | grep -i tx", nic->name);
 }
 
 static void check_interface(const struct interface *nic)
 {
-	/* In a tree that stands for a machine there is no card to ask. */
+	/* Unit tests have a tree of files and no card. */
 	if (!getenv("BALLAST_ROOT")) {
 		check_offloads(nic);
 		check_ring(nic);
@@ -223,8 +223,8 @@ static void check_interface(const struct interface *nic)
 }
 
 /*
- * Those with a reserve, or all physical ones if there is swap on the network
- * that none of them guards: which one it takes is the route's business.
+ * Check interfaces with a reserve. If there is swap on the network and no
+ * guard, check all physical ones, since the swap's route is not known here.
  */
 void check_interfaces(const struct netdisks *disks)
 {

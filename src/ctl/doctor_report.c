@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The report of "ballastctl doctor": what was found, for people and as JSON.
+ * The report of "ballastctl doctor", as text and as JSON.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static int nr_unseen;
 struct finding *found(const char *id, enum severity severity,
 		      const char *format, ...)
 {
-	/* The one after the last is for those without room. */
+	/* The entry after the last takes what is over the limit. */
 	struct finding *finding = &findings[nr_findings];
 	va_list args;
 
@@ -105,7 +105,7 @@ static const char *severity_name(enum severity severity)
 	return severity == SERIOUS ? "serious" : "advice";
 }
 
-/* Words up to the width of a terminal, under where they began. */
+/* Wrap at the width of a terminal, with a hanging indent. */
 static void paragraph(const char *title, const char *text)
 {
 	const int width = 80, indent = 11;
@@ -141,7 +141,7 @@ static void print_finding(const struct finding *finding)
 	out(" [%s]\n", finding->id);
 	paragraph("figures:", finding->figures);
 	paragraph("why:", finding->why);
-	/* In one piece, to be copied. */
+	/* Not wrapped, so that they can be copied. */
 	for (i = 0; i < finding->nr_commands; i++) {
 		out("  %-9s", i ? "" : "run:");
 		out_text(finding->commands[i]);
@@ -179,7 +179,7 @@ static void print_counts(void)
 		count[findings[i].severity]++;
 	out("%d serious, %d advice.\n", count[SERIOUS], count[ADVICE]);
 	if (nr_omitted)
-		out("%d more have no room here.\n", nr_omitted);
+		out("%d more are not shown.\n", nr_omitted);
 }
 
 void report_text(const struct zoneinfo *zones)

@@ -23,15 +23,15 @@ static void judge(const char *protocol, long long used, const long long *limit)
 		  serious ? SERIOUS : ADVICE,
 		  "%s sockets hold %lld %% of net.ipv4.%s_mem", protocol,
 		  used * 100 / (limit[2] ? limit[2] : 1), protocol);
-	figures(f, "%lld pages (%lld KiB) of %lld; the kernel calls it pressure from %lld on.",
+	figures(f, "%lld pages (%lld KiB) of %lld; memory pressure begins at %lld.",
 		used, used * page, limit[2], limit[1]);
 	if (tcp)
-		why(f, "All TCP sockets share this limit. Once it is used up, by sockets that nobody reads for one, segments for any other are dropped and sent again 200 ms later, the swap disk's among them. (A ballast disk's socket is charged in advance.)");
+		why(f, "All TCP sockets share this limit. Once it is used up, for example by sockets that no process reads from, the kernel drops segments for all other sockets, including the swap disk's, and the peer retransmits them 200 ms later. (The sockets of ballast disks are charged in advance.)");
 	else
-		why(f, "All UDP sockets share this limit. Once it is used up, datagrams for any of them are dropped.");
-	command(f, "ss --%s --numeric --memory --processes   # Recv-Q: who does not read",
+		why(f, "All UDP sockets share this limit. Once it is used up, the kernel drops datagrams for all of them.");
+	command(f, "ss --%s --numeric --memory --processes   # a large Recv-Q: the process does not read",
 		protocol);
-	command(f, "sysctl -w net.ipv4.%s_mem=\"%lld %lld %lld\"   # if they are to have more",
+	command(f, "sysctl -w net.ipv4.%s_mem=\"%lld %lld %lld\"   # to raise the limit",
 		protocol, 2 * limit[0], 2 * limit[1], 2 * limit[2]);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl doctor: disks on the network, and what becomes of them when
- * memory is gone.
+ * ballastctl doctor: network disks, and whether they keep working when memory
+ * runs out.
  */
 #include "addresses.h"
 #include "doctor.h"
@@ -10,7 +10,7 @@
 #include "netdisk.h"
 #include "sysfs.h"
 
-/* Its server has to be fed by the memory that it is to free. */
+/* A server on this machine needs the memory that swapping is to free. */
 static void check_server(const struct netdisk *disk)
 {
 	struct finding *f;
@@ -21,7 +21,7 @@ static void check_server(const struct netdisk *disk)
 		  "the server of %s (%s) is this machine", disk->name,
 		  netdisk_kind_name(disk->kind));
 	figures(f, "Its address is %s.", disk->server);
-	why(f, "To free memory the kernel writes to a server that needs memory to take it: the machine locks up. No reserve of packets helps.");
+	why(f, "To free memory the kernel writes to a server that itself needs memory on this machine, so the machine locks up. A reserve of packet memory does not prevent that.");
 	if (disk->swap)
 		command(f, "swapoff %s%s",
 			disk->kind == NETDISK_NFS ? "" : "/dev/", disk->name);
@@ -42,16 +42,16 @@ static void check_guard(const struct netdisk *disk)
 		  disk->name, netdisk_kind_name(disk->kind),
 		  disk->swap ? " as swap" : "");
 	figures(f, "Server: %s.", *disk->server ? disk->server : "not known");
-	why(f, "When memory is gone, packets that have nothing to do with the disk take what its answers need, and the machine locks up or starves. A guard keeps a reserve for the answers and drops the others while it is in use.");
+	why(f, "When memory runs out, unrelated packets take the memory that the disk's replies need, and the machine locks up or makes no progress. A guard keeps a reserve for the replies, and drops unrelated packets while it is in use.");
 	command(f, "modprobe ballast");
 	nr = interfaces_find(interfaces, INTERFACE_MAX);
 	for (i = 0; i < nr; i++)
 		command(f, "echo %s > " SYSFS_GUARD "%s",
 			interfaces[i].name,
-			nr > 1 ? "   # if the server is behind it" : "");
+			nr > 1 ? "   # if this is the route to the server" : "");
 }
 
-/* zswap: N, or not there. */
+/* "N", or no such file, without zswap. */
 static void check_zswap(const struct netdisks *disks)
 {
 	struct finding *f;
@@ -63,11 +63,11 @@ static void check_zswap(const struct netdisks *disks)
 	    text[0] != 'Y')
 		return;
 	f = found("zswap-on-top", ADVICE,
-		  "zswap is on, in front of a swap on the network");
+		  "zswap is on for a swap on the network");
 	file_value(text, sizeof(text),
 		   "/sys/module/zswap/parameters/max_pool_percent");
-	figures(f, "It may hold %s %% of memory.", *text ? text : "20");
-	why(f, "What it has compressed is still in memory. When it is full and pages have to be written out, each is unpacked into a new page first: it takes memory just when there is none.");
+	figures(f, "Its pool may take %s %% of memory.", *text ? text : "20");
+	why(f, "Compressed pages stay in memory. When the pool is full, zswap allocates a page for each one that it decompresses and writes out, at a time when no memory is left.");
 	command(f, "echo N > /sys/module/zswap/parameters/enabled");
 }
 

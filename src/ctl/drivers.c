@@ -2,11 +2,11 @@
 /*
  * How network drivers refill their receive rings, by the source of Linux 6.1.
  *
- * The reserves are for allocations with __GFP_MEMALLOC. dev_alloc_pages() has
- * it; netdev_alloc_skb() and napi_alloc_skb() have it while a SOCK_MEMALLOC
- * socket exists. page_pool, netdev_alloc_frag() and alloc_page(GFP_ATOMIC)
- * don't. Where a driver does the one for some packets and the other for the
- * rest, it is listed by what it does for packets of 1,500 bytes.
+ * Only allocations with __GFP_MEMALLOC may use the emergency reserves.
+ * dev_alloc_pages() sets it; netdev_alloc_skb() and napi_alloc_skb() set it
+ * while a SOCK_MEMALLOC socket exists. page_pool, netdev_alloc_frag() and
+ * alloc_page(GFP_ATOMIC) do not. A driver that does both is listed by what it
+ * does for packets of 1,500 bytes.
  */
 #include "drivers.h"
 
@@ -38,7 +38,7 @@ static const struct {
 	/* netdev_alloc_frag(), napi_alloc_frag() */
 	{ "e1000", REFILL_PLAIN },
 	{ "tg3", REFILL_PLAIN },
-	/* usbnet: the buffer may use them, the request for it may not */
+	/* usbnet: the buffer may use the reserves, its URB may not */
 	{ "asix", REFILL_PLAIN },
 	{ "ax88179_178a", REFILL_PLAIN },
 	{ "cdc_ether", REFILL_PLAIN },
@@ -55,7 +55,7 @@ static const struct {
 	{ "igc", REFILL_RESERVES },
 	{ "ixgbe", REFILL_RESERVES },
 	{ "ixgbevf", REFILL_RESERVES },
-	/* asks for __GFP_MEMALLOC itself */
+	/* sets __GFP_MEMALLOC itself */
 	{ "mlx4_core", REFILL_RESERVES },
 	/* netdev_alloc_skb(), napi_alloc_skb() */
 	{ "8139cp", REFILL_RESERVES },
@@ -73,7 +73,7 @@ enum refill driver_refill(const char *driver)
 {
 	size_t i;
 
-	/* stmmac again: rk_gmac-dwmac, dwmac-sun8i and many more */
+	/* variants of stmmac: rk_gmac-dwmac, dwmac-sun8i and many more */
 	if (strstr(driver, "dwmac"))
 		return REFILL_PLAIN;
 	for (i = 0; i < ARRAY_SIZE(drivers); i++)

@@ -4,8 +4,8 @@
 
 enum refill {
 	REFILL_UNKNOWN,
-	REFILL_PLAIN,		/* GFP_ATOMIC: nothing under 3/8 of min */
-	REFILL_RESERVES,	/* __GFP_MEMALLOC, while there is swap on a network */
+	REFILL_PLAIN,		/* GFP_ATOMIC: fails below 3/8 of min */
+	REFILL_RESERVES,	/* __GFP_MEMALLOC, with swap on a network */
 };
 
 /* How a network driver refills its receive ring. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Asking a network card's driver, see ethtool.h.
+ * Queries to a network card's driver, see ethtool.h.
  */
 #include "ethtool.h"
 
@@ -64,7 +64,7 @@ int ethtool_rx_ring(const char *name, unsigned int *now, unsigned int *max)
 	return err;
 }
 
-/* How many it has: -errno, or 0 where it has none. */
+/* The number of statistics, or -errno. */
 static int count_statistics(const char *name)
 {
 	struct {
@@ -95,7 +95,7 @@ int ethtool_statistics(const char *name,
 	if (nr <= 0)
 		return nr;
 	names = calloc(1, sizeof(*names) + (size_t)nr * ETH_GSTRING_LEN);
-	/* Room for more: the driver writes what it has by then. */
+	/* Twice the room: the driver may have more of them by then. */
 	values = calloc(1, sizeof(*values) + 2 * (size_t)nr * sizeof(__u64));
 	err = names && values ? 0 : -ENOMEM;
 	if (!err) {

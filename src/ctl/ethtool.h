@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What "ethtool" shows of an interface, by its ioctl. */
+/* What ethtool(8) shows of an interface, by its ioctl. */
 #ifndef BALLASTCTL_ETHTOOL_H
 #define BALLASTCTL_ETHTOOL_H
 
@@ -13,13 +13,13 @@ struct offloads {
 };
 
 /*
- * All are 0 or -errno; -EOPNOTSUPP where the driver can't say. Below
- * $BALLAST_ROOT there is no card to ask: -ENODEV.
+ * All return 0 or -errno; -EOPNOTSUPP if the driver does not support the query.
+ * With $BALLAST_ROOT there is no card, and they return -ENODEV.
  */
 int ethtool_offloads(const char *name, struct offloads *offloads);
 int ethtool_rx_ring(const char *name, unsigned int *now, unsigned int *max);
 
-/* Calls @fn for each of the driver's own statistics. */
+/* Call @fn for each of the driver's own statistics. */
 int ethtool_statistics(const char *name,
 		       void (*fn)(const char *statistic,
 				  unsigned long long value, void *data),

@@ -230,7 +230,7 @@ int file_each_line(int fd, bool (*line)(char *text, void *data), void *data)
 	}
 }
 
-/* opendir() would allocate. */
+/* Not with opendir(), which allocates memory. */
 int file_each_name(bool (*fn)(const char *name, void *data), void *data,
 		   const char *format, ...)
 {

@@ -9,7 +9,7 @@
 #include "out.h"
 
 static unsigned int depth;
-static bool empty = true;	/* nothing yet between these brackets */
+static bool empty = true;	/* no value yet between these brackets */
 
 static void indent(void)
 {
@@ -21,7 +21,7 @@ static void indent(void)
 		out("  ");
 }
 
-/* What is no UTF-8 becomes U+FFFD: JSON can't say it. */
+/* JSON is UTF-8: any other byte becomes U+FFFD. */
 static void string(const char *text)
 {
 	size_t len;

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * JSON to out(), indented, the commas put where they belong. @key is NULL
- * within an array, and for the outermost value.
+ * Write indented JSON to out(), with the commas that it needs. @key is NULL in
+ * an array, and for the outermost value.
  *
  *	json_begin(NULL, '{');
  *	json_number("pages", 561);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the module says in the kernel log about an attach that failed.
+ * Reads the module's messages about a failed attach from the kernel log.
  */
 #include "klog.h"
 
@@ -28,7 +28,7 @@ void klog_close(int fd)
 		close(fd);
 }
 
-/* A record is "priority,number,time,flags;text\n" and more lines of no use. */
+/* A record is "priority,number,time,flags;text\n"; its other lines are not used. */
 static const char *text_of(char *record)
 {
 	char *text = strchr(record, ';');
@@ -55,7 +55,7 @@ bool klog_complaint(int fd, const char *disk, char *line, size_t size)
 	for (;;) {
 		n = read(fd, record, sizeof(record) - 1);
 		if (n < 0 && (errno == EPIPE || errno == EINTR))
-			continue;	/* some were overwritten: the next */
+			continue;	/* overwritten: read the next */
 		if (n <= 0)
 			return found;
 		record[n] = '\0';

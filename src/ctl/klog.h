@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The kernel log from here on: a descriptor, or -1 where it can't be read. */
+/* Open the kernel log at its end: a file descriptor, or -1 on error. */
 int klog_open(void);
 
 /*
- * The last line that the module has logged since about attaching @disk,
- * without its "ballast: "; false: none. May be asked once.
+ * Get the last line that the module has logged since klog_open() about the
+ * attach of @disk, without "ballast: "; false: none. Call it once.
  */
 bool klog_complaint(int fd, const char *disk, char *line, size_t size);
 

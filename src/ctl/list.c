@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl list: the disks, a line each.
+ * ballastctl list: prints one line for each disk.
  */
 #include <stdio.h>
 
@@ -11,9 +11,9 @@
 
 const char help_list[] =
 	"Usage: ballastctl list\n"
-	"The disks, a line each; nothing where there is none. Columns: name, state, size\n"
-	"in MiB, requests in flight, how much of it is swapped to in MiB (- where it is\n"
-	"not swapped on), server, export. For scripts: status --json.\n";
+	"List the disks, one line each; print nothing if there is none. Columns: name,\n"
+	"state, size in MiB, requests in flight, MiB of swap in use (- if the disk is not\n"
+	"a swap), server, export. For reserves see status; for scripts use status --json.\n";
 
 static void print(const struct disk *disk)
 {
@@ -34,7 +34,7 @@ static bool list(const char *name, void *data)
 	bool *heading = data;
 
 	if (disk_open(&disk, name))
-		return true;	/* it went this moment */
+		return true;	/* detached since its name was read */
 	if (!disk_read(&disk)) {
 		if (*heading)
 			out("%-12s %-12s %10s %9s %10s %-22s %s\n", "DISK",

@@ -15,7 +15,7 @@ static int fd = -1;
 static char *text;
 static size_t size;
 
-/* The file has some lines for each processor in each zone: it can be large. */
+/* The file has lines for each processor in each zone, so it can be large. */
 static size_t length(void)
 {
 	static char some[4096];
@@ -34,7 +34,7 @@ int memory_open(void)
 	fd = file_open("/proc/zoneinfo");
 	if (fd < 0)
 		return fd;
-	/* Half as long again, for numbers that grow and processors that come. */
+	/* 1.5 times the size, for longer numbers and added processors. */
 	size = length() * 3 / 2 + 4096;
 	text = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -2,7 +2,7 @@
 #ifndef BALLASTCTL_MEMORY_H
 #define BALLASTCTL_MEMORY_H
 
-/* In pages, the sums over all zones. */
+/* Sums over all zones, in pages. */
 struct memory {
 	long long free;
 	long long min;
@@ -11,8 +11,8 @@ struct memory {
 };
 
 /*
- * memory_open takes what memory_read will need, so that this can be read when
- * there is no more. 0 or -errno.
+ * memory_open allocates all that memory_read needs, so that memory_read works
+ * when no memory is left. 0 or -errno.
  */
 int memory_open(void);
 int memory_read(struct memory *memory);

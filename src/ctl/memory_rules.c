@@ -17,7 +17,7 @@ static unsigned long larger(unsigned long a, unsigned long b)
 	return a > b ? a : b;
 }
 
-/* Not libm's: what is linked in for it is larger than this. */
+/* Avoids linking libm, which is larger than this. */
 static unsigned long square_root(unsigned long n)
 {
 	unsigned long root = n, next = (n + 1) / 2;
@@ -69,7 +69,7 @@ unsigned long min_free_auto(unsigned long min_free, unsigned long memory)
 unsigned long min_free_high(unsigned long min_free, unsigned long memory,
 			    unsigned long scale)
 {
-	/* low lies this far over min, and high as far over low */
+	/* the distance from min to low, and from low to high */
 	unsigned long gap = larger(min_free / 4, memory / 10000 * scale);
 
 	return min_free + 2 * gap;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What vm.min_free_kbytes should be, and whether it can be raised now. Pure
- * functions of numbers; all are KiB.
+ * Which value vm.min_free_kbytes should have, and whether it can be raised now.
+ * Pure functions; all numbers are in KiB.
  */
 #ifndef CTL_MEMORY_RULES_H
 #define CTL_MEMORY_RULES_H
@@ -9,21 +9,21 @@
 #include <stdbool.h>
 
 /*
- * The kernel's documentation: with less the system is subtly broken, and
- * prone to deadlock under load.
+ * The kernel's documentation says that with less the system becomes subtly
+ * broken, and prone to deadlock under load.
  */
 #define MIN_FREE_FLOOR	1024
 
 /*
- * Recommended is a 256th of memory, 512 MiB at most, which is what it is at
- * 128 GiB and above; never less than what the kernel sets by itself,
- * 4 * sqrt(memory), nor than the floor.
+ * The recommended value is 1/256 of memory, at most 512 MiB, which is reached
+ * at 128 GiB. It is never below the kernel's default of 4 * sqrt(memory), nor
+ * below the floor.
  */
 unsigned long min_free_recommended(unsigned long memory);
 
 /*
- * More is a waste: 5 % of memory, but not over 1 GiB up to 40 GiB, and not
- * over a fortieth above.
+ * More than this wastes memory: 5 % of memory, but at most 1 GiB up to 40 GiB
+ * of memory, and at most 1/40 above.
  */
 unsigned long min_free_ceiling(unsigned long memory);
 
@@ -37,18 +37,17 @@ enum min_free_verdict {
 enum min_free_verdict min_free_judge(unsigned long min_free,
 				     unsigned long memory);
 
-/* What "auto" makes of it: a value that is in order stays. */
+/* The value that "auto" sets: a larger one below the ceiling is kept. */
 unsigned long min_free_auto(unsigned long min_free, unsigned long memory);
 
 /*
- * The high watermarks of all zones together that follow from a value; @scale
- * is vm.watermark_scale_factor, in 10,000ths of memory. kswapd frees until
- * they are reached.
+ * The sum of all zones' high watermarks for a value. kswapd frees memory until
+ * they are reached. @scale is vm.watermark_scale_factor, in 1/10,000 of memory.
  */
 unsigned long min_free_high(unsigned long min_free, unsigned long memory,
 			    unsigned long scale);
 
-/* The figures of /proc/meminfo that a raise is judged by. */
+/* The values of /proc/meminfo that decide whether a raise is possible. */
 struct memory_figures {
 	unsigned long total;
 	unsigned long free;
@@ -59,16 +58,16 @@ struct memory_figures {
 };
 
 /*
- * What kswapd can free without effort: half of the page cache that is clean
- * and inactive. Counted at three times the free memory at most, since the
- * rest of it takes longer to free than a burst of allocations takes to come.
+ * Memory that kswapd can free easily: half of the clean, inactive page cache.
+ * At most three times the free memory counts, since freeing more takes longer
+ * than a burst of allocations takes to arrive.
  */
 unsigned long min_free_reclaimable(const struct memory_figures *memory);
 
 struct raise {
 	unsigned long reclaimable;
 	unsigned long high;	/* the new high watermarks */
-	unsigned long needed;	/* those and a quarter, and 4 MiB */
+	unsigned long needed;	/* 5/4 of @high, and 4 MiB */
 	bool possible;
 };
 
@@ -76,9 +75,9 @@ struct raise min_free_raise(unsigned long min_free,
 			    const struct memory_figures *memory);
 
 /*
- * The next value on the way up from @now to @target. An eighth more, so that
- * the new min watermark lies under the old low one (5/4 of min): where free
- * memory is over low, no allocation is sent into direct reclaim by the step.
+ * The next value on the way up from @now to @target: 1/8 more. The new min
+ * watermark is then below the old low watermark (5/4 of min), so while free
+ * memory is over low the step sends no allocation into direct reclaim.
  */
 unsigned long min_free_step(unsigned long now, unsigned long target);
 

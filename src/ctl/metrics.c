@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl metrics: the counters in Prometheus' text format, 0.0.4. All
- * samples of a metric stand together, so everything is read first.
+ * ballastctl metrics: prints the counters in Prometheus' text format, 0.0.4.
+ * The format groups samples by metric, so all values are read before printing.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,23 +17,23 @@
 
 const char help_metrics[] =
 	"Usage: ballastctl metrics\n"
-	"The disks' and the reserves' counters as Prometheus takes them; for the textfile\n"
-	"collector of node_exporter, from a timer:\n"
+	"Print the counters of disks and reserves for Prometheus. For the textfile\n"
+	"collector of node_exporter run this from a timer:\n"
 	"\n"
 	"  cd /var/lib/prometheus/node-exporter\n"
 	"  ballastctl metrics > ballast.prom.new && mv ballast.prom.new ballast.prom\n"
 	"\n"
-	"ballast_up is 0 where the module is not loaded.\n";
+	"ballast_up is 0 if the module is not loaded.\n";
 
 struct disk_sample {
 	struct disk disk;
-	struct swap swap;	/* size 0: not swapped on */
+	struct swap swap;	/* size 0: the disk is not a swap */
 };
 
 static struct disk_sample *disks;
 static struct reserve *reserves;
 static size_t nr_disks, nr_reserves;
-static bool no_memory;	/* not all of them are in there */
+static bool no_memory;	/* some are missing from the arrays */
 
 static void *one_more(void *array, size_t nr, size_t size)
 {
@@ -55,7 +55,7 @@ static bool add_disk(const char *name, void *data)
 	disks = more;
 	next = &disks[nr_disks];
 	if (disk_open(&next->disk, name))
-		return true;	/* it went this moment */
+		return true;	/* detached since its name was read */
 	if (!disk_read(&next->disk)) {
 		if (!swap_find(name, &next->swap))
 			memset(&next->swap, 0, sizeof(next->swap));
@@ -89,7 +89,7 @@ static void head(const char *name, const char *type, const char *help)
 	    type);
 }
 
-/* A label's value: backslash, quote and newline escaped, and UTF-8 for sure. */
+/* A label's value: escapes backslash, quote and newline; always valid UTF-8. */
 static void label_value(const char *text)
 {
 	size_t len;
@@ -112,7 +112,7 @@ static void disk_label(const struct disk_sample *disk)
 	out("disk=\"%s\"", disk->disk.name);
 }
 
-/* Milliseconds as seconds, without what floating point does to them. */
+/* Milliseconds as seconds, without rounding errors of floating point. */
 static void seconds(unsigned long long ms)
 {
 	out(" %llu.%03llu\n", ms / 1000, ms % 1000);
@@ -126,7 +126,7 @@ static void disk_infos(void)
 	const struct disk_sample *disk;
 	size_t i;
 
-	head("disk_info", "gauge", "What a disk is made of; always 1.");
+	head("disk_info", "gauge", "Properties of a disk; always 1.");
 	for (disk = disks; disk < disks + nr_disks; disk++) {
 		out("ballast_disk_info{");
 		disk_label(disk);
@@ -138,7 +138,7 @@ static void disk_infos(void)
 		label_value(disk->disk.interface);
 		out("\"} 1\n");
 	}
-	head("disk_state", "gauge", "1 for the state that a disk is in.");
+	head("disk_state", "gauge", "1 for the current state of a disk.");
 	for (disk = disks; disk < disks + nr_disks; disk++) {
 		for (i = 0; i < ARRAY_SIZE(states); i++) {
 			out("ballast_disk_state{");
@@ -196,22 +196,22 @@ static void disk_numbers(void)
 		long long (*value)(const struct disk_sample *disk);
 	} metrics[] = {
 		{ "disk_size_bytes", "gauge", "Size of a disk.", disk_size },
-		{ "disk_readonly", "gauge", "1 where a disk refuses writes.",
+		{ "disk_readonly", "gauge", "1 if a disk is read-only.",
 		  disk_readonly },
 		{ "disk_connections", "gauge",
-		  "TCP connections that a disk has when all is well.",
+		  "TCP connections that a disk is configured for.",
 		  disk_connections },
 		{ "disk_inflight_requests", "gauge",
-		  "Requests that the server has not answered.", disk_inflight },
+		  "Requests without a reply.", disk_inflight },
 		{ "disk_reconnects_total", "counter",
-		  "Connections made anew since the attach.", disk_reconnects },
+		  "Reconnects since the attach.", disk_reconnects },
 		{ "disk_flushes_total", "counter", "Flushes completed.",
 		  disk_flushes },
 		{ "disk_swap_size_bytes", "gauge",
-		  "Size of the swap on a disk; 0: it is not swapped on.",
+		  "Size of the swap on a disk; 0 if it is not a swap.",
 		  disk_swap_size },
 		{ "disk_swap_used_bytes", "gauge",
-		  "What is swapped out to a disk.", disk_swap_used },
+		  "Swap in use on a disk.", disk_swap_used },
 	};
 	const struct disk_sample *disk;
 	size_t i;
@@ -245,7 +245,7 @@ static void disk_io(void)
 			    disk->disk.name, directions[i],
 			    disk->disk.stat.sectors[i] * 512);
 	head("disk_request_seconds_total", "counter",
-	     "Time that completed requests took, added up.");
+	     "Sum of the latencies of completed requests.");
 	for (disk = disks; disk < disks + nr_disks; disk++) {
 		for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
 			out("ballast_disk_request_seconds_total{disk=\"%s\",direction=\"%s\"}",
@@ -265,9 +265,9 @@ static const struct {
 	{ RESERVE_SIZE, PAGES, "reserve_size_bytes", "gauge",
 	  "Size of an interface's reserve, lent blocks included." },
 	{ RESERVE_AVAILABLE, PAGES, "reserve_available_bytes", "gauge",
-	  "What the reserve holds now." },
+	  "Memory in the reserve now." },
 	{ RESERVE_LENT, PAGES, "reserve_lent_bytes", "gauge",
-	  "What is with the page allocator now." },
+	  "Memory lent to the page allocator now." },
 	{ RESERVE_PACKET_LIMIT, NUMBER, "reserve_packet_limit", "gauge",
 	  "Packets that the reserve is sized for." },
 	{ RESERVE_LEND_BELOW, PAGES, "reserve_lend_below_bytes", "gauge",
@@ -275,13 +275,13 @@ static const struct {
 	{ RESERVE_IN_USE, NUMBER, "reserve_in_use", "gauge",
 	  "1 while the reserve is in use." },
 	{ RESERVE_ACTIVATIONS, NUMBER, "reserve_activations_total", "counter",
-	  "How often it came in use." },
+	  "How often the reserve came into use." },
 	{ RESERVE_IN_USE_MS, MILLISECONDS, "reserve_in_use_seconds_total",
-	  "counter", "For how long it was in use." },
+	  "counter", "How long the reserve was in use." },
 	{ RESERVE_KEPT, NUMBER, "reserve_kept_packets_total", "counter",
-	  "Packets that passed while it was in use." },
+	  "Packets that passed the filter while the reserve was in use." },
 	{ RESERVE_ALLOWED, NUMBER, "reserve_allowed_packets_total", "counter",
-	  "Those of them that passed within the budget." },
+	  "Kept packets that passed within the budget." },
 	{ RESERVE_DROPPED_BYTES, NUMBER, "reserve_dropped_bytes_total",
 	  "counter", "Bytes of the packets that the filter dropped." },
 	{ RESERVE_LENDS, NUMBER, "reserve_lends_total", "counter",
@@ -289,7 +289,7 @@ static const struct {
 	{ RESERVE_REFILLS, NUMBER, "reserve_refills_total", "counter",
 	  "Blocks taken back." },
 	{ RESERVE_RESCUES, NUMBER, "reserve_rescues_total", "counter",
-	  "How often no packet came and the whole reserve was lent." },
+	  "How often no packet arrived and the whole reserve was lent." },
 };
 
 static void reserve_numbers(void)
@@ -347,7 +347,7 @@ static void memory_numbers(void)
 	head("memory_free_bytes", "gauge", "Free memory, over all zones.");
 	out("ballast_memory_free_bytes %lld\n", memory.free * page);
 	head("memory_watermark_bytes", "gauge",
-	     "What the kernel reclaims memory by, over all zones.");
+	     "Watermarks of free memory, over all zones.");
 	out("ballast_memory_watermark_bytes{watermark=\"min\"} %lld\n",
 	    memory.min * page);
 	out("ballast_memory_watermark_bytes{watermark=\"low\"} %lld\n",
@@ -362,9 +362,10 @@ int cmd_metrics(int argc, char **argv)
 		return usage_error("%.200s: metrics takes no argument", argv[1]);
 	disk_each(add_disk, NULL);
 	reserve_each(add_reserve, NULL);
-	if (no_memory) /* to Prometheus a disk that is left out is a disk that is gone */
-		return failure("metrics: no memory for all disks and interfaces");
-	head("up", "gauge", "1 where the module is loaded.");
+	/* Prometheus would take a missing disk for a detached one. */
+	if (no_memory)
+		return failure("no memory for all disks and interfaces");
+	head("up", "gauge", "1 if the module is loaded.");
 	out("ballast_up %d\n", file_exists(SYSFS_CLASS));
 	disk_infos();
 	disk_numbers();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finding the disks on the network, see netdisk.h.
+ * Finds network disks, see netdisk.h.
  */
 #include "netdisk.h"
 
@@ -16,7 +16,7 @@
 #include "files.h"
 #include "sysfs.h"
 
-#define DEPTH		8	/* of what is stacked upon each other */
+#define DEPTH		8	/* the most layers of stacked devices */
 
 const char *netdisk_kind_name(enum netdisk_kind kind)
 {
@@ -40,7 +40,7 @@ static struct netdisk *add(struct netdisks *disks, enum netdisk_kind kind,
 	for (i = 0; i < disks->nr; i++)
 		if (!strcmp(disks->disks[i].name, name))
 			return &disks->disks[i];
-	/* On a machine with more, the last of them stand for the rest. */
+	/* With more disks than this, further ones overwrite the last entry. */
 	if (disks->nr < NETDISK_MAX)
 		disks->nr++;
 	disk = &disks->disks[disks->nr - 1];
@@ -80,9 +80,9 @@ static void read_ballast(struct netdisk *disk)
 }
 
 /*
- * nbd does not say whom it talks to. Its client does, where it stays; where it
- * has left the socket to the kernel, only a server here on nbd's own port is
- * recognized.
+ * The kernel does not show the server of an nbd disk. A client that stays alive
+ * has the socket open, which shows it. If the client has exited, only a server
+ * on this machine on the default port is recognized.
  */
 static void read_nbd(struct netdisk *disk)
 {
@@ -162,7 +162,7 @@ static void add_disk(struct netdisks *disks, const char *name, bool swap)
 	}
 }
 
-/* The disk that a partition is on; any other name as it is. */
+/* Replace a partition by its disk. */
 static void without_partition(char *name)
 {
 	char *end = name + strlen(name);
@@ -177,7 +177,7 @@ static void without_partition(char *name)
 	*end = '\0';
 }
 
-/* What is below: dm-0 and md0 have slaves. */
+/* Add the disks below a device: dm-0 and md0 have slaves. */
 static void add_below(struct netdisks *disks, const char *device, bool swap,
 		      int depth)
 {
@@ -209,7 +209,7 @@ struct mount_search {
 	char server[64];
 };
 
-/* A line of /proc/mounts: the longest mount point that the file is below. */
+/* A line of /proc/mounts: find the longest mount point above the file. */
 static bool mounts_line(char *line, void *data)
 {
 	struct mount_search *search = data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Disks whose blocks come over the network, whoever's they are. */
+/* Network disks of all kinds. */
 #ifndef BALLASTCTL_NETDISK_H
 #define BALLASTCTL_NETDISK_H
 
@@ -17,9 +17,9 @@ enum netdisk_kind {
 
 struct netdisk {
 	enum netdisk_kind kind;
-	char name[64];		/* nbd0; of NFS the swap file */
-	char server[64];	/* its address; empty: not known */
-	bool swap;		/* swapped on, itself or what is made of it */
+	char name[64];		/* nbd0; for NFS the swap file */
+	char server[64];	/* address; empty: not known */
+	bool swap;		/* it, or a device on top of it, is a swap */
 };
 
 struct netdisks {
@@ -28,18 +28,18 @@ struct netdisks {
 };
 
 /*
- * All that are swapped on, below partitions, LVM, md and dm-crypt as well; and
- * ballast's and connected nbd disks that are not.
+ * Find all that are used as swap, also below partitions, LVM, md and dm-crypt;
+ * and all disks of ballast and connected nbd disks.
  */
 void netdisks_find(struct netdisks *disks);
 
 /* "in-tree nbd" */
 const char *netdisk_kind_name(enum netdisk_kind kind);
 
-/* Whether any is swapped on. */
+/* Whether any is used as swap. */
 bool netdisks_swap(const struct netdisks *disks);
 
-/* Whether there is one that only a guard protects. */
+/* Whether there is one of another driver: only a guard protects these. */
 bool netdisks_foreign(const struct netdisks *disks);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The attach options, checked before anything is done. The kernel checks them
- * again; this one can say that nothing was tried.
+ * Checks the attach options before anything is done, so that a wrong one loads
+ * no module and opens no connection. The kernel checks them again.
  */
 #include "options.h"
 
@@ -15,7 +15,7 @@
 
 struct kind {
 	const char *name;
-	/* NULL, or what is wrong with the value, maybe in @why. */
+	/* NULL, or what is wrong with the value; @why is a buffer for it. */
 	const char *(*check)(const struct kind *kind, const char *value,
 			     char *why, size_t size);
 	long min, max;
@@ -116,7 +116,7 @@ static int refuse_unknown(const char *word, size_t len)
 {
 	if (is_word(word, len, BALLAST_OPT_SERVER) ||
 	    is_word(word, len, BALLAST_OPT_EXPORT))
-		return usage_error("%.200s: is part of the URI", word);
+		return usage_error("%.200s: the URI has to name this", word);
 	return usage_error("%.200s: no such option; see ballastctl attach --help",
 			   word);
 }

@@ -6,16 +6,16 @@
 
 #include "ballastctl.h"
 
-/* The attach options of docs/sysfs.md that the command line may have. */
+/* Attach options on the command line; docs/sysfs.md describes them. */
 struct options {
-	unsigned long seen;	/* a bit each, in options.c's order */
+	unsigned long seen;	/* bits, in the order of options.c */
 	bool readonly;
 	bool has_index;
-	char words[1024];	/* all but index, as the kernel takes them */
+	char words[1024];	/* all but index, in the kernel's syntax */
 	long index;
 };
 
-/* FINE, or USAGE once it has said what is wrong with @word. */
+/* FINE, or USAGE after reporting what is wrong with @word. */
 int options_add(struct options *options, const char *word);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing to the standard output without allocating, see out.h.
+ * Writes to the standard output without allocating memory, see out.h.
  */
 #include "out.h"
 
@@ -12,7 +12,7 @@
 
 static char buffer[64 << 10];
 static size_t used;
-static int error;	/* of the first write that failed */
+static int error;	/* errno of the first write that failed */
 
 static void write_all(void)
 {
@@ -87,7 +87,7 @@ void out_text(const char *text)
 
 	for (; *text; text += len) {
 		len = utf8_length(text);
-		/* U+0080 to U+009F are control characters as well. */
+		/* U+0080 to U+009F are control characters too. */
 		if (!len || (unsigned char)*text < ' ' || *text == 0x7f ||
 		    (!memcmp(text, "\xc2", 1) &&
 		     (unsigned char)text[1] < 0xa0)) {

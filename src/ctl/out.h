@@ -7,21 +7,21 @@
 #include "ballastctl.h"
 
 /*
- * The standard output, through a static buffer: it must work when there is no
- * memory. What has gone wrong is told by out_flush, which ends a command.
+ * The standard output, through a static buffer, since it has to work when no
+ * memory is left. out_flush() at the end of a command reports errors.
  */
 void out(const char *format, ...) __printf(1, 2);
 void out_bytes(const char *text, size_t len);
 
-/* For people: what does not print in UTF-8 is shown as \xNN. */
+/* For terminals: a byte that is not printable UTF-8 becomes \xNN. */
 void out_text(const char *text);
 
-/* FINE, or FAILED once it has said that something could not be written. */
+/* FINE, or FAILED after reporting a failed write. */
 int out_flush(void);
 
 /*
- * How long the character of UTF-8 is that @text begins with; 0: it begins
- * with none, or with one that Unicode forbids.
+ * Length of the UTF-8 character at the beginning of @text; 0: it is not valid
+ * UTF-8, or not a character of Unicode.
  */
 size_t utf8_length(const char *text);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Running modprobe and mkswap.
+ * Runs modprobe and mkswap.
  */
 #include "program.h"
 
@@ -22,7 +22,7 @@ static void become(char *const argv[])
 
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	/* cron's PATH, and that of su, lack them. */
+	/* The PATH of cron and su lacks these. */
 	snprintf(wider, sizeof(wider), "%s:/usr/sbin:/sbin",
 		 path && *path ? path : "/usr/bin:/bin");
 	setenv("PATH", wider, 1);

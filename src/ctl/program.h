@@ -3,9 +3,9 @@
 #define BALLASTCTL_PROGRAM_H
 
 /*
- * Run another program, found by PATH or in the sbin directories, its output
- * thrown away and its complaints let through. FINE, or FAILED once that is
- * said. @argv ends with NULL.
+ * Run another program, found in PATH or in /usr/sbin and /sbin. Its output is
+ * discarded; its stderr is not. FINE, or FAILED after reporting the failure.
+ * @argv ends with NULL.
  */
 int program_run(char *const argv[]);
 

@@ -2,12 +2,11 @@
 /*
  * Raising vm.min_free_kbytes, see raise.h.
  *
- * The watermarks rise with it at once, and the free memory does not. Where it
- * is under the new min, every allocation has to reclaim, all at the same time,
- * until as much is free: with gigabytes to go that is a hang. So it goes in
- * steps that leave free memory over min; kswapd, whose business it is, makes
- * up for each before the next; and when somebody has to reclaim all the same,
- * it goes back.
+ * The watermarks rise with the value at once, free memory does not. While free
+ * memory is below the new min watermark, every allocation has to reclaim, all
+ * at the same time; for gigabytes that is a hang. So raise it in steps that
+ * leave free memory over min, let kswapd free the memory for a step before the
+ * next, and restore the old value when an allocation has to reclaim.
  */
 #include "raise.h"
 
@@ -24,10 +23,10 @@
 #include "memory_rules.h"
 
 #define POLL_MS		20
-#define DWELL_MS	60	/* a step is looked at for at least this long */
-#define IDLE_MS		1000	/* kswapd has scanned nothing: it sleeps */
-#define STEP_MS		10000	/* it gets this long for a step */
-#define BEFORE_MS	1000	/* without direct reclaim, before the first */
+#define DWELL_MS	60	/* the least time for a step */
+#define IDLE_MS		1000	/* without a scan for so long, kswapd sleeps */
+#define STEP_MS		10000	/* the most time that kswapd gets for a step */
+#define BEFORE_MS	1000	/* without direct reclaim before the first step */
 #define AFTER_MS	1000	/* and after the last */
 
 static volatile sig_atomic_t interrupted;
@@ -37,7 +36,7 @@ static void interrupt(int signal)
 	interrupted = signal;
 }
 
-/* So that a signal finds a value that we know, and not a command half done. */
+/* A signal must not end the command before it has restored the old value. */
 static void catch_signals(void)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
@@ -71,7 +70,7 @@ int set_min_free(unsigned long value)
 	return file_write(text, "/proc/sys/vm/min_free_kbytes");
 }
 
-/* What is watched; @begin as it was before the first step. */
+/* Counters of reclaim; @begin: before the first step. */
 struct watch {
 	struct reclaim begin;
 	struct reclaim now;
@@ -108,8 +107,8 @@ static enum raise_end look_for(struct watch *watch, long ms)
 }
 
 /*
- * Until free memory is over the high watermarks. Between low and high nobody
- * wakes kswapd: where it sleeps, that is as good.
+ * Wait until free memory is over the high watermarks. Between low and high the
+ * kernel does not wake kswapd, so if kswapd sleeps there, do not wait longer.
  */
 static enum raise_end settle(struct watch *watch)
 {
@@ -178,7 +177,7 @@ enum raise_end raise_min_free(unsigned long from, unsigned long target,
 	memset(report, 0, sizeof(*report));
 	report->reached = from;
 	catch_signals();
-	/* To go back must not take memory; without the right to it, it may. */
+	/* Restoring the old value must not need memory. Not fatal if denied. */
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	err = reclaim_read(&watch.begin);
 	if (err) {
@@ -192,7 +191,7 @@ enum raise_end raise_min_free(unsigned long from, unsigned long target,
 	report->direct = watch.now.direct - watch.begin.direct;
 	if (how == RAISE_DONE)
 		return how;
-	/* errno is that of what went wrong first, if this goes well. */
+	/* Keep the errno of the first failure, unless this fails too. */
 	if (report->steps) {
 		int before = errno;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Raising vm.min_free_kbytes on a machine that is at work. */
+/* Raising vm.min_free_kbytes on a busy machine. */
 #ifndef BALLASTCTL_RAISE_H
 #define BALLASTCTL_RAISE_H
 
 enum raise_end {
 	RAISE_DONE,
 	RAISE_RECLAIM,		/* direct reclaim began */
-	RAISE_SLOW,		/* kswapd did not get there */
+	RAISE_SLOW,		/* kswapd did not free the memory in time */
 	RAISE_INTERRUPTED,	/* by a signal */
 	RAISE_FAILED,		/* a file can't be read or written: errno */
 };
@@ -14,13 +14,13 @@ enum raise_end {
 struct raise_report {
 	unsigned long reached;	/* the highest value that was set */
 	int steps;
-	long long stalls;	/* allocations that reclaimed meanwhile */
+	long long stalls;	/* allocations that reclaimed in this time */
 	long long direct;	/* pages that they scanned */
 };
 
 /*
- * Step by step from @from, which is the present value, to @target. Whatever
- * ends it early, the value is @from again, unless it says RAISE_FAILED.
+ * Raise the value in steps from @from, the current one, to @target. If it ends
+ * early, @from is restored, unless it returns RAISE_FAILED.
  */
 enum raise_end raise_min_free(unsigned long from, unsigned long target,
 			      struct raise_report *report);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What /sys/class/net/IFACE/ballast/ has to say; docs/sysfs.md describes the
- * files.
+ * Reads /sys/class/net/IFACE/ballast/; docs/sysfs.md describes the files.
  */
 #include "reserve.h"
 

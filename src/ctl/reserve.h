@@ -35,19 +35,19 @@ enum reserve_field {
 /* The fields' files in /sys/class/net/IFACE/ballast/. */
 extern const char *const reserve_files[RESERVE_NR_FIELDS];
 
-/* A reason to drop in words: "other socket". */
+/* A reason for a drop, for people: "other socket". */
 const char *reserve_reason(enum reserve_field field);
 /* The same as one word, the end of the file's name: "other_socket". */
 const char *reserve_reason_word(enum reserve_field field);
 
-/* The files stay open from reserve_open to reserve_close. */
+/* The files are open from reserve_open to reserve_close. */
 struct reserve {
 	char name[RESERVE_NAME_LEN];
 	int fds[RESERVE_NR_FIELDS];
 	long long value[RESERVE_NR_FIELDS];
 };
 
-/* Whether an interface of this name has a reserve; anything may be asked. */
+/* Whether an interface of this name, which may be any string, has a reserve. */
 bool reserve_exists(const char *name);
 
 /* 0 or -errno. reserve_read is -ENODEV once the reserve is gone. */
@@ -55,7 +55,7 @@ int reserve_open(struct reserve *reserve, const char *name);
 int reserve_read(struct reserve *reserve);
 void reserve_close(struct reserve *reserve);
 
-/* Call @fn for each interface that has one, until it returns false: 0, -errno. */
+/* Call @fn for each interface with a reserve until it returns false: 0, -errno. */
 int reserve_each(bool (*fn)(const char *name, void *data), void *data);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl status: all that sysfs has of the disks and the reserves, for
- * people and as JSON. It must work when there is no memory: no allocation.
+ * ballastctl status: prints all that sysfs has about disks and reserves, as
+ * text or JSON. It does not allocate: it has to work when no memory is left.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,13 +17,13 @@
 
 const char help_status[] =
 	"Usage: ballastctl status [DISK|INTERFACE] [--json]\n"
-	"All there is to know of the disks, the reserves and the machine's memory, or of\n"
-	"one disk (ballast0, /dev/ballast0) or one interface's reserve (eth0).\n"
+	"Show all that is known of the disks, the reserves and the machine's memory, or\n"
+	"of one disk (ballast0, /dev/ballast0) or one interface's reserve (eth0).\n"
 	"\n"
-	"  --json   for programs; the names are those of the files in sysfs, which\n"
-	"           docs/sysfs.md describes\n"
+	"  --json   print JSON, for programs; the names are those of the files in sysfs,\n"
+	"           which docs/sysfs.md describes\n"
 	"\n"
-	"Works when memory is gone. Exit status: 0, 2 where there is no such disk or\n"
+	"It works when no memory is left. Exit status: 0; 2 if there is no such disk or\n"
 	"reserve.\n";
 
 static bool as_json;
@@ -45,7 +45,7 @@ static void print_disk(const struct disk *disk, const struct swap *swap)
 	    disk->state, mib(disk->sectors * 512.0),
 	    disk->readonly ? ", read-only" : "", disk->server);
 	out_text(disk->export);
-	out("\"\n  connections: %lld by %s, %lld made anew\n",
+	out("\"\n  connections: %lld by %s, reconnects: %lld\n",
 	    disk->connections,
 	    disk->interface[0] ? disk->interface : "no interface",
 	    disk->reconnects);
@@ -113,7 +113,7 @@ static void print_reserve(const struct reserve *reserve)
 	    mib((double)value[RESERVE_SIZE] * memory_page_size()),
 	    value[RESERVE_PACKET_LIMIT],
 	    value[RESERVE_IN_USE] ? "IN USE" : "not in use");
-	out("  pages: %lld available, %lld lent; lent where headroom is below %lld\n",
+	out("  pages: %lld available, %lld lent; lends while headroom is below %lld\n",
 	    value[RESERVE_AVAILABLE], value[RESERVE_LENT],
 	    value[RESERVE_LEND_BELOW]);
 	out("  blocks: %lld lent, %lld taken back; rescues: %lld\n",
@@ -121,7 +121,7 @@ static void print_reserve(const struct reserve *reserve)
 	    value[RESERVE_RESCUES]);
 	out("  was in use: %lld times, %.1f s\n", value[RESERVE_ACTIVATIONS],
 	    value[RESERVE_IN_USE_MS] / 1000.0);
-	out("  received meanwhile: %lld packets kept, %lld of them allowed, %lld dropped (%.1f MiB)\n",
+	out("  received in that time: %lld packets kept, %lld of them allowed, %lld dropped (%.1f MiB)\n",
 	    value[RESERVE_KEPT], value[RESERVE_ALLOWED],
 	    value[RESERVE_DROPPED], mib(value[RESERVE_DROPPED_BYTES]));
 	out("  dropped by reason:");
@@ -154,7 +154,7 @@ static bool show_disk(const char *name, void *data)
 
 	(void)data;
 	if (disk_open(&disk, name))
-		return true;	/* it went this moment */
+		return true;	/* detached since its name was read */
 	if (!disk_read(&disk)) {
 		swapped = swap_find(name, &swap);
 		(as_json ? json_disk : print_disk)(&disk,
@@ -177,7 +177,7 @@ static bool show_reserve(const char *name, void *data)
 	return true;
 }
 
-/* The interfaces that are guarded, whose reserves may be on those under them. */
+/* Guarded interfaces; the reserves may be on interfaces below them. */
 static void show_guard(void)
 {
 	char names[4096], *rest = names, *name;
@@ -221,7 +221,7 @@ static void show_memory(void)
 	json_end('}');
 }
 
-/* Of everything, or of the one disk or interface that is not NULL. */
+/* Show everything, or the disk or interface that is not NULL. */
 static void show(const char *disk, const char *interface)
 {
 	bool all = !disk && !interface;
@@ -268,7 +268,7 @@ int cmd_status(int argc, char **argv)
 		else if (argv[i][0] == '-')
 			return usage_error("%.200s: no such option", argv[i]);
 		else if (which)
-			return usage_error("%.200s: takes one disk or interface only",
+			return usage_error("%.200s: only one disk or interface can be given",
 					   argv[i]);
 		else
 			which = argv[i];
@@ -281,7 +281,7 @@ int cmd_status(int argc, char **argv)
 	disk = disk_exists(name);
 	reserve = name == which && reserve_exists(name);
 	if (!disk && !reserve)
-		return usage_error("%.200s: neither a disk of ballast's nor an interface with a reserve",
+		return usage_error("%.200s: neither a disk of ballast nor an interface with a reserve",
 				   which);
 	show(disk ? name : NULL, reserve ? name : NULL);
 	return out_flush();

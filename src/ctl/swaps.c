@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading /proc/swaps.
+ * Reads /proc/swaps.
  */
 #include "swaps.h"
 

@@ -12,7 +12,7 @@ struct swap {
 	int priority;
 };
 
-/* Whether a disk, or a partition of it, is swapped on; @swap is filled in then. */
+/* Whether a disk, or a partition of it, is a swap; if so, fill in @swap. */
 bool swap_find(const char *disk, struct swap *swap);
 
 /* Whether @device ("ballast0p1") is @disk ("ballast0") or a partition of it. */

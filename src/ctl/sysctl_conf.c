@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing a file of /etc/sysctl.d.
+ * Writes a file of /etc/sysctl.d.
  */
 #include "sysctl_conf.h"
 
@@ -26,7 +26,7 @@ static int write_all(int fd, const char *text)
 	return fchmod(fd, 0644) || fsync(fd) ? -errno : 0;
 }
 
-/* So that the name is on disk as well. */
+/* Without this the new name may be lost in a crash. */
 static int sync_directory(const char *path)
 {
 	char directory[FILE_PATH_LEN];
@@ -48,7 +48,7 @@ int sysctl_conf_write(unsigned long min_free)
 	char path[FILE_PATH_LEN], tmp[FILE_PATH_LEN], text[256];
 	int fd, err;
 
-	/* sysctl reads names that end in .conf: not this one. */
+	/* sysctl reads only names that end in .conf, so not this one. */
 	if (!file_path(path, sizeof(path), SYSCTL_CONF) ||
 	    !file_path(tmp, sizeof(tmp), SYSCTL_CONF ".XXXXXX"))
 		return -ENAMETOOLONG;

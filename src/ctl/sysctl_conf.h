@@ -2,12 +2,11 @@
 #ifndef BALLASTCTL_SYSCTL_CONF_H
 #define BALLASTCTL_SYSCTL_CONF_H
 
-/* What sets vm.min_free_kbytes at boot. */
+/* This file sets vm.min_free_kbytes at boot. */
 #define SYSCTL_CONF "/etc/sysctl.d/60-ballast.conf"
 
 /*
- * Write that file anew, whole or not at all, and on disk on return: 0 or
- * -errno.
+ * Replace the file atomically and sync it to disk: 0 or -errno.
  */
 int sysctl_conf_write(unsigned long min_free);
 

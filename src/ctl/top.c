@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl top: what the disks and the reserves do, second by second.
+ * ballastctl top: shows the activity of disks and reserves, every second.
  *
- * It is for the minute in which the machine has no memory. So all of it is
- * locked into memory, what it needs is taken before it begins, and from then
- * on it allocates nothing; see watch.c for the files.
+ * It has to work while the machine has no memory left. So it locks itself into
+ * memory, allocates all it needs at the start and nothing later; watch.c keeps
+ * the files open.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,18 +24,18 @@
 
 const char help_top[] =
 	"Usage: ballastctl top [-d SECONDS] [-n COUNT]\n"
-	"What each disk and each reserve does, and free memory beside the watermarks that\n"
-	"the kernel reclaims by; a screen, or lines where the output is no terminal.\n"
-	"Locked into memory: it goes on when there is none.\n"
+	"Show the activity of each disk and each reserve, and free memory with the\n"
+	"kernel's watermarks: a screen, or lines if the output is not a terminal.\n"
+	"It locks itself into memory, so it keeps working when none is left.\n"
 	"\n"
-	"  -d SECONDS   between two looks, 0.1 to 3600 (default 1)\n"
-	"  -n COUNT     end after so many\n"
+	"  -d SECONDS   time between updates, 0.1 to 3600 (default 1)\n"
+	"  -n COUNT     end after this many updates\n"
 	"\n"
-	"q or Ctrl-C ends it. LAT: mean of the requests that were completed. Dropped\n"
-	"packets are by reason, as docs/sysfs.md has them: of another socket, of another\n"
+	"q or Ctrl-C ends it. LAT is the mean latency of completed requests. Dropped\n"
+	"packets are shown by reason, see docs/sysfs.md: of another socket, of another\n"
 	"protocol, fragments, over the budget, malformed.\n";
 
-#define STACK (128 << 10)	/* more than is ever used */
+#define STACK (128 << 10)	/* more than it ever uses */
 
 static volatile sig_atomic_t ended;
 static struct termios cooked;
@@ -48,7 +48,7 @@ static void end(int signal)
 	ended = 1;
 }
 
-/* Only within ppoll(), so that none is missed between a look and the wait. */
+/* Deliver signals only in ppoll(): one just before it would be missed. */
 static void catch_signals(sigset_t *while_waiting)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -64,7 +64,7 @@ static void catch_signals(sigset_t *while_waiting)
 	sigprocmask(SIG_BLOCK, &blocked, while_waiting);
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigdelset(while_waiting, signals[i]);
-	signal(SIGPIPE, SIG_IGN);	/* out_flush() tells of it */
+	signal(SIGPIPE, SIG_IGN);	/* out_flush() reports it */
 }
 
 static void begin_screen(void)
@@ -79,7 +79,7 @@ static void begin_screen(void)
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	}
 	if (is_screen)
-		out("\033[?25l\033[2J");	/* no cursor, nothing else */
+		out("\033[?25l\033[2J");	/* hide the cursor, clear the screen */
 }
 
 static void end_screen(void)
@@ -99,7 +99,7 @@ __attribute__((noinline)) static void touch_stack(void)
 		stack[i] = 0;
 }
 
-/* Take now what can't be had later. */
+/* Allocate now what can't be allocated later. */
 static int prepare(void)
 {
 	time_t now = time(NULL);
@@ -110,9 +110,9 @@ static int prepare(void)
 		errno = -err;
 		return failure("/proc/zoneinfo: %m");
 	}
-	localtime_r(&now, &tm);	/* reads the time zone */
+	localtime_r(&now, &tm);	/* reads the time zone's file */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
-		failure("not locked into memory, and may stop when that is gone: %m");
+		failure("mlockall: %m; top may stall when no memory is left");
 	touch_stack();
 	return FINE;
 }
@@ -135,7 +135,7 @@ static void show(const struct watch *watch)
 	view_screen(watch, text, size.ws_col, size.ws_row ? size.ws_row : 24);
 }
 
-/* Until @when, or a key or a signal that ends it. */
+/* Wait until @when, or for a key or a signal that ends top. */
 static void wait_until(double when, const sigset_t *while_waiting)
 {
 	struct pollfd keys = { .fd = has_keys ? STDIN_FILENO : -1,
@@ -173,7 +173,7 @@ static int run(double interval, long count)
 	next = watch_clock();
 	while (!ended && !err) {
 		next += interval;
-		if (next < watch_clock())	/* it was held up */
+		if (next < watch_clock())	/* it was delayed */
 			next = watch_clock() + interval;
 		wait_until(next, &while_waiting);
 		if (ended)
@@ -198,7 +198,7 @@ int cmd_top(int argc, char **argv)
 
 	for (i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "-d", 2) && strncmp(argv[i], "-n", 2))
-			return usage_error("%.200s: no such argument", argv[i]);
+			return usage_error("%.200s: no such option", argv[i]);
 		value = argv[i][2] ? argv[i] + 2 : argv[i + 1];
 		if (!value)
 			return usage_error("%.200s: the number is missing", argv[i]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl tune: sets vm.min_free_kbytes so that the machine lives on.
+ * ballastctl tune: sets vm.min_free_kbytes without stalling the machine.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -16,20 +16,22 @@
 
 const char help_tune[] =
 	"Usage: ballastctl tune min-free-kbytes [VALUE|auto] [--persist]\n"
-	"Show or set vm.min_free_kbytes, the memory that the kernel keeps free for what\n"
-	"can't wait.\n"
+	"Show or set vm.min_free_kbytes, the memory that the kernel keeps free for\n"
+	"allocations that can't wait.\n"
 	"\n"
-	"  (nothing)   what it is, what is recommended, and why\n"
-	"  VALUE       KiB, a number\n"
-	"  auto        as recommended; a larger value that is in order stays\n"
-	"  --persist   at boot as well, by " SYSCTL_CONF "\n"
+	"  (nothing)   show the value, the recommended value, and why\n"
+	"  VALUE       set this number of KiB\n"
+	"  auto        set the recommended value, unless the value is larger and not\n"
+	"              over the maximum\n"
+	"  --persist   set it at every boot too, in " SYSCTL_CONF "\n"
 	"\n"
-	"It is lowered at once. It is raised in steps, each once kswapd has freed the\n"
-	"memory for the one before, and not at all if that would leave too little. When\n"
-	"direct reclaim begins, or on a signal, it goes back to what it was.\n"
+	"A lower value is set at once. A higher one is set in steps, each after kswapd\n"
+	"has freed the memory for the step before, and is refused if too little memory\n"
+	"can be freed. When direct reclaim begins, or on a signal, the old value is\n"
+	"restored.\n"
 	"\n"
-	"Exit status: 0 it is set; 1 it was refused or did not work, and is what it was;\n"
-	"2 an argument is wrong. See ballastctl-tune(8).\n";
+	"Exit status: 0 the value is set; 1 it was refused or failed, and the old value\n"
+	"is in force; 2 an argument is wrong. See ballastctl-tune(8).\n";
 
 struct arguments {
 	bool show;
@@ -64,7 +66,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
 					  argv[i]);
 		} else if (words == 0) {
 			if (strcmp(argv[i], "min-free-kbytes"))
-				err = usage_error("%s: can't be tuned; min-free-kbytes can",
+				err = usage_error("%s: can't be tuned; use min-free-kbytes",
 						  argv[i]);
 			words++;
 		} else if (words == 1) {
@@ -74,17 +76,17 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
 				err = read_value(argv[i], &arguments->value);
 			words++;
 		} else {
-			err = usage_error("%s: one value is enough", argv[i]);
+			err = usage_error("%s: only one value can be given", argv[i]);
 		}
 	}
 	if (!err && !words)
-		err = usage_error("what to tune is missing: min-free-kbytes");
+		err = usage_error("min-free-kbytes is missing");
 	if (!err && arguments->persist && arguments->show)
-		err = usage_error("--persist: what to set is missing: a value or auto");
+		err = usage_error("--persist: requires a value or auto");
 	return err;
 }
 
-/* What the kernel does not tell counts for nothing. */
+/* A value that the kernel does not have counts as 0. */
 static unsigned long figure(const char *meminfo, const char *word)
 {
 	long long value = file_field(meminfo, word);
@@ -104,7 +106,7 @@ static int read_figures(struct memory_figures *figures, unsigned long *min_free)
 		return failure("/proc/meminfo: can't be read");
 	if (file_number(&value, "/proc/sys/vm/min_free_kbytes") || value < 0)
 		return failure("/proc/sys/vm/min_free_kbytes: can't be read");
-	/* 10 where the kernel has no such sysctl: it is built in there. */
+	/* Kernels without this sysctl use 10. */
 	if (file_number(&scale, "/proc/sys/vm/watermark_scale_factor"))
 		scale = 10;
 	figures->total = total;
@@ -120,9 +122,9 @@ static int read_figures(struct memory_figures *figures, unsigned long *min_free)
 static int show(unsigned long now, const struct memory_figures *figures)
 {
 	static const char *const verdicts[] = {
-		[MIN_FREE_FINE] = "in order",
-		[MIN_FREE_BROKEN] = "so little that the kernel is subtly broken",
-		[MIN_FREE_LOW] = "little for so much memory",
+		[MIN_FREE_FINE] = "good",
+		[MIN_FREE_BROKEN] = "so low that the kernel is subtly broken",
+		[MIN_FREE_LOW] = "low for so much memory",
 		[MIN_FREE_WASTE] = "a waste of memory",
 	};
 	unsigned long wanted = min_free_auto(now, figures->total);
@@ -131,34 +133,34 @@ static int show(unsigned long now, const struct memory_figures *figures)
 	out("vm.min_free_kbytes: %lu KiB, %.1f %% of %lu KiB of memory: %s\n",
 	    now, 100.0 * now / figures->total, figures->total,
 	    verdicts[min_free_judge(now, figures->total)]);
-	out("recommended:        %lu KiB: a 256th of memory up to 512 MiB, and not less than\n"
-	    "                    the kernel's own default, 4 * sqrt(memory)\n",
+	out("recommended:        %lu KiB: 1/256 of memory, at most 512 MiB, and not less than\n"
+	    "                    the kernel's default of 4 * sqrt(memory)\n",
 	    min_free_recommended(figures->total));
-	out("at most:            %lu KiB: 5 %% of memory, from 20 GiB on 1 GiB, from 40 GiB on\n"
-	    "                    a fortieth\n", min_free_ceiling(figures->total));
+	out("at most:            %lu KiB: 5 %% of memory; 1 GiB from 20 GiB of memory on, 1/40\n"
+	    "                    from 40 GiB on\n", min_free_ceiling(figures->total));
 	if (wanted == now)
 		out("Nothing to do.\n");
 	else if (wanted > now && !raise.possible)
-		out("%lu KiB would be refused now: it takes %lu KiB, and %lu are free and %lu easily freed.\n",
+		out("%lu KiB would be refused now: it requires %lu KiB; %lu KiB are free and %lu KiB easily freed.\n",
 		    wanted, raise.needed, figures->free, raise.reclaimable);
 	else
 		out("To set it: ballastctl tune min-free-kbytes auto --persist\n");
 	return out_flush();
 }
 
-/* FINE, or why not. */
+/* FINE, or FAILED after reporting why it is refused. */
 static int judge_raise(unsigned long value, const struct memory_figures *figures)
 {
 	struct raise raise = min_free_raise(value, figures);
 	unsigned long ceiling = min_free_ceiling(figures->total);
 
 	if (!raise.possible)
-		return failure("%lu: refused, the machine could hang: the kernel would want %lu KiB free (high watermarks) and should have %lu; %lu KiB are free, and %lu KiB of page cache easily freed",
+		return failure("%lu: refused, the machine could hang: the high watermarks would be %lu KiB, which requires %lu KiB; %lu KiB are free, and %lu KiB of page cache easily freed",
 			       value, raise.high, raise.needed, figures->free,
 			       raise.reclaimable);
 	if (value > ceiling)
-		return failure("%lu: refused, a waste: %lu KiB are the most for %lu KiB of memory",
-			       value, ceiling, figures->total);
+		return failure("%lu: refused, a waste of memory: the maximum for %lu KiB of memory is %lu KiB",
+			       value, figures->total, ceiling);
 	return FINE;
 }
 
@@ -172,7 +174,7 @@ static int report_raise(enum raise_end how, unsigned long from,
 		return FINE;
 	case RAISE_RECLAIM:
 		if (!report->steps)
-			return failure("vm.min_free_kbytes stays %lu: there is direct reclaim already (%lld allocations, %lld pages in a second); try when the machine has less to do",
+			return failure("vm.min_free_kbytes stays %lu: direct reclaim was going on before the first step (%lld allocations, %lld pages in a second); try again when the machine is less busy",
 				       from, report->stalls, report->direct);
 		return failure("vm.min_free_kbytes is %lu again: direct reclaim began at step %d (%lld allocations, %lld pages)",
 			       from, report->steps, report->stalls,

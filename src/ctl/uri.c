@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading NBD URIs, see uri.h.
+ * Parses NBD URIs, see uri.h.
  */
 #include "uri.h"
 
@@ -15,18 +15,18 @@
 
 static const char form[] = "is not of the form nbd://SERVER[:PORT]/EXPORT";
 
-/* Schemes that exist and that we do not speak, with what to do instead. */
+/* Schemes that ballast does not support, with what to do instead. */
 static const struct {
 	const char *scheme;
 	const char *why;
 } foreign[] = {
-	{ "nbds:", "ballast does not speak TLS: use nbd:// within a network that you trust, or through a tunnel" },
-	{ "nbd+unix:", "a local socket leads to no other machine: use nbd://SERVER[:PORT]/EXPORT" },
-	{ "nbds+unix:", "a local socket leads to no other machine: use nbd://SERVER[:PORT]/EXPORT" },
-	{ "nbd+vsock:", "ballast speaks TCP only: use nbd://SERVER[:PORT]/EXPORT" },
-	{ "nbds+vsock:", "ballast speaks TCP only: use nbd://SERVER[:PORT]/EXPORT" },
-	{ "nbd+ssh:", "ballast speaks TCP only: use nbd://SERVER[:PORT]/EXPORT" },
-	{ "nbds+ssh:", "ballast speaks TCP only: use nbd://SERVER[:PORT]/EXPORT" },
+	{ "nbds:", "ballast does not support TLS: use nbd:// in a trusted network, or through a tunnel" },
+	{ "nbd+unix:", "a local socket cannot reach another machine: use nbd://SERVER[:PORT]/EXPORT" },
+	{ "nbds+unix:", "a local socket cannot reach another machine: use nbd://SERVER[:PORT]/EXPORT" },
+	{ "nbd+vsock:", "ballast supports TCP only: use nbd://SERVER[:PORT]/EXPORT" },
+	{ "nbds+vsock:", "ballast supports TCP only: use nbd://SERVER[:PORT]/EXPORT" },
+	{ "nbd+ssh:", "ballast supports TCP only: use nbd://SERVER[:PORT]/EXPORT" },
+	{ "nbds+ssh:", "ballast supports TCP only: use nbd://SERVER[:PORT]/EXPORT" },
 };
 
 static int hex(char digit)
@@ -37,7 +37,7 @@ static int hex(char digit)
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* Undo the percent-encoding of @len bytes; NULL, or what is wrong. */
+/* Decode @len percent-encoded bytes; NULL, or what is wrong. */
 static const char *decode(const char *from, size_t len, char *to, size_t size,
 			  const char *too_long)
 {
@@ -70,7 +70,7 @@ static const char *parse_port(const char *text, size_t len, char *port)
 	char digits[6];
 	size_t i;
 
-	if (!len) {	/* as RFC 3986 allows */
+	if (!len) {	/* an empty port, as RFC 3986 allows */
 		strcpy(port, LIMIT_TEXT(BALLAST_DEFAULT_PORT));
 		return NULL;
 	}
@@ -100,11 +100,11 @@ static const char *parse_host(const char *text, size_t len, char *host,
 	if (!*host)
 		return "the server is missing";
 	if (host[strspn(host, names)])
-		return "the server's name has a character that no name has";
+		return "the server's name has a character that is not allowed in names";
 	return NULL;
 }
 
-/* [ADDRESS] or [ADDRESS%INTERFACE], the % as such or as %25. */
+/* ADDRESS or ADDRESS%INTERFACE in brackets; the % may be written as %25. */
 static const char *parse_literal(const char *text, size_t len, char *host,
 				 size_t size)
 {
@@ -114,7 +114,7 @@ static const char *parse_literal(const char *text, size_t len, char *host,
 
 	if (!n || n + 1 >= size || !memchr(text, ':', n) ||
 	    strspn(text, digits) < n)
-		return "what is in brackets is not an IPv6 address";
+		return "the text in brackets is not an IPv6 address";
 	memcpy(host, text, n);
 	host[n] = '\0';
 	if (!scope)
@@ -124,7 +124,7 @@ static const char *parse_literal(const char *text, size_t len, char *host,
 	scope++;
 	host[n++] = '%';
 	if (scope == text + len)
-		return "the interface behind the % is missing";
+		return "the interface after the % is missing";
 	return parse_host(scope, text + len - scope, host + n, size - n);
 }
 
@@ -134,7 +134,7 @@ static const char *parse_authority(const char *text, size_t len,
 	const char *end = text + len, *host_end, *why;
 
 	if (memchr(text, '@', len))
-		return "a user name before the server is for TLS, which ballast does not speak";
+		return "a user name before the server requires TLS, which ballast does not support";
 	if (*text == '[') {
 		host_end = memchr(text, ']', len);
 		if (!host_end)
@@ -147,7 +147,7 @@ static const char *parse_authority(const char *text, size_t len,
 		if (!host_end)
 			host_end = end;
 		else if (memchr(host_end + 1, ':', end - host_end - 1))
-			return "an IPv6 address stands in brackets: nbd://[2001:db8::1]/EXPORT";
+			return "an IPv6 address needs brackets: nbd://[2001:db8::1]/EXPORT";
 		why = parse_host(text, host_end - text, uri->host,
 				 sizeof(uri->host));
 	}
@@ -173,7 +173,7 @@ const char *uri_parse(const char *text, struct nbd_uri *uri)
 		return form;
 	text += 6;
 	if (strpbrk(text, "?#"))
-		return "has a ? or a #, which mean nothing for TCP (within a name: %3F, %23)";
+		return "has a ? or a #, which have no meaning for TCP (in a name write %3F, %23)";
 	path = strchrnul(text, '/');
 	why = parse_authority(text, path - text, uri);
 	if (why)
@@ -184,8 +184,8 @@ const char *uri_parse(const char *text, struct nbd_uri *uri)
 		     "the export's name is longer than the " LIMIT_TEXT(BALLAST_MAX_EXPORT) " bytes that NBD allows");
 	if (why)
 		return why;
-	/* The kernel's string has quotes around the name, and no escape. */
+	/* The attach string quotes the name, and has no escape for a quote. */
 	if (strchr(uri->export, '"'))
-		return "the export's name has a quotation mark, which ballast can't take";
+		return "the export's name has a quotation mark, which the attach string can't represent";
 	return NULL;
 }

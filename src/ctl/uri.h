@@ -7,11 +7,11 @@
 #define URI_EXPORT_LEN (BALLAST_MAX_EXPORT + 1)
 
 /*
- * nbd://HOST[:PORT][/EXPORT], percent-encoding undone; see
+ * nbd://HOST[:PORT][/EXPORT], decoded; see
  * github.com/NetworkBlockDevice/nbd, doc/uri.md.
  */
 struct nbd_uri {
-	char host[256];	/* a name, or an address without its brackets */
+	char host[256];	/* a name, or an address without brackets */
 	char port[6];
 	char export[URI_EXPORT_LEN];
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How "top" shows what "watch" saw. No allocation.
+ * The output of "top". It does not allocate memory.
  */
 #include "view.h"
 
@@ -10,12 +10,12 @@
 
 #define BAR_MAX 160
 #define LINE_BAR 40
-#define END "\033[K\n"	/* and away with what was there before */
+#define END "\033[K\n"	/* clears the rest of the line */
 
 struct disk_rates {
-	double requests[2];	/* a second */
+	double requests[2];	/* per second */
 	double mib[2];
-	double latency;		/* ms; less than 0: nothing was completed */
+	double latency;		/* ms; below 0: no request was completed */
 };
 
 static double mib(double bytes)
@@ -50,7 +50,8 @@ static double rate_field(const struct watch *watch,
 }
 
 /*
- * Free memory up to four times the high watermark, and the watermarks:
+ * A bar of free memory, from 0 to four times the high watermark, with a mark
+ * at each watermark:
  * [####|##|..|............]
  */
 static void draw_bar(const struct memory *memory, int width)
@@ -116,7 +117,7 @@ static void draw_reserve(const struct watch *watch,
 	out(END);
 }
 
-/* Lines left for what there may be many of, after @used and one for each table. */
+/* The number of lines to show of @nr if @room lines are left; at least one. */
 static int at_most(int nr, int room)
 {
 	if (room < 1)
@@ -132,13 +133,13 @@ void view_screen(const struct watch *watch, const char *time, int width,
 	int i;
 
 	out("\033[Hballastctl top - %s%s, q ends" END END, time,
-	    watch->incomplete ? " - too many disks or reserves for it" : "");
+	    watch->incomplete ? " - not all disks and reserves are shown" : "");
 	draw_memory(watch, width);
 	out("%-12s %-12s %8s %7s %8s %7s %8s %8s" END, "DISK", "STATE",
 	    "READ/s", "MiB/s", "WRITE/s", "MiB/s", "LAT/ms", "INFLIGHT");
 	for (i = 0; i < disks; i++)
 		draw_disk(watch, &watch->disks[i]);
-	/* The last five are drops by reason. */
+	/* The last five columns are drops by reason. */
 	out(END "%-13s %-6s %5s %5s %7s %7s %5s %5s %5s %5s %5s" END,
 	    "RESERVE", "", "PAGES", "LENT", "KEPT/s", "DROP/s", "SOCK",
 	    "PROTO", "FRAG", "BUDG", "MALF");

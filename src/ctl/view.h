@@ -4,11 +4,11 @@
 
 #include "watch.h"
 
-/* What was seen, for a terminal @width columns wide: it is overwritten in place. */
+/* Show @watch on a terminal of @width columns, over the previous screen. */
 void view_screen(const struct watch *watch, const char *time, int width,
 		 int height);
 
-/* The same in lines that begin with the time. */
+/* Print it as lines that begin with the time. */
 void view_lines(const struct watch *watch, const char *time);
 
 #endif

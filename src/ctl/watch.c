@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looking at the disks, the reserves and memory again and again, and most of
- * all when there is none: the files stay open.
+ * Samples disks, reserves and memory repeatedly. The files stay open, so that
+ * sampling works when no memory is left.
  */
 #include "watch.h"
 
@@ -18,7 +18,7 @@ double watch_clock(void)
 
 double watch_rate(const struct watch *watch, double now, double before)
 {
-	/* A counter that begins anew is no rate below nothing. */
+	/* A counter that was reset has no rate. */
 	if (watch->seconds <= 0 || now < before)
 		return 0;
 	return (now - before) / watch->seconds;
@@ -64,7 +64,7 @@ static bool meet_reserve(const char *name, void *data)
 	return true;
 }
 
-/* To open a file takes memory; without any, nobody attaches a disk either. */
+/* Opens files, which takes memory; without it no disk is attached either. */
 static void meet(struct watch *watch)
 {
 	watch->incomplete = false;
@@ -82,7 +82,7 @@ static void look_at_disks(struct watch *watch)
 		at->before = at->disk.stat;
 		if (disk_read(&at->disk)) {
 			disk_close(&at->disk);
-			continue;	/* it is gone */
+			continue;	/* it was detached */
 		}
 		if (at->fresh)
 			at->before = at->disk.stat;

@@ -8,9 +8,9 @@
 #include "memory.h"
 #include "reserve.h"
 
-#define WATCH_MAX 32	/* disks, and reserves; more are not looked at */
+#define WATCH_MAX 32	/* of disks, and of reserves; more are not shown */
 
-/* fresh: seen for the first time, so that there are no rates yet. */
+/* fresh: sampled for the first time, so it has no rates yet. */
 struct watched_disk {
 	struct disk disk;
 	struct disk_stat before;
@@ -23,7 +23,7 @@ struct watched_reserve {
 	bool fresh;
 };
 
-/* Two looks at everything, @seconds apart. Static, since it is large. */
+/* Two samples of everything, @seconds apart. Make it static: it is large. */
 struct watch {
 	struct watched_disk disks[WATCH_MAX];
 	int nr_disks;
@@ -36,15 +36,15 @@ struct watch {
 };
 
 /*
- * Take a look. Does not allocate, and opens files only of disks and reserves
- * that it has not seen, which it looks for while there is memory.
+ * Take a sample. It does not allocate memory. It looks for new disks and
+ * reserves, and opens their files, only while free memory is over high.
  */
 void watch_look(struct watch *watch);
 
-/* Each second, of what changed by @now - @before. */
+/* The rate per second of a counter that changed from @before to @now. */
 double watch_rate(const struct watch *watch, double now, double before);
 
-/* Seconds of a clock that nobody sets. */
+/* Seconds of the monotonic clock. */
 double watch_clock(void);
 
 #endif

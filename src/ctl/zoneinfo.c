@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading /proc/zoneinfo.
+ * Parses /proc/zoneinfo.
  *
- * No allocation, since "top" calls it when there is no memory.
+ * It does not allocate, since "top" uses it when no memory is left.
  */
 #include "zoneinfo.h"
 
@@ -16,8 +16,8 @@
 #include "files.h"
 
 /*
- * The words of a zone's part that we want. Those of the pagesets ("high:")
- * and of the node ("nr_inactive_file") differ from all of them.
+ * The fields of a zone that are used. The names in pagesets ("high:") and of the
+ * node ("nr_inactive_file") are different.
  */
 static const struct {
 	const char *word;
@@ -74,7 +74,7 @@ static void read_field(struct zone *zone, const char *line)
 	}
 }
 
-/* A zone without memory (Movable, as a rule) is in the file, but is none. */
+/* Skip zones without memory (usually Movable), which the file lists too. */
 static void end_of_zone(struct zoneinfo *info)
 {
 	struct zone *zone = &info->zones[info->nr];
@@ -94,13 +94,13 @@ static void begin(struct zoneinfo *info)
 	info->sum.node = -1;
 }
 
-/* False: it is one zone too many. */
+/* False: there are too many zones. */
 static bool read_line(struct zoneinfo *info, const char *line)
 {
 	struct zone next;
 
 	memset(&next, 0, sizeof(next));
-	/* sscanf() looks for the end of the text each time. */
+	/* sscanf() scans to the end of the text each time, so compare first. */
 	if (strncmp(line, "Node ", 5) ||
 	    sscanf(line, "Node %d, zone %11s", &next.node, next.name) != 2) {
 		read_field(&info->zones[info->nr], line);
@@ -121,11 +121,11 @@ static int finish(struct zoneinfo *info)
 }
 
 /**
- * zoneinfo_parse - read what /proc/zoneinfo says
- * @text: the file, with a zero at its end
+ * zoneinfo_parse - parse /proc/zoneinfo
+ * @text: content of the file, with a NUL at the end
  * @info: filled in
  *
- * Return: 0, -EINVAL where it has no zone, -E2BIG where it has too many
+ * Return: 0; -EINVAL: no zone; -E2BIG: too many zones
  */
 int zoneinfo_parse(const char *text, struct zoneinfo *info)
 {
@@ -149,7 +149,7 @@ static bool each_line(char *line, void *data)
 	return reading->fits;
 }
 
-/* The same, from the file itself; -errno also where it can't be read. */
+/* Read and parse the file; also returns -errno if it can't be read. */
 int zoneinfo_read(struct zoneinfo *info)
 {
 	struct reading reading = { info, true };

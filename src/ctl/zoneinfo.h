@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* /proc/zoneinfo: each zone's watermarks as the kernel really has them. */
+/* /proc/zoneinfo: each zone's watermarks as the kernel uses them. */
 #ifndef CTL_ZONEINFO_H
 #define CTL_ZONEINFO_H
 
 #include <stdbool.h>
 
-/* Zones that have memory; 5 a node at most, as a rule 3 on the first. */
+/* Zones that have memory; at most 5 per node, usually 3 on the first. */
 #define ZONEINFO_MAX	128
 
-/* All in pages. min, low and high have the kernel's boost in them already. */
+/* All in pages. min, low and high include the kernel's boost. */
 struct zone {
 	int node;
 	char name[12];
@@ -22,15 +22,15 @@ struct zone {
 	unsigned long active_file;
 	unsigned long inactive_file;
 	/*
-	 * What an allocation that would take a higher zone has to leave here
-	 * on top of a watermark: the largest of the file's "protection".
+	 * Pages that an allocation which prefers a higher zone has to leave
+	 * here, in addition to a watermark: the largest "protection".
 	 */
 	unsigned long protection;
 };
 
 /*
- * zones: those with managed pages, in the file's order. sum: over all of
- * them, its name "all" and its node -1.
+ * zones: zones with managed pages, in the file's order. sum: the sums over
+ * them, with the name "all" and the node -1.
  */
 struct zoneinfo {
 	int nr;
@@ -42,9 +42,9 @@ int zoneinfo_parse(const char *text, struct zoneinfo *info);
 int zoneinfo_read(struct zoneinfo *info);
 
 /*
- * Whether each node has a zone with free pages over that watermark. This is
- * what kswapd asks of high before it sleeps: that other zones of the node are
- * below it is no shortage.
+ * Whether each node has a zone with free pages over the watermark. kswapd uses
+ * this condition, for high, before it sleeps: zones below the watermark are no
+ * shortage if another zone of the node is above it.
  */
 bool zoneinfo_over_high(const struct zoneinfo *info);
 bool zoneinfo_over_low(const struct zoneinfo *info);

@@ -106,7 +106,7 @@ BAD = [
     (["attach", URI, "--swap", "readonly"], "readonly"),
 
     (["detach"], "DISK"),
-    (["detach", ""], "no disk"),
+    (["detach", ""], "not a disk"),
     (["detach", "ballast7"], "ballast7"),
     (["detach", "vda"], "vda"),
     (["detach", ".."], ".."),
@@ -164,6 +164,15 @@ def test_help_fits_a_screen(ctl, command):
     assert said.out.startswith("Usage: ballastctl")
     assert len(lines) <= 23, "a screen has 24 lines, one of them the prompt"
     assert max(map(len, lines)) <= 80
+
+
+def test_help_says_what_list_prints(ctl, tree):
+    """The disks, and no reserve."""
+    tree.disk()
+    tree.reserve()
+    assert "eth0" not in ctl("list").out
+    line, = [line for line in ctl("--help").out.splitlines() if line.split()[:1] == ["list"]]
+    assert "disks" in line and "reserve" not in line
 
 
 def test_version(ctl):

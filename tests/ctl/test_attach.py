@@ -53,7 +53,7 @@ def test_two_swaps_in_one_place(ctl, tree, server, uri):
     tree.swap()
     said = ctl("attach", uri, "--swap")
     assert said.status == 1 and said.err.count("\n") == 1
-    assert 'export "swap" is swapped to already, as ballast0' in said.err
+    assert 'export "swap" is already swapped to, as ballast0' in said.err
     assert tree.read(ATTACH) == ""
     tree.disk("ballast5")
     assert ctl("attach", uri, "index=5").status == 0, "but another disk may be had"
@@ -78,7 +78,7 @@ def modprobe(tree, tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("status, wrong", [(1, "status 1"), (0, "not there")])
+@pytest.mark.parametrize("status, wrong", [(1, "status 1"), (0, "does not exist")])
 def test_module_that_cannot_be_loaded(ctl, modprobe, status, wrong):
     bin = modprobe(f"exit {status}")
     said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(bin))
@@ -118,7 +118,7 @@ def test_swapped_on(ctl, tree, device):
     tree.swap(device)
     said = ctl("detach", "ballast0")
     assert said.status == 1 and said.out == "" and said.err.count("\n") == 1
-    assert f"swapped on; run swapoff /dev/{device}" in said.err
+    assert f"is a swap; run swapoff /dev/{device}" in said.err
     assert tree.read("sys/block/ballast0/ballast/detach") == ""
     assert ctl("detach", "--force", "ballast0").status == 0
     assert tree.read("sys/block/ballast0/ballast/detach") == "force"

@@ -240,7 +240,7 @@ def test_allocation_failures(ctl, machine):
         "page allocations of order 0 failed in try_fill_recv of the driver virtio_net"
     assert first["figures"].startswith("2 in the kernel log, mode 0xa20(GFP_ATOMIC)")
     assert second["finding"] == "page allocations of order 3 failed in foo_alloc_rx"
-    assert "8 pages in a row" in second["why"]
+    assert "8 contiguous pages" in second["why"]
     ballast_swap(machine)
     assert ctl("doctor").status == 2, "serious where swapping hangs on it"
 

@@ -41,7 +41,7 @@ def test_status(ctl, tree):
     tree.reserve()
     out = ctl("status").out
     for part in ("ballast0: live, 1024.0 MiB, server 192.0.2.1:10809, export \"swap\"",
-                 "connections: 2 by eth0, 1 made anew", "swap: 1.0 MiB of 1024.0 MiB used",
+                 "connections: 2 by eth0, reconnects: 1", "swap: 1.0 MiB of 1024.0 MiB used",
                  "in flight: 3", "read: 100 requests, 0.4 MiB, 2.5 ms each",
                  "written: 200 requests, 2.0 MiB, 5.0 ms each", "flushed: 4 times, 5.0 ms each",
                  "eth0: reserve of 561 pages (2.2 MiB) for 768 packets, IN USE",
