@@ -63,10 +63,6 @@ fuzz:
 	scripts/deps clang libclang-rt-dev llvm
 	$(MAKE) -C tests/fuzz check coverage
 
-# A VM that swaps over ballast for a minute, in calm weather.
-demo-calm:
-	@scripts/demo
-
 # Beside in-tree nbd and NVMe/TCP: see tests/bench/README.md for the variables.
 bench:
 	scripts/deps python3-matplotlib
@@ -117,9 +113,14 @@ storm-quick:
 	scripts/deps
 	scripts/vm-test -s tests/storm/test_storm.py
 
-# In-tree nbd and ballast through a storm, for the eye.
+# In-tree nbd and ballast through a storm, side by side.
 demo:
 	scripts/deps
 	tests/storm/demo.py
 
-.PHONY: lint unit check check-debug fuzz demo-calm bench bench-trace bench-instructions bench-scale bench-filter storm storm-processor storm-quick matrix arm64 blktests demo
+# A VM that swaps over ballast for a minute, without a storm.
+demo-calm:
+	@scripts/deps
+	@tests/storm/demo.py --calm
+
+.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter storm storm-processor storm-quick matrix arm64 blktests demo demo-calm

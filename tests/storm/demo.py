@@ -1,13 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""The demo: in-tree nbd and ballast through storm (c), side by side. Started by make demo."""
+"""The demos. Started by make demo and make demo-calm.
 
+demo.py          in-tree nbd and ballast through storm (c), side by side
+demo.py --calm   a minute of swapping over ballast, without a storm
+"""
+
+import argparse
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
 
+import calm  # noqa: E402
 import run  # noqa: E402
 from rig import host, image, module  # noqa: E402
 
@@ -16,17 +22,17 @@ OUT = host.REPO / "build" / "demo"
 
 INTRO = """
 A virtual machine of 256 MiB whose only swap is a disk on the network runs two programs that want
-1.7 times its memory, and verify what they get back. After 8 s of that, somebody sends it 100 Mbit/s
-of UDP and 32 TCP streams for 20 s, into sockets that nobody reads. Swapping in needs a packet to
-arrive, packets need memory, and memory needs swapping out: does the machine live?
-First the kernel's own nbd, then ballast beside what nbd did. It takes about three minutes.
+1.7 times its memory, and verify what they read back. After 8 s another machine sends it 100 Mbit/s of
+UDP and 32 TCP streams for 20 s, into sockets that no program reads. Swapping in needs a packet to
+arrive, packets need memory, and memory needs swapping out: does the machine survive?
+First the kernel's own nbd, then ballast next to nbd's figures. It takes about three minutes.
 """
 PHASES = {"fill": "filling memory", "calm": "calm", "storm": "STORM", "after": "after it"}
 NOTHING = "     no answer"
 
 
 def one(sample):
-    """What a column says of one second."""
+    """The columns for one second."""
     if sample is None:
         return f"{NOTHING:30}"
     waiting = f"{sample.gap / 1000:4.1f} s" if sample.gap >= 500 else "   -  "
@@ -37,7 +43,7 @@ HEAD = "    in/s  free MiB   stalled  "
 
 
 def first(seconds):
-    """Shows nbd, and keeps it in seconds for later."""
+    """Shows nbd, and keeps its samples in seconds for later."""
     print(f"\n{'':22}in-tree nbd\n   s{'':16}{HEAD}")
 
     def show(phase, at, sample):
@@ -47,7 +53,7 @@ def first(seconds):
 
 
 def second(seconds):
-    print(f"\n{'':22}in-tree nbd, as it was{'':10}ballast, now\n"
+    print(f"\n{'':22}in-tree nbd, recorded{'':11}ballast, now\n"
           f"   s{'':16}{HEAD}  {HEAD}  packets dropped")
 
     def show(phase, at, sample):
@@ -60,15 +66,15 @@ def second(seconds):
 
 def outcome(title, result):
     verdict = {"lived": "LIVED", "starved": "STARVED", "deadlocked": "LOCKED UP"}.get(
-        result["verdict"], "did not swap: the demo shows nothing")
+        result["verdict"], "did not swap, so the demo shows nothing")
     pages = {"clean": "no page corrupted", "corrupt": "PAGES CORRUPTED"}.get(
-        result["verify"], "its programs could not be ended")
+        result["verify"], "its programs could not be stopped")
     return (f"{title:12} {verdict:10} {result['rate']['calm']} pages/s before the storm, "
             f"{result['rate']['storm']} during, {result['rate']['after']} after; "
             f"stalled for {result['gap']} s; {pages}")
 
 
-def main():
+def storm():
     if not host.inside():
         image.get()
         host.enter(module.build().path)
@@ -79,8 +85,15 @@ def main():
     ballast = run.run("ballast", "c", CONDITIONS, ko, OUT / "ballast", second(seconds))
     print("\n" + outcome("in-tree nbd", nbd))
     print(outcome("ballast", ballast))
-    print(f"\nWhat the kernels said is in {OUT}; more storms: make storm (tests/storm/README.md)")
+    print(f"\nThe kernels' logs are in {OUT}; more storms: make storm (tests/storm/README.md)")
     return ballast["verdict"] != "lived"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calm", action="store_true", help="no storm, and ballast only")
+    return calm.main() if parser.parse_args().calm else storm()
 
 
 if __name__ == "__main__":

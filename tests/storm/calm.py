@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The demo: a guest of 256 MiB runs programs that need more, and swaps over ballast.
+"""demo.py --calm: a guest of 256 MiB runs programs that need more, and swaps over ballast.
 
-Started by scripts/demo. What comes from the network (the guest's image) and
-what takes long (the module) is made first; then it starts itself again in a
-network namespace of its own, where guest and server are.
+It first gets what needs the network (the guest's image) and builds the module;
+then it starts itself again in a network namespace of its own, where guest and
+server run.
 """
 
 import contextlib
@@ -12,42 +12,38 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO / "tests" / "vm"), str(REPO / "tests" / "storm")]
-
-import run as storm  # noqa: E402
-from rig import console, host, image, module  # noqa: E402
-from rig.disk import Disk  # noqa: E402
-from rig.servers import NbdServer  # noqa: E402
-from rig.vm import VM, CommandFailed  # noqa: E402
+import run as storm
+from rig import console, host, image, module
+from rig.disk import Disk
+from rig.servers import NbdServer
+from rig.vm import VM, CommandFailed
 
 MEMORY = 256            # MiB, of the guest
 HOGS = 2
-EACH = 220              # MiB, that each of them fills and verifies; stress-ng is told the sum
+EACH = 220              # MiB, which each of them fills and verifies; stress-ng takes the sum
 SECONDS = 60
 SWAP = 1 << 30
 PAGES_PER_MIB = 256
-WANTED = 100            # MiB in and out together: less shows nothing; tests/vm wants more
-PATIENCE = 120          # seconds more for the hogs to end
+WANTED = 100            # MiB in and out together; less shows nothing, and tests/vm requires more
+PATIENCE = 120          # seconds more for the programs to end
 
 INTRO = f"""
 ballast: a machine that swaps over the network
 
   A virtual machine with {MEMORY} MiB of memory and a stock Debian kernel runs
-  {HOGS} programs that fill and verify {EACH} MiB each, for {SECONDS} s. What does not fit
-  goes over the network: to /dev/ballast0 in the machine, from there to
-  nbd-server on this one. Every page that comes back is verified.
+  {HOGS} programs that fill and verify {EACH} MiB each, for {SECONDS} s. Pages that do not
+  fit in memory go over the network: to /dev/ballast0 in the machine, and from
+  there to nbd-server on this one. Every page that is read back is verified.
 """
 
-# Name, unit, width; one second a line.
+# Name, unit, width; one line a second.
 COLUMNS = (("second", "", 6), ("swap in", "pages/s", 12), ("swap out", "pages/s", 12),
            ("free", "MiB", 10), ("in flight", "requests", 13))
 
 
 class Wrong(Exception):
-    """What did not work, for a person."""
+    """What failed, in words for the user."""
 
 
 def bold(text):
@@ -64,12 +60,12 @@ def item(name, text):
 
 
 def enter():
-    """The first half, outside; ends in starting the second."""
+    """The first half, outside the namespace; it ends by starting the second."""
     say(INTRO)
     if subprocess.run([*host.private_network(), "true"], stderr=subprocess.DEVNULL).returncode:
-        raise Wrong("this needs root here: ordinary users may not make namespaces")
+        raise Wrong("this needs root: ordinary users may not create namespaces here")
     if not image.describe("bookworm", "cloud-amd64").path.exists():
-        item("guest image", "is made now, once; takes some minutes")
+        item("guest image", "is created once, now; takes some minutes")
     guest = image.get()
     item("guest image", f"Debian {guest.suite}, kernel {guest.release}")
     ko = module.build().path
@@ -78,15 +74,12 @@ def enter():
 
 
 def show():
-    """The second half, inside; returns whether it worked."""
+    """The second half, inside the namespace; returns whether it worked."""
     logs = host.logs() / "demo"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(NbdServer({"swap": SWAP}))
         item("server", f'nbd-server on {server.address}:{server.port}, export "swap", 1 GiB')
-        # See tests/storm/run.py for what this processor has not.
-        tcg = os.environ.get("BALLAST_ACCEL", "tcg") == "tcg"
-        vm = stack.enter_context(VM(memory=MEMORY, name="demo", logs=logs,
-                                    qemu=storm.TCG if tcg else ()))
+        vm = stack.enter_context(VM(memory=MEMORY, name="demo", logs=logs))
         item("machine", f"{MEMORY} MiB, {vm.cpus} processors, booted in {vm.boot_seconds:.0f} s")
         vm.put("/run/guest", storm.tool(), 0o755)
         module.load(vm)
@@ -94,7 +87,7 @@ def show():
         vm.run(f"mkswap {disk.path} && swapon {disk.path}")
         item("swap", f"{disk.path}, {disk.file('ballast/state')}, and no other")
         item("programs", f"stress-ng --vm {HOGS} --vm-bytes {HOGS * EACH}M --vm-keep --verify "
-                         f"-t {SECONDS}")
+             f"-t {SECONDS}")
         try:
             findings = swap(vm, disk)
         except CommandFailed as error:
@@ -110,7 +103,7 @@ def show():
 
 
 def swap(vm, disk):
-    """Run the programs, a line a second; returns what was found: (good, name, text)."""
+    """Run the programs and print one line a second; returns findings: (good, name, text)."""
     reporter = vm.spawn(f"exec chrt -f 1 /run/guest report {disk.name}")
     hogs = vm.spawn(f"exec stress-ng --vm {HOGS} --vm-bytes {HOGS * EACH}M --vm-keep --verify "
                     f"--vm-method zero-one -t {SECONDS}")
@@ -146,13 +139,13 @@ def swap(vm, disk):
     return [
         (enough, "swapped", f"{mib_in:.0f} MiB in and {mib_out:.0f} MiB out in {seconds:.0f} s"
          + ("" if enough else f", which is less than {WANTED} MiB together")),
-        (verified, "programs", "no error, every page as it was" if verified else
+        (verified, "programs", "no error, every page unchanged" if verified else
          f"exit status {hogs.status}: {hogs.output.strip()}"),
     ]
 
 
 def show_second(second, before, now):
-    """HEAD in tests/storm/samples.py has the order of the reporter's figures."""
+    """HEAD in samples.py has the order of the reporter's figures."""
     span = now[0] - before[0]
     values = (f"{second}", f"{(now[1] - before[1]) / span:.0f}",
               f"{(now[2] - before[2]) / span:.0f}", f"{now[3] / PAGES_PER_MIB:.1f}",
@@ -161,7 +154,7 @@ def show_second(second, before, now):
 
 
 def afterwards(vm, disk, server):
-    """Take it all down again; returns what was found."""
+    """Take everything down again; returns findings."""
     reconnects = disk.file("ballast/reconnects")
     serving = greets(server)
     completed = disk.file("stat").split()
@@ -171,9 +164,9 @@ def afterwards(vm, disk, server):
     alarms = console.alarms(also=["page allocation failure", "I/O error"])
     return [
         (reconnects == "0", "connection", f"{int(completed[0]) + int(completed[4])} requests, "
-         + ("none lost" if reconnects == "0" else f"made anew {reconnects} times")),
-        (serving, "server", "still serving" if serving else "does not answer any more"),
-        (not alarms, "kernel log", "nothing to complain of" if not alarms else
+         + ("none lost" if reconnects == "0" else f"reconnected {reconnects} times")),
+        (serving, "server", "still serving" if serving else "does not answer"),
+        (not alarms, "kernel log", "no error" if not alarms else
          "\n".join(alarms)),
         (not ended.status, "taken down", "swapoff, detach, rmmod" if not ended.status else
          ended.output.strip()),
@@ -202,6 +195,3 @@ def main():
         say("\nInterrupted.")
         return 130
     return 1
-
-
-sys.exit(main())
