@@ -33,7 +33,7 @@ def iops(guest, disk, depth, seconds, more=""):
 
 
 def free(guest):
-    """KiB that nobody has, caches emptied; those on the processors' own lists as well."""
+    """KiB of free memory, caches emptied; pages on the processors' own lists included."""
     return int(guest.run("sync; echo 3 > /proc/sys/vm/drop_caches; sleep 0.2; "
                          "awk '/^MemFree/ { n += $2 } / count:/ { n += $2 * 4 } END { print n }' "
                          "/proc/meminfo /proc/zoneinfo").output)

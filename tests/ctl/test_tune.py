@@ -215,7 +215,7 @@ def test_refused_while_there_is_direct_reclaim(ctl, machine):
 
 
 def replace(tree, path, text):
-    """At once, so that nobody reads half of it."""
+    """Atomically, so that no reader sees half of it."""
     tree.write(f"{path}.new", text)
     (tree.root / f"{path}.new").rename(tree.root / path)
 
@@ -269,7 +269,7 @@ def test_waits_for_kswapd(ctl, machine):
 
 
 def test_goes_on_where_kswapd_sleeps(ctl, machine):
-    """Between low and high nobody wakes it."""
+    """Between low and high the kernel does not wake it."""
     machine.write("proc/zoneinfo", ZONEINFO.format(free=600))
     said = ctl("tune", "min-free-kbytes", "2048")
     assert said.status == 0 and value(machine) == 2048

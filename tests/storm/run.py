@@ -122,7 +122,7 @@ class Run:
         guest, conditions = self.guest, self.conditions
         for port, size in ((7, UDP_BUFFER), (9, TCP_BUFFER)):
             guest.spawn(f"exec /run/guest sink {port} {size}").wait_output("ready")
-        # In real time: who is late shall not be so for want of the processor.
+        # With real-time priority, so that a delay is not due to a lack of processor time.
         self.reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {self.subject.disk} "
                                     + " ".join(samples.FILES.values()))
         # stress-ng shares it out among the hogs, whatever its manual says.

@@ -11,7 +11,7 @@ import statistics
 import sys
 from pathlib import Path
 
-# What the conditions are where nobody said otherwise; only others are shown.
+# The default conditions; only others are shown.
 USUAL = {"suite": "bookworm", "nic": "virtio-net-pci", "memory": 256, "min_free": 0,
          "mtu": 1500, "sg": True}
 WORDS = {"suite": "{}", "nic": "{}", "memory": "{} MiB", "min_free": "min_free {}", "mtu": "MTU {}",

@@ -90,7 +90,7 @@ def test_card_removed(ko, request):
         guest.put("/run/ballast.ko", module.stripped(ko))
         with subject.attach(guest, net.HOST4):
             guest.run("mkswap /dev/ballast0 && swapon /dev/ballast0")
-            # Who shall end it must not need the memory that there is none of.
+            # What ends it must not need memory, since none is left.
             detach = guest.spawn("exec /run/guest write /sys/block/ballast0/ballast/detach "
                                  "force")
             detach.wait_output("ready")

@@ -91,7 +91,7 @@ class Outages(threading.Thread):
                 due += seconds + self.pause
                 self.over.wait(max(0, due - time.monotonic()))
         except Exception as error:      # pylint: disable=broad-except
-            self.failed = error         # whoever waits for the thread says it
+            self.failed = error         # reported by the one that joins the thread
         self.over.wait()
 
     def _one(self, kind, seconds):

@@ -64,7 +64,7 @@ def test_answers_in_a_storm(ko, request):
     print(f"{run.outcome(result)}\nasked {len(took)} times: status answered after {max(took)} s "
           f"at most, top after {max(gaps)} s", flush=True)
     assert result["verdict"] in ("lived", "starved")    # how fast is a timing
-    # top had its files open all the while, and was in nobody's way.
+    # top had its files open all the time, and blocked nothing.
     assert result["unloaded"]
     assert not result["alarms"], "\n".join(result["alarms"])
     assert len(took) > 2 and max(took) < ANSWER and max(gaps) < ANSWER

@@ -46,7 +46,7 @@ def paced(send, rate, seconds, most=1):
 
 
 def udp(address, port, seconds, size=SIZE, rate=RATE):
-    """Packets that the kernel cuts from larger ones: whoever is tested shares the processors."""
+    """Packets that the kernel cuts from larger ones: the guest shares the processors with us."""
     sock = connected(socket.SOCK_DGRAM, address, port)
     sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
     most = min(64, 65000 // size)
@@ -109,7 +109,7 @@ def fragmented(address, port, seconds):
 
 
 def tcp(address, port, seconds):
-    """Streams that nobody reads; they stay open until this process ends."""
+    """Streams that no program reads; they stay open until this process ends."""
     waiting = selectors.DefaultSelector()
     for _ in range(STREAMS):
         waiting.register(connected(socket.SOCK_STREAM, address, port), selectors.EVENT_WRITE)

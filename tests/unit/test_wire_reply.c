@@ -211,7 +211,7 @@ static const struct {
 	{ 0x8002, false, 14, 6, NULL },
 	{ 0x8002, true, 14 + 4096, 6, NULL },
 	{ 0x8002, true, 14 + 4096 + 1, -EPROTO, LENGTH },
-	/* Errors that nobody knows yet are errors. */
+	/* Error types that are not defined yet are errors too. */
 	{ 0x8000, true, 6, 6, NULL },
 	{ 0x8003, true, 6, 6, NULL },
 	{ 0x8003, true, 20, 6, NULL },

@@ -85,7 +85,7 @@ static void forward_input(struct job *job)
 
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n < 0)	/* nobody reads it any more: swallow the rest */
+	if (n < 0)	/* no reader is left: discard the rest */
 		n = job->have - job->sent;
 	job->sent += n;
 	if (job->sent == job->have) {

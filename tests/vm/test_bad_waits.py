@@ -28,7 +28,7 @@ def guest(shared_vm, server):
     return Guest(shared_vm, server)
 
 
-# Servers that keep us waiting, and addresses that nobody has. All at once: each takes long.
+# Servers that do not answer, and addresses that are not in use. All at once: each takes long.
 
 def short_banner(connection):
     connection.sendall(b"220 x\r\n")

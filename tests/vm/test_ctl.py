@@ -86,7 +86,7 @@ def test_addresses(guest, name, address):
 
 
 def test_each_address_of_a_name(guest):
-    """Nobody listens on one of them; the other is asked as well, whatever their order."""
+    """Nothing listens on one of them; the other is tried too, in either order."""
     for address in (net.HOST4, net.HOST6):
         with NbdServer({"swap": SIZE}, address=address) as server:
             said = ctl(guest, f"attach {uri(server, host='server46')}")
@@ -195,13 +195,13 @@ def partitions(path):
 def nameless(path):
     with open(path, "r+b") as file:
         file.seek(MIB // 2)
-        file.write(b"somebody's data")
+        file.write(b"a user's data")
 
 
 def nameless_end(path):
     with open(path, "r+b") as file:
         file.seek(SIZE - 100)
-        file.write(b"somebody's data")
+        file.write(b"a user's data")
 
 
 @pytest.mark.parametrize("fill, holds", [

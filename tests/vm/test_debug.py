@@ -47,7 +47,7 @@ def test_a_long_way(guest):
                 until(lambda: disk.file("ballast/state") == "reconnecting", 20, "it to notice")
                 host.start()
                 assert reader.wait(120) == 0
-        # Where there is no route TCP takes no pages: what is sent is copied, by whoever sends.
+        # Without a route TCP takes no pages: the sender copies what it sends.
         with Disk(guest, server, export="swap") as disk:
             write = f"dd if=/dev/zero of={disk.path} bs=4k count=1 oflag=direct status=none"
             with line.dropped(guest):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Allocations that fail: on a kernel that can be told so (the debug one).
 
-In process context every allocation of whoever attaches, detaches or reconnects; in any
+In process context every allocation of the process that attaches, detaches or reconnects; in any
 context those of packets, and of pages without reclaim. So many in a hundred: RATES.
 """
 
@@ -111,7 +111,7 @@ def test_attach_and_detach(guest, healed, rate):
 
 @pytest.mark.parametrize("rate", RATES)
 def test_io_never_fails(guest, healed, rate):
-    """For want of memory I/O is late, and never wrong; nor is a connection made anew."""
+    """Without memory I/O is late, but never wrong, and no connection is given up."""
     with servers.NbdServer({"swap": 64 << 20}) as server, \
             Disk(guest, server, export="swap", connections=2) as disk:
         fail(guest, rate, tasks=False)

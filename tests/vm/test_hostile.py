@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A server that lies after the negotiation, each way a test of its own.
 
-Its first connection lies once, at a request for a place that nobody else asks for.
+Its first connection lies once, at a request for a place that no other request reads.
 The disk must give that connection up with one line that says what was wrong, get what
 it asked for over the next one, and put nothing but the truth into the reader's pages.
 """
@@ -226,7 +226,7 @@ def test_error_code(shared_vm, how, error):
 
 
 def test_a_server_that_only_lies_is_left_by_force(shared_vm):
-    """Each connection is given up and made anew, the reader waits, and a detach ends it."""
+    """Each connection is given up and reconnected, the reader waits, and a detach ends it."""
     def serve(connection):
         nbd.negotiate(connection, SIZE)
         while (request := nbd.take_request(connection)).offset != PLACE:

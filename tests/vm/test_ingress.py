@@ -113,7 +113,7 @@ def packets(guest, family):
     """Row by row: a packet that is not for the disk, and the counter that must say so."""
     host, us = HOST[family], guest.address4 if family == 4 else guest.address6
     icmp = ICMP if family == 4 else ICMP6
-    # Destination unreachable, about a connection that nobody has.
+    # Destination unreachable, about a connection that does not exist.
     about = frames.ip(us, host, TCP, frames.tcp(4321, 1234))
     error = struct.pack("!BBHI", 3 if family == 4 else 1, 1, 0, 0) + about
     rows = {
@@ -205,7 +205,7 @@ def test_allow_passes_within_its_budget(guest, server, wire):
         before = counters(guest)
         wire.send_ip(frames.ip(net.HOST4, guest.address4, UDP, frames.udp(1000, 123)))
         assert grown(guest, before, "rx_allowed")["rx_dropped"] == 0
-        # Nobody listens there: the answer is a reset.
+        # Nothing listens there: the answer is a reset.
         wire.send_ip(frames.ip(net.HOST4, guest.address4, TCP, frames.tcp(1000, 22, 2)))
         before = counters(guest)
         wire.send_ip(frames.ip(net.HOST4, guest.address4, UDP, frames.udp(1000, 124)))

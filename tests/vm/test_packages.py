@@ -45,7 +45,7 @@ ls /etc/ballast | sed 's/^/config: /'
 apt-get purge -y ballast-dkms ballast-utils
 rm -r /lib/modules/$kernel-new
 list > /tmp/after
-# What dpkg and DKMS note down for themselves; modules.* are made anew.
+# Files that dpkg and DKMS keep for themselves; depmod rewrites modules.*.
 diff /tmp/before /tmp/after | grep '^[<>]' |
     grep -vE -e '^. (/var/(log|cache)/|/var/lib/(dpkg|apt|systemd/deb)|/var/lib/dkms/mok\\.)' \\
         -e '^. (/tmp|/run)' |
@@ -120,7 +120,7 @@ class Machine:
         until(lambda: self.guest.run("systemctl is-active multi-user.target",
                                      check=False).output.strip() == "active",
               240, "multi-user.target", 1)
-        # It may come before the network does, which who types a command is connected by.
+        # It may be active before the network is up, over which a user would be connected.
         until(lambda: not self.guest.run(f"ip route get {net.HOST4}", check=False).status,
               120, f"a route to {net.HOST4}", 0.5)
         state = self.guest.run("systemctl is-system-running --wait", check=False,

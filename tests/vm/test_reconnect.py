@@ -122,7 +122,7 @@ def test_server_moves(shared_vm):
             until(lambda: completed() > before + 50, 30, "requests to be answered there")
             took.append(time.monotonic() - began)
         print(f"answered {statistics.median(took):.1f} s after it was taken over, "
-              f"{max(took):.1f} s at most; {disk.file('ballast/reconnects')} connections anew")
+              f"{max(took):.1f} s at most; {disk.file('ballast/reconnects')} reconnects")
 
 
 def test_lost_answer_is_missed(shared_vm):

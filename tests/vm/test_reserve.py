@@ -190,7 +190,7 @@ def test_a_full_page_cache_is_no_obstacle(guest, server):
 
 
 def test_what_takes_reclaim_is_refused(vm, server):
-    """Memory that nobody can write out, since there is no swap yet.
+    """Memory that can't be written out, since there is no swap yet.
 
     Large enough that a tenth of it is more than what kswapd can free of page cache.
     """

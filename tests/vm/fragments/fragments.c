@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * For tests: the most fragments and bytes of a packet that was handed to a
- * driver, over all interfaces. Writing 0 begins anew.
+ * driver, over all interfaces. Writing 0 resets it.
  */
 #include <linux/if_ether.h>
 #include <linux/module.h>

@@ -47,15 +47,15 @@ VARIANTS = {
     "build": [],
 }
 
-# Nobody reads manuals in a guest, and Debian's initramfs is slow to make and unused.
+# Guests need no manuals, and Debian's initramfs is slow to make and unused.
 EXCLUDE = """
     /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /usr/share/info/*
     /etc/kernel/postinst.d/initramfs-tools
 """.split()
 SLACK_MIB = 1024  # free space on the guest's disk
-VERSION = 2       # raise it when images are made in another way, and all are made anew
+VERSION = 2       # increment it when the way images are made changes: all are rebuilt
 
-# The suite "debug" is bookworm with a kernel that somebody built, or else we do.
+# The suite "debug" is bookworm with a kernel built before; if there is none, it is built here.
 DEBUG_KERNEL = host.REPO.parent / "shared" / "debug-kernel"
 
 
@@ -211,7 +211,7 @@ def _run(argv):
 
 
 def make(image):
-    """Make the image, or wait for whoever is making it."""
+    """Make the image, or wait for the process that is making it."""
     image.path.parent.mkdir(parents=True, exist_ok=True)
     work = image.path.with_suffix(".part")
     with open(image.path.with_name(f"{image.name}.lock"), "w") as lock:

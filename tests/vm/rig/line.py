@@ -10,7 +10,7 @@ from rig.wait import until
 
 @contextmanager
 def dropped(guest):
-    """No packet crosses the host's bridge, and nobody is told."""
+    """No packet crosses the host's bridge, and neither side gets an error."""
     tap = guest.network.taps[0]
     net.ip("link", "set", tap, "nomaster")
     try:

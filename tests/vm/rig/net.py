@@ -68,7 +68,7 @@ def up():
 
 def host_mac():
     """The bridge's own."""
-    # /sys shows the interfaces of whoever mounted it.
+    # /sys shows the interfaces of the namespace of the process that mounted it.
     words = ip("-o", "link", "show", BRIDGE).stdout.split()
     return words[words.index("link/ether") + 1]
 

@@ -33,7 +33,7 @@ class Qmp:
             self.events.append(answer)
 
     def wait_event(self, name, timeout=30):
-        """The first event of that name that nobody has waited for yet."""
+        """The first event of that name that no call has returned yet."""
         deadline = time.monotonic() + timeout
         while True:
             for event in self.events:

@@ -18,7 +18,7 @@ GIB = 1 << 30
 
 
 def free_port(address=net.HOST4):
-    """A port that nobody listens on now."""
+    """A port on which nothing listens now."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.bind((address, 0))
         return probe.getsockname()[1]

@@ -129,7 +129,7 @@ class VM:
         for letter in "wl":
             try:
                 self.sysrq(letter, 10)
-                time.sleep(2)   # for all of the answer; nobody says where it ends
+                time.sleep(2)   # for the whole answer, whose end is not marked
             except (TimeoutError, OSError, qmp.QmpError):
                 return
 
@@ -234,7 +234,7 @@ class VM:
         argv += ["-drive", f"{kept},if=virtio,cache=unsafe"]
         for disk in disks:
             argv += ["-drive", f"file={disk},format=raw,if=virtio"]
-        # Nobody boots from the network: no boot ROM.
+        # No guest boots from the network: no boot ROM.
         nic_props = {"romfile": "", **nic_props}
         for number, tap in enumerate(self.network.taps):
             props = "".join(f",{key}={value}" for key, value in nic_props.items())

@@ -25,7 +25,7 @@ static inline int kstrtouint(const char *string, unsigned int base,
 	u64 n = 0;
 
 	if (base != 10)
-		__builtin_trap(); /* nobody asked for another one yet */
+		__builtin_trap(); /* no test needs another base yet */
 	if (*c == '+')
 		c++;
 	if (!isdigit(*c))
