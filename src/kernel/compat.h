@@ -18,10 +18,12 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/ethtool.h>
+#include <linux/lockdep.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
 #include <linux/socket.h>
 #include <linux/timer.h>
 #include <linux/uio.h>
@@ -50,6 +52,10 @@
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define timer_shutdown_sync(timer) del_timer_sync(timer)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define lockdep_assert_in_softirq() do { } while (0)
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
@@ -109,11 +115,12 @@ static inline dev_t compat_rq_dev(const struct request *rq)
 #endif
 }
 
-/* Size of each receive ring of the driver, packets; 0: unknown. Under the rtnl. */
+/* The driver's receive ring, in packets, of each queue; 0: unknown. Under the RTNL. */
 static inline unsigned int compat_dev_rx_ring(struct net_device *dev)
 {
 	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
 
+	ASSERT_RTNL();
 	if (!dev->ethtool_ops || !dev->ethtool_ops->get_ringparam)
 		return 0;
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)

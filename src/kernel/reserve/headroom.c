@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Headroom: the pages that GFP_ATOMIC can still get, as the allocator will
- * count them.
+ * Headroom: the pages that GFP_ATOMIC allocations can still get, as the page
+ * allocator counts them.
  *
- * The watermarks of the sysctl are not what it compares with: GFP_ATOMIC
- * may go down to 3/8 of a zone's min watermark, a boost raises that under
- * the very pressure that matters here, and what lowmem_reserve, highatomic
- * blocks and CMA hold is free and can't be had. A guard that compared free
- * pages with the plain watermarks let the machine die in half of its runs.
+ * It does not compare free pages with the plain watermarks. GFP_ATOMIC may
+ * use memory down to 3/8 of a zone's min watermark. A boost raises that
+ * watermark under just the pressure that matters here. Pages that
+ * lowmem_reserve, highatomic blocks and CMA hold are free, but not available.
+ * With a filter that compared free pages with the plain watermarks, the
+ * machine locked up in half of the runs.
  *
- * Reads a few words in each zone, without a lock; cheap enough for each
- * packet.
+ * It reads a few words in each zone, without a lock; that is cheap enough for
+ * each packet.
  */
 #include "headroom.h"
 
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
@@ -21,22 +23,30 @@
 
 #include "compat.h"
 
-/* Zones that an allocation without __GFP_HIGHMEM or __GFP_MOVABLE uses. */
+/* The highest zone for allocations without __GFP_HIGHMEM or __GFP_MOVABLE. */
 #define HEADROOM_HIGHEST_ZONE	ZONE_NORMAL
 
 /*
- * Free pages in highatomic blocks, which order 0 is not served from. What is
- * reserved as highatomic is no measure of it: on a machine of 256 MiB that
- * is up to 1,024 pages, most of them taken. Written from the reserves'
- * timers, where it takes the zone's lock to count them.
+ * Free pages in highatomic blocks, which allocations of order 0 cannot use.
+ * The number of pages that are reserved as highatomic does not tell: on a
+ * machine of 256 MiB it is up to 1,024, most of them in use. Written from the
+ * reserves' timers, since some kernels must take the zone's lock to count
+ * them; read without a lock.
  */
 static long highatomic[MAX_NUMNODES][HEADROOM_HIGHEST_ZONE + 1];
 
-/* Softirq. */
+/**
+ * ballast_headroom_sample - count the free pages in highatomic blocks
+ *
+ * ballast_headroom() subtracts the last sample.
+ *
+ * Context: Softirq, or softirqs disabled. Does not wait for a lock.
+ */
 void ballast_headroom_sample(void)
 {
 	int node, i;
 
+	lockdep_assert_in_softirq();
 	for_each_online_node(node) {
 		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
 			struct zone *zone = &NODE_DATA(node)->node_zones[i];
@@ -49,7 +59,7 @@ void ballast_headroom_sample(void)
 	}
 }
 
-/* Free pages in blocks of at least that order. */
+/* Free pages in blocks of at least @order. */
 static long zone_free_blocks(const struct zone *zone, unsigned int order)
 {
 	long pages = 0;
@@ -64,7 +74,8 @@ static long zone_free_blocks(const struct zone *zone, unsigned int order)
  * ballast_headroom - pages that GFP_ATOMIC allocations can still get
  * @order: of the allocations
  *
- * Return: pages in blocks of at least that order, over all nodes
+ * Context: Any. Takes no lock.
+ * Return: pages in free blocks of at least @order, over all nodes
  */
 long ballast_headroom(unsigned int order)
 {
@@ -79,8 +90,9 @@ long ballast_headroom(unsigned int order)
 			if (!populated_zone(zone))
 				continue;
 			/*
-			 * GFP_ATOMIC: __GFP_HIGH takes half of min off, that
-			 * it can't wait a quarter of what is left.
+			 * For __GFP_HIGH the allocator halves the min
+			 * watermark; since GFP_ATOMIC cannot wait, it lowers
+			 * the rest by a quarter.
 			 */
 			usable = (long)zone_page_state(zone, NR_FREE_PAGES) -
 				 (long)zone_page_state(zone,
@@ -99,7 +111,12 @@ long ballast_headroom(unsigned int order)
 	return headroom;
 }
 
-/* What the headroom is when kswapd wakes: at the low watermarks, in pages. */
+/**
+ * ballast_headroom_at_low - headroom when kswapd wakes
+ *
+ * Context: Any. Takes no lock.
+ * Return: pages, over all nodes, if each zone is at its low watermark
+ */
 long ballast_headroom_at_low(void)
 {
 	long headroom = 0;
@@ -120,9 +137,10 @@ long ballast_headroom_at_low(void)
 /**
  * ballast_surplus - free pages over the high watermarks
  *
- * Above them nobody reclaims; what is taken from there is missed by nobody.
+ * Above them nothing reclaims, so taking these pages causes no reclaim.
  *
- * Return: pages, over all nodes; negative where a zone is below
+ * Context: Any. Takes no lock.
+ * Return: pages, over all nodes; a zone below its mark counts negative
  */
 long ballast_surplus(void)
 {

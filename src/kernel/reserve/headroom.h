@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the page allocator can still give to an allocation that can't wait.
+ * The pages that an allocation that cannot wait can still get.
  */
 #ifndef BALLAST_HEADROOM_H
 #define BALLAST_HEADROOM_H

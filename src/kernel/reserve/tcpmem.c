@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeping a disk's socket going while other sockets hold all of
- * net.ipv4.tcp_mem.
+ * Keeps the socket of a disk going while other sockets use up
+ * net.ipv4.tcp_mem; see tcpmem.h.
  *
- * Sockets that nobody reads use that limit up, and then a socket's segments
- * are dropped when its receive queue is not empty, and what it sends waits.
- * So a disk's socket is charged in advance for what it can have under way,
- * as SO_RESERVE_MEM does for a socket of a memory cgroup. The charge is
- * counted in tcp_mem as any other, and given back as any other when the
- * socket closes; sk_reserved_mem only keeps it from being given back before.
+ * Sockets that no process reads use up that limit. Then TCP drops segments
+ * for a socket whose receive queue is not empty, and what the socket sends
+ * waits. So the socket of a disk is charged in advance for what it can have
+ * in flight, as SO_RESERVE_MEM does for a socket in a memory cgroup. The
+ * charge counts in tcp_mem like any other, and is returned like any other
+ * when the socket closes; sk_reserved_mem only keeps it until then.
  */
 #include "tcpmem.h"
 
@@ -19,31 +19,41 @@
 #include "compat.h"
 
 /*
- * What a connection can have under way: what it has sent and is not
- * acknowledged, and segments that came out of order.
+ * Bytes that a connection can have in flight: what it has sent and is not yet
+ * acknowledged, and segments that were received out of order.
  */
 #define TCPMEM_CHARGE	(2U << 20)
 
 static bool protect_tcp_mem = true;
 module_param(protect_tcp_mem, bool, 0644);
 MODULE_PARM_DESC(protect_tcp_mem,
-		 "Keep disks' sockets going while others hold all of net.ipv4.tcp_mem (default: Y; N only to measure what it is worth)");
+		 "Keep sockets of disks going while other sockets use up net.ipv4.tcp_mem (default: Y; N is only for measuring the effect)");
 
-/* Is memory for TCP sockets short, so that replies must be read at once? */
+/**
+ * ballast_tcpmem_short - is memory for TCP sockets short?
+ * @sk: a TCP socket
+ *
+ * Context: Any.
+ * Return: whether replies must be read at once, so that the receive queue is
+ * empty when the next segment comes
+ */
 bool ballast_tcpmem_short(const struct sock *sk)
 {
 	return READ_ONCE(protect_tcp_mem) && tcp_under_memory_pressure(sk);
 }
 
 /**
- * ballast_tcpmem_charge - charge a socket in advance, if it isn't
- * @sk: TCP, under its lock
+ * ballast_tcpmem_charge - charge a socket in advance, unless that is done
+ * @sk: a TCP socket
+ *
+ * Context: The caller holds the lock of @sk, as a process or as a spinlock.
  */
 void ballast_tcpmem_charge(struct sock *sk)
 {
+	sock_owned_by_me(sk); /* lockdep: covers both forms of the lock */
 	if (likely(compat_sk_is_reserved(sk)))
 		return;
-	/* A cgroup's charge would be given back without having been made. */
+	/* This does not charge the cgroup, but the close would uncharge it. */
 	if (!READ_ONCE(protect_tcp_mem) || compat_sk_has_memcg(sk))
 		return;
 	atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
@@ -52,14 +62,17 @@ void ballast_tcpmem_charge(struct sock *sk)
 }
 
 /**
- * ballast_tcpmem_charge_other - charge a socket that is not ours
- * @sk: TCP, marked SOCK_MEMALLOC; softirq, not under its lock
+ * ballast_tcpmem_charge_other - charge a socket of another driver in advance
+ * @sk: a TCP socket with SOCK_MEMALLOC
  *
- * Its owner may hold it; then the next packet will find it free.
+ * Does nothing while a process owns the socket; a later packet will find it
+ * free.
+ *
+ * Context: Softirq. Takes the lock of @sk as a spinlock.
  */
 void ballast_tcpmem_charge_other(struct sock *sk)
 {
-	if (compat_sk_is_reserved(sk) || sk->sk_state != TCP_ESTABLISHED)
+	if (compat_sk_is_reserved(sk) || READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
 		return;
 	bh_lock_sock(sk);
 	if (!sock_owned_by_user(sk) && sk->sk_state == TCP_ESTABLISHED)

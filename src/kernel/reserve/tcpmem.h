@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A disk's socket and net.ipv4.tcp_mem, the limit that all sockets share.
+ * The socket of a disk, and net.ipv4.tcp_mem, the limit that all TCP sockets
+ * share.
  */
 #ifndef BALLAST_TCPMEM_H
 #define BALLAST_TCPMEM_H
