@@ -36,37 +36,37 @@ static void test_buffer(void **state)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(table); i++)
-		assert_int_equal(estimate_skb_buffer(&layout, table[i].size),
+		assert_int_equal(ballast_estimate_buffer(&layout, table[i].size),
 				 table[i].buffer);
 }
 
 static void test_order(void **state)
 {
-	assert_int_equal(estimate_skb_order(&layout, 64), 0);
-	assert_int_equal(estimate_skb_order(&layout, 1514), 0);
-	assert_int_equal(estimate_skb_order(&layout, 3712), 0);
-	assert_int_equal(estimate_skb_order(&layout, 3713), 1);
-	assert_int_equal(estimate_skb_order(&layout, 9014), 2);
-	assert_int_equal(estimate_skb_order(&layout, 65536), 5);
+	assert_int_equal(ballast_estimate_order(&layout, 64), 0);
+	assert_int_equal(ballast_estimate_order(&layout, 1514), 0);
+	assert_int_equal(ballast_estimate_order(&layout, 3712), 0);
+	assert_int_equal(ballast_estimate_order(&layout, 3713), 1);
+	assert_int_equal(ballast_estimate_order(&layout, 9014), 2);
+	assert_int_equal(ballast_estimate_order(&layout, 65536), 5);
 }
 
 static void test_pages(void **state)
 {
-	assert_int_equal(estimate_skb_pages(&layout, 0, 1514), 0);
+	assert_int_equal(ballast_estimate_pages(&layout, 0, 1514), 0);
 	/* A page of buffer, of headers, of struct sk_buff: nothing is shared. */
-	assert_int_equal(estimate_skb_pages(&layout, 1, 1514), 3);
-	assert_int_equal(estimate_skb_pages(&layout, 2, 1514), 3);
-	assert_int_equal(estimate_skb_pages(&layout, 3, 1514), 4);
+	assert_int_equal(ballast_estimate_pages(&layout, 1, 1514), 3);
+	assert_int_equal(ballast_estimate_pages(&layout, 2, 1514), 3);
+	assert_int_equal(ballast_estimate_pages(&layout, 3, 1514), 4);
 	/* One connection of depth 128: 384, 96 and 48, and a sixteenth. */
-	assert_int_equal(estimate_skb_pages(&layout, 768, 1514), 528 + 33);
-	assert_int_equal(estimate_skb_pages(&layout, 50, 64), 7 + 7 + 4 + 1);
-	assert_int_equal(estimate_skb_pages(&layout, 256, 9014),
+	assert_int_equal(ballast_estimate_pages(&layout, 768, 1514), 528 + 33);
+	assert_int_equal(ballast_estimate_pages(&layout, 50, 64), 7 + 7 + 4 + 1);
+	assert_int_equal(ballast_estimate_pages(&layout, 256, 9014),
 			 256 * 4 + 32 + 16 + 67);
 }
 
 static void test_linear(void **state)
 {
-	assert_int_equal(estimate_skb_linear(&layout), 512);
+	assert_int_equal(ballast_estimate_linear(&layout), 512);
 }
 
 /* More packets, or larger ones, never take less. */
@@ -75,14 +75,14 @@ static void test_monotonic(void **state)
 	u32 size, packets, last = 0;
 
 	for (size = 0; size <= 9216; size++) {
-		u32 pages = estimate_skb_pages(&layout, 100, size);
+		u32 pages = ballast_estimate_pages(&layout, 100, size);
 
 		assert_true(pages >= last);
 		last = pages;
 	}
 	last = 0;
 	for (packets = 0; packets < 5000; packets++) {
-		u32 pages = estimate_skb_pages(&layout, packets, 1514);
+		u32 pages = ballast_estimate_pages(&layout, packets, 1514);
 
 		assert_true(pages >= last);
 		last = pages;

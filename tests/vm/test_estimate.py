@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""estimate_skb_pages() against packets that really came in, and what they took."""
+"""ballast_estimate_pages() against packets that really came in, and what they took."""
 
 import re
 

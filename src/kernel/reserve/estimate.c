@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much memory packets take; see estimate.h. After the 2005 proposal's
- * estimate_skb_pages(), for the kernel's layout of today.
+ * How much memory packets take; see estimate.h. This is the 2005 proposal's
+ * estimate_skb_pages() for today's layout of packets.
  */
 #include "estimate.h"
 
@@ -9,7 +9,10 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 
-/* The slab's sizes: powers of two from 8 on, and two between. */
+/* Bytes of a packet that drivers copy out of the page it was received in. */
+#define ESTIMATE_COPIED		128
+
+/* The sizes that the slab allocator has: powers of two from 8, 96 and 192. */
 static u32 slab_size(u32 size)
 {
 	if (size <= 8)
@@ -22,34 +25,36 @@ static u32 slab_size(u32 size)
 }
 
 /**
- * estimate_skb_buffer - what the buffer of one packet takes
+ * ballast_estimate_buffer - memory that the buffer of one packet takes
  * @layout: of packets on this kernel
- * @size: of the packet, link header included, bytes
+ * @size: of the packet in bytes, link header included
  *
- * Return: bytes, as the slab or the page allocator rounds them
+ * Context: Any.
+ * Return: bytes, as rounded up by the slab or the page allocator
  */
-u32 estimate_skb_buffer(const struct ballast_skb_layout *layout, u32 size)
+u32 ballast_estimate_buffer(const struct ballast_skb_layout *layout, u32 size)
 {
 	return slab_size(ALIGN(size + layout->room, layout->align) +
 			 layout->shared);
 }
 
 /**
- * estimate_skb_order - how many contiguous pages a packet's buffer needs
+ * ballast_estimate_order - how contiguous the buffer of a packet must be
  * @layout: of packets on this kernel
- * @size: of the packet, link header included, bytes
+ * @size: of the packet in bytes, link header included
  *
- * Return: order of the allocation
+ * Context: Any.
+ * Return: the order of the buffer's allocation
  */
-unsigned int estimate_skb_order(const struct ballast_skb_layout *layout,
-				u32 size)
+unsigned int ballast_estimate_order(const struct ballast_skb_layout *layout,
+				    u32 size)
 {
-	u32 buffer = estimate_skb_buffer(layout, size);
+	u32 buffer = ballast_estimate_buffer(layout, size);
 
 	return buffer <= layout->page ? 0 : ilog2(buffer / layout->page);
 }
 
-/* So many packets' buffers; slab pages are shared by small ones. */
+/* Pages of so many buffers; buffers smaller than a page share slab pages. */
 static u32 buffer_pages(const struct ballast_skb_layout *layout, u32 packets,
 			u32 buffer)
 {
@@ -59,37 +64,40 @@ static u32 buffer_pages(const struct ballast_skb_layout *layout, u32 packets,
 }
 
 /**
- * estimate_skb_linear - what a packet takes whose data is elsewhere
+ * ballast_estimate_linear - memory for the header of a packet in pages
  * @layout: of packets on this kernel
  *
- * Many drivers receive into pages, and copy the headers, or all of a short
- * packet, into a small buffer of its own.
+ * Many drivers receive into pages. They copy the headers, or all of a short
+ * packet, into a small separate buffer.
  *
+ * Context: Any.
  * Return: bytes of that buffer
  */
-u32 estimate_skb_linear(const struct ballast_skb_layout *layout)
+u32 ballast_estimate_linear(const struct ballast_skb_layout *layout)
 {
-	return estimate_skb_buffer(layout, ESTIMATE_COPIED);
+	return ballast_estimate_buffer(layout, ESTIMATE_COPIED);
 }
 
 /**
- * estimate_skb_pages - what packets take
+ * ballast_estimate_pages - memory that packets take
  * @layout: of packets on this kernel
- * @packets: how many
- * @size: of each, link header included, bytes
+ * @packets: number of packets
+ * @size: of each packet in bytes, link header included
  *
- * The most that drivers make of it: those that need no buffer for headers
- * take a fifth less. A sixteenth more for what slabs and page fragments
- * leave unused.
+ * This is the most that drivers use. Drivers that need no buffer for headers
+ * use a fifth less. One sixteenth is added for memory that slabs and page
+ * fragments leave unused.
  *
- * Return: pages, for the buffers and the struct sk_buff
+ * Context: Any.
+ * Return: pages for the buffers and the struct sk_buff of all packets
  */
-u32 estimate_skb_pages(const struct ballast_skb_layout *layout, u32 packets,
-		       u32 size)
+u32 ballast_estimate_pages(const struct ballast_skb_layout *layout, u32 packets,
+			   u32 size)
 {
 	u32 pages = buffer_pages(layout, packets,
-				 estimate_skb_buffer(layout, size)) +
-		    buffer_pages(layout, packets, estimate_skb_linear(layout)) +
+				 ballast_estimate_buffer(layout, size)) +
+		    buffer_pages(layout, packets,
+				 ballast_estimate_linear(layout)) +
 		    buffer_pages(layout, packets, layout->head);
 
 	return pages + pages / 16;

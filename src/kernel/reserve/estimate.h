@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How much memory packets take, as the kernel lays them out. Pure, builds
- * in user space too.
+ * How much memory packets take, as the kernel lays them out. Pure: it also
+ * builds in user space.
  */
 #ifndef BALLAST_ESTIMATE_H
 #define BALLAST_ESTIMATE_H
@@ -9,12 +9,12 @@
 #include <linux/types.h>
 
 /**
- * struct ballast_skb_layout - what the layout of a packet depends on, bytes
+ * struct ballast_skb_layout - what the memory of a packet depends on, in bytes
  * @page: size of a page
  * @align: alignment of a packet's buffer (SMP_CACHE_BYTES)
- * @head: a struct sk_buff in its slab
- * @shared: a struct skb_shared_info, aligned
- * @room: headroom that a driver leaves in front of a packet
+ * @head: size of a struct sk_buff in its slab
+ * @shared: size of a struct skb_shared_info, aligned
+ * @room: headroom that a driver leaves before a packet
  */
 struct ballast_skb_layout {
 	u32 page;
@@ -24,14 +24,11 @@ struct ballast_skb_layout {
 	u32 room;
 };
 
-/* Bytes that drivers copy out of the page that they came in. */
-#define ESTIMATE_COPIED		128
-
-u32 estimate_skb_buffer(const struct ballast_skb_layout *layout, u32 size);
-unsigned int estimate_skb_order(const struct ballast_skb_layout *layout,
-				u32 size);
-u32 estimate_skb_linear(const struct ballast_skb_layout *layout);
-u32 estimate_skb_pages(const struct ballast_skb_layout *layout, u32 packets,
-		       u32 size);
+u32 ballast_estimate_buffer(const struct ballast_skb_layout *layout, u32 size);
+unsigned int ballast_estimate_order(const struct ballast_skb_layout *layout,
+				    u32 size);
+u32 ballast_estimate_linear(const struct ballast_skb_layout *layout);
+u32 ballast_estimate_pages(const struct ballast_skb_layout *layout, u32 packets,
+			   u32 size);
 
 #endif /* BALLAST_ESTIMATE_H */

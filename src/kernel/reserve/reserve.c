@@ -217,7 +217,7 @@ static unsigned int reserve_pages(const struct ballast_reserve *res)
 	if (fixed != BALLAST_RESERVE_AUTO)
 		return fixed;
 	return min_t(unsigned long, reserve_auto_max_pages(),
-		     estimate_skb_pages(&reserve_layout, res->packets,
+		     ballast_estimate_pages(&reserve_layout, res->packets,
 					res->frame));
 }
 
@@ -253,7 +253,7 @@ static int reserve_resize(struct ballast_reserve *res)
 
 	res->packets = reserve_packets(res);
 	res->frame = res->dev->mtu + res->dev->hard_header_len;
-	res->order = estimate_skb_order(&reserve_layout, res->frame);
+	res->order = ballast_estimate_order(&reserve_layout, res->frame);
 	reserve_set_ring(res);
 	res->lend_below = reserve_lend_below(res);
 	res->filter_below = res->lend_below * 3 / 2;
@@ -521,7 +521,7 @@ int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages)
 /* The calculation of the size, in words and figures; for sysfs. */
 ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf)
 {
-	u32 buffer = estimate_skb_buffer(&reserve_layout, res->frame);
+	u32 buffer = ballast_estimate_buffer(&reserve_layout, res->frame);
 	ssize_t len;
 
 	if (!mutex_trylock(&reserves_mutex))
@@ -532,9 +532,9 @@ ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf)
 			 "set by hand: %d pages (-1: no)\n"
 			 "lends below %ld pages of headroom, in use below %ld with I/O in flight; headroom now %ld\n",
 			 res->packets, res->frame, buffer, res->order,
-			 estimate_skb_linear(&reserve_layout),
+			 ballast_estimate_linear(&reserve_layout),
 			 reserve_layout.head,
-			 estimate_skb_pages(&reserve_layout, res->packets,
+			 ballast_estimate_pages(&reserve_layout, res->packets,
 					    res->frame),
 			 reserve_auto_max_pages(), reserve_fixed_pages(res),
 			 res->lend_below, res->filter_below,
