@@ -205,7 +205,8 @@ def test_what_takes_reclaim_is_refused(vm, server):
             guest.run(f"dd if=/dev/zero bs=1M count={more} status=none >> /mnt/hog")
         status, log = write(guest, f"{RESERVE}/size_pages", most)
         assert errorcode.get(status) == "ENOMEM", f"{free_pages(guest)} pages are free"
-        assert f"eth0: size_pages={most}: can't be had without reclaim" in log, log
+        assert (f"eth0: size_pages={most}: not enough free memory without reclaim; "
+                "write a smaller number") in log, log
         assert pages(guest)[0] == before[0]
         guest.run(f"echo 0 > {RESERVE}/size_pages && echo auto > {RESERVE}/size_pages")
     status, log = write(guest, "/sys/class/ballast/attach",

@@ -130,7 +130,8 @@ void ballast_send_locked(struct ballast_link *link, struct sock *sk)
 	rest = compat_sk_take_rest(sk);
 	/* First, so that the reserve counts these requests when it is asked. */
 	send_take_submitted(link);
-	send_limit_packets(link, sk, ballast_path_check(link->path));
+	ballast_path_update(link->path);
+	send_limit_packets(link, sk, ballast_path_in_use(link->path));
 	err = send_all(link, sk);
 	compat_sk_put_rest(sk, rest);
 	ballast_link_note_route(link, sk);

@@ -16,7 +16,7 @@
 #include <net/net_namespace.h>
 
 #include "compat.h"
-#include "options.h"
+#include "demand.h"
 #include "reserve.h"
 
 /**

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The filter: while an interface's reserve is in use, what is not needed
- * for block I/O is dropped as it comes out of the driver, so that its
- * memory is free again for the next packet.
+ * The filter: while the reserve of an interface is in use, packets that are
+ * not needed for block I/O are dropped as they come out of the driver, so
+ * that the next packet finds their memory free.
  *
- * A netfilter hook on the interface's ingress, in softirq, behind GRO.
+ * It is a netfilter hook on the interface's ingress, in softirq, after GRO.
+ * A packet is classified first, which changes nothing, and then counted and
+ * passed or dropped.
  */
+#include "ingress.h"
+
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/if_ether.h>
@@ -23,89 +27,90 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "lend.h"
 #include "reserve.h"
 #include "tcpmem.h"
 
 /*
- * Where memory is plentiful, or no I/O hangs on the interface, it is looked
- * at for every 16th packet only.
+ * While memory is ample, or no I/O depends on the interface, headroom is
+ * computed for one packet in 16 only.
  */
 #define INGRESS_MASK		15
-/* What passes beside block I/O: so many packets in so long. */
+/* Packets that may pass besides those for block I/O, in each window. */
 #define INGRESS_BUDGET		64
 #define INGRESS_WINDOW		(HZ / 10)
 
-/* The ends of a packet's connection, and what the filter says to it. */
+/* What a packet is, as far as the filter is concerned. */
+enum ingress_class {
+	INGRESS_UNRELATED,	/* dropped */
+	INGRESS_DISK,		/* for block I/O: passes */
+	INGRESS_BUDGETED,	/* passes within the budget */
+};
+
+/**
+ * struct ingress_packet - a packet while it is classified
+ * @res: the reserve of the interface it came in on
+ * @skb: the packet
+ * @protocol: IPPROTO_ of the transport header
+ * @offset: of the transport header
+ * @sk: the disk's socket, referenced, if the packet is INGRESS_DISK
+ * @why: the reason to count if the packet is dropped
+ */
 struct ingress_packet {
-	struct ballast_reserve *res;
+	const struct ballast_reserve *res;
 	struct sk_buff *skb;
 	u8 protocol;
-	unsigned int offset;	/* of what follows the IP header */
+	unsigned int offset;
+	struct sock *sk;
 	enum ballast_drop why;
 };
 
-static bool ingress_budget(struct ingress_packet *packet)
-{
-	struct ballast_reserve *res = packet->res;
-	bool pass = false;
-
-	packet->why = BALLAST_DROP_BUDGET;
-	spin_lock(&res->lock);
-	if (time_after(jiffies, res->budget_at + INGRESS_WINDOW)) {
-		res->budget_at = jiffies;
-		res->budget_left = INGRESS_BUDGET;
-	}
-	if (res->budget_left) {
-		res->budget_left--;
-		pass = true;
-	}
-	spin_unlock(&res->lock);
-	if (pass)
-		this_cpu_inc(res->stats->allowed);
-	return pass;
-}
-
-static bool ingress_allowed(struct ingress_packet *packet)
+/* Does allow= name a port of this TCP or UDP packet? */
+static enum ingress_class ingress_match_allow(struct ingress_packet *packet)
 {
 	const struct ballast_reserve *res = packet->res;
 	unsigned int i, nr = READ_ONCE(res->nr_allow);
 	__be16 buf[2], *ports;
 
 	if (!nr)
-		return false;
+		return INGRESS_UNRELATED;
 	ports = skb_header_pointer(packet->skb, packet->offset, sizeof(buf),
 				   buf);
 	if (!ports)
-		return false;
-	for (i = 0; i < nr; i++)
-		if (res->allow[i].protocol == packet->protocol &&
-		    (res->allow[i].port == ntohs(ports[0]) ||
-		     res->allow[i].port == ntohs(ports[1])))
-			return ingress_budget(packet);
-	return false;
+		return INGRESS_UNRELATED;
+	for (i = 0; i < nr; i++) {
+		u16 port = READ_ONCE(res->allow[i].port);
+
+		if (READ_ONCE(res->allow[i].protocol) == packet->protocol &&
+		    (port == ntohs(ports[0]) || port == ntohs(ports[1])))
+			return INGRESS_BUDGETED;
+	}
+	return INGRESS_UNRELATED;
 }
 
-/* Is this the socket of a disk? Drops the reference. */
-static bool ingress_for_disk(struct ingress_packet *packet, struct sock *sk)
+/*
+ * Is @sk, from a lookup with a reference, the socket of a disk? The reference
+ * moves to @packet if so, and is dropped if not.
+ */
+static enum ingress_class ingress_match_socket(struct ingress_packet *packet,
+					       struct sock *sk)
 {
-	bool memalloc;
-
 	if (!sk)
-		return false;
-	memalloc = sk_fullsock(sk) && sock_flag(sk, SOCK_MEMALLOC);
-	if (memalloc && READ_ONCE(packet->res->guards))
-		ballast_tcpmem_charge_other(sk);
-	sock_gen_put(sk);
-	if (memalloc)
-		WRITE_ONCE(packet->res->memalloc_at, jiffies);
-	return memalloc;
+		return INGRESS_UNRELATED;
+	if (!sk_fullsock(sk) || !sock_flag(sk, SOCK_MEMALLOC)) {
+		sock_gen_put(sk);
+		return INGRESS_UNRELATED;
+	}
+	packet->sk = sk;
+	return INGRESS_DISK;
 }
 
 /**
  * struct ingress_arrival - where the stack will look for a packet's socket
- * @net: namespace
- * @dif: interface that a socket may be bound to
- * @sdif: likewise, where @dif is a VRF; else 0, which unbound sockets want
+ * @net: network namespace
+ * @dif: index of the interface that a socket may be bound to
+ * @sdif: index of the interface below @dif if @dif is a VRF; else 0, which
+ *	  the lookup of unbound sockets requires
  */
 struct ingress_arrival {
 	struct net *net;
@@ -135,28 +140,31 @@ static struct ingress_arrival ingress_arrival(const struct sk_buff *skb)
 	};
 }
 
-static bool ingress_tcp4(struct ingress_packet *packet, __be32 saddr,
-			 __be16 sport, __be32 daddr, __be16 dport)
+static enum ingress_class ingress_match_tcp4(struct ingress_packet *packet,
+					     __be32 saddr, __be16 sport,
+					     __be32 daddr, __be16 dport)
 {
 	struct ingress_arrival at = ingress_arrival(packet->skb);
 
-	return ingress_for_disk(packet,
+	return ingress_match_socket(packet,
 		compat_inet_lookup_established(at.net, saddr, sport, daddr,
 					  ntohs(dport), at.dif, at.sdif));
 }
 
-static bool ingress_tcp6(struct ingress_packet *packet,
-			 const struct in6_addr *saddr, __be16 sport,
-			 const struct in6_addr *daddr, __be16 dport)
+static enum ingress_class ingress_match_tcp6(struct ingress_packet *packet,
+					     const struct in6_addr *saddr,
+					     __be16 sport,
+					     const struct in6_addr *daddr,
+					     __be16 dport)
 {
 #if IS_ENABLED(CONFIG_IPV6)
 	struct ingress_arrival at = ingress_arrival(packet->skb);
 
-	return ingress_for_disk(packet,
+	return ingress_match_socket(packet,
 		compat_inet6_lookup_established(at.net, saddr, sport, daddr,
 					   ntohs(dport), at.dif, at.sdif));
 #else
-	return false;
+	return INGRESS_UNRELATED;
 #endif
 }
 
@@ -171,8 +179,11 @@ static __be16 *ingress_ports(struct ingress_packet *packet, unsigned int offset,
 	return ports;
 }
 
-/* An error about a packet of ours: the inner header is the one we sent. */
-static bool ingress_icmp4(struct ingress_packet *packet)
+/*
+ * An ICMP error about a packet of a disk's socket. Its inner header is that
+ * of the packet sent, so source and destination are exchanged.
+ */
+static enum ingress_class ingress_classify_icmp4(struct ingress_packet *packet)
 {
 	struct icmphdr icmp_buf, *icmp;
 	struct iphdr inner_buf, *inner;
@@ -182,18 +193,21 @@ static bool ingress_icmp4(struct ingress_packet *packet)
 	icmp = skb_header_pointer(packet->skb, offset, sizeof(icmp_buf),
 				  &icmp_buf);
 	if (!icmp || !icmp_is_err(icmp->type))
-		return false;
+		return INGRESS_UNRELATED;
 	offset += sizeof(*icmp);
 	inner = skb_header_pointer(packet->skb, offset, sizeof(inner_buf),
 				   &inner_buf);
 	if (!inner || inner->ihl < 5 || inner->protocol != IPPROTO_TCP)
-		return false;
+		return INGRESS_UNRELATED;
 	ports = ingress_ports(packet, offset + inner->ihl * 4, buf);
-	return ports && ingress_tcp4(packet, inner->daddr, ports[1],
-				     inner->saddr, ports[0]);
+	if (!ports)
+		return INGRESS_UNRELATED;
+	return ingress_match_tcp4(packet, inner->daddr, ports[1], inner->saddr,
+				  ports[0]);
 }
 
-static bool ingress_icmp6(struct ingress_packet *packet)
+/* Likewise; and neighbor discovery, on which the link itself depends. */
+static enum ingress_class ingress_classify_icmp6(struct ingress_packet *packet)
 {
 	struct icmp6hdr icmp_buf, *icmp;
 	struct ipv6hdr inner_buf, *inner;
@@ -205,115 +219,190 @@ static bool ingress_icmp6(struct ingress_packet *packet)
 	icmp = skb_header_pointer(packet->skb, offset, sizeof(icmp_buf),
 				  &icmp_buf);
 	if (!icmp)
-		return false;
-	/* Router and neighbour discovery, redirects, and who listens. */
+		return INGRESS_UNRELATED;
+	/* Router and neighbor discovery, redirects, multicast queries. */
 	if ((icmp->icmp6_type >= NDISC_ROUTER_SOLICITATION &&
 	     icmp->icmp6_type <= NDISC_REDIRECT) ||
 	    icmp->icmp6_type == ICMPV6_MGM_QUERY)
-		return ingress_budget(packet);
+		return INGRESS_BUDGETED;
 	if (icmp->icmp6_type & ICMPV6_INFOMSG_MASK)
-		return false;
+		return INGRESS_UNRELATED;
 	offset += sizeof(*icmp);
 	inner = skb_header_pointer(packet->skb, offset, sizeof(inner_buf),
 				   &inner_buf);
 	if (!inner)
-		return false;
+		return INGRESS_UNRELATED;
 	protocol = inner->nexthdr;
 	inner_offset = ipv6_skip_exthdr(packet->skb, offset + sizeof(*inner),
 					&protocol, &frag);
 	if (inner_offset < 0 || protocol != IPPROTO_TCP)
-		return false;
+		return INGRESS_UNRELATED;
 	ports = ingress_ports(packet, inner_offset, buf);
-	return ports && ingress_tcp6(packet, &inner->daddr, ports[1],
-				     &inner->saddr, ports[0]);
+	if (!ports)
+		return INGRESS_UNRELATED;
+	return ingress_match_tcp6(packet, &inner->daddr, ports[1],
+				  &inner->saddr, ports[0]);
 }
 
-static bool ingress_ip4(struct ingress_packet *packet)
+static enum ingress_class ingress_classify_ip4(struct ingress_packet *packet)
 {
 	struct iphdr buf, *ip;
 	__be16 ports_buf[2], *ports;
+	enum ingress_class class;
 
 	ip = skb_header_pointer(packet->skb, 0, sizeof(buf), &buf);
 	if (!ip || ip->ihl < 5 || ip->version != 4) {
 		packet->why = BALLAST_DROP_MALFORMED;
-		return false;
+		return INGRESS_UNRELATED;
 	}
 	if (ip_is_fragment(ip)) {
 		packet->why = BALLAST_DROP_FRAGMENT;
-		return false;
+		return INGRESS_UNRELATED;
 	}
 	packet->protocol = ip->protocol;
 	packet->offset = ip->ihl * 4;
 	if (ip->protocol == IPPROTO_ICMP)
-		return ingress_icmp4(packet);
+		return ingress_classify_icmp4(packet);
+	if (ip->protocol == IPPROTO_UDP)
+		return ingress_match_allow(packet);
 	if (ip->protocol != IPPROTO_TCP)
-		return ip->protocol == IPPROTO_UDP && ingress_allowed(packet);
+		return INGRESS_UNRELATED;
 
 	packet->why = BALLAST_DROP_OTHER_SOCKET;
 	ports = ingress_ports(packet, packet->offset, ports_buf);
-	return ports && (ingress_tcp4(packet, ip->saddr, ports[0], ip->daddr,
-				      ports[1]) ||
-			 ingress_allowed(packet));
+	if (!ports)
+		return INGRESS_UNRELATED;
+	class = ingress_match_tcp4(packet, ip->saddr, ports[0], ip->daddr,
+				   ports[1]);
+	return class == INGRESS_DISK ? class : ingress_match_allow(packet);
 }
 
-static bool ingress_ip6(struct ingress_packet *packet)
+static enum ingress_class ingress_classify_ip6(struct ingress_packet *packet)
 {
 	struct ipv6hdr buf, *ip;
 	__be16 ports_buf[2], *ports, frag = 0;
+	enum ingress_class class;
 	int offset;
 
 	ip = skb_header_pointer(packet->skb, 0, sizeof(buf), &buf);
 	if (!ip || ip->version != 6) {
 		packet->why = BALLAST_DROP_MALFORMED;
-		return false;
+		return INGRESS_UNRELATED;
 	}
 	packet->protocol = ip->nexthdr;
 	offset = ipv6_skip_exthdr(packet->skb, sizeof(*ip), &packet->protocol,
 				  &frag);
 	if (offset < 0) {
 		packet->why = BALLAST_DROP_MALFORMED;
-		return false;
+		return INGRESS_UNRELATED;
 	}
-	/* Ours are never fragmented, not even into a single fragment. */
+	/* A disk's packets are never fragmented, not even into one fragment. */
 	if (frag) {
 		packet->why = BALLAST_DROP_FRAGMENT;
-		return false;
+		return INGRESS_UNRELATED;
 	}
 	packet->offset = offset;
 	if (packet->protocol == IPPROTO_ICMPV6)
-		return ingress_icmp6(packet);
+		return ingress_classify_icmp6(packet);
+	if (packet->protocol == IPPROTO_UDP)
+		return ingress_match_allow(packet);
 	if (packet->protocol != IPPROTO_TCP)
-		return packet->protocol == IPPROTO_UDP &&
-		       ingress_allowed(packet);
+		return INGRESS_UNRELATED;
 
 	packet->why = BALLAST_DROP_OTHER_SOCKET;
 	ports = ingress_ports(packet, packet->offset, ports_buf);
-	return ports && (ingress_tcp6(packet, &ip->saddr, ports[0], &ip->daddr,
-				      ports[1]) ||
-			 ingress_allowed(packet));
+	if (!ports)
+		return INGRESS_UNRELATED;
+	class = ingress_match_tcp6(packet, &ip->saddr, ports[0], &ip->daddr,
+				   ports[1]);
+	return class == INGRESS_DISK ? class : ingress_match_allow(packet);
 }
 
-/* What the link itself can't live without passes, within the budget. */
-static bool ingress_pass(struct ingress_packet *packet)
+/* What is @packet? Changes nothing but @packet, which may get a socket. */
+static enum ingress_class ingress_classify(struct ingress_packet *packet)
 {
 	switch (packet->skb->protocol) {
 	case htons(ETH_P_IP):
-		return ingress_ip4(packet);
+		return ingress_classify_ip4(packet);
 	case htons(ETH_P_IPV6):
-		return ingress_ip6(packet);
+		return ingress_classify_ip6(packet);
+	/* The link itself depends on these. */
 	case htons(ETH_P_ARP):
 	case htons(ETH_P_SLOW):		/* LACP */
 	case htons(ETH_P_PAE):		/* 802.1X */
 	case htons(ETH_P_802_2):	/* spanning tree */
-		return ingress_budget(packet);
+		return INGRESS_BUDGETED;
 	default:
-		return false;
+		return INGRESS_UNRELATED;
 	}
 }
 
+/* Note that a packet of a disk came in. Drops the reference to its socket. */
+static void ingress_note_disk(struct ballast_reserve *res, struct sock *sk)
+{
+	if (READ_ONCE(res->guards))
+		ballast_tcpmem_charge_other(sk);
+	sock_gen_put(sk);
+	WRITE_ONCE(res->memalloc_at, jiffies);
+}
+
+/* Take one packet from the budget. Return: false: the budget is used up */
+static bool ingress_take_budget(struct ballast_reserve *res)
+{
+	bool taken = false;
+
+	spin_lock(&res->lock);
+	if (time_after(jiffies, res->budget_at + INGRESS_WINDOW)) {
+		res->budget_at = jiffies;
+		res->budget_left = INGRESS_BUDGET;
+	}
+	if (res->budget_left) {
+		res->budget_left--;
+		taken = true;
+	}
+	spin_unlock(&res->lock);
+	return taken;
+}
+
+static unsigned int ingress_drop(const struct ballast_reserve *res,
+				 const struct sk_buff *skb,
+				 enum ballast_drop why)
+{
+	this_cpu_inc(res->stats->dropped[why]);
+	this_cpu_add(res->stats->dropped_bytes, skb->len);
+	return NF_DROP;
+}
+
+/* The reserve is in use: pass or drop a packet, and count it. */
+static unsigned int ingress_filter(struct ballast_reserve *res,
+				   struct sk_buff *skb)
+{
+	struct ingress_packet packet = {
+		.res = res,
+		.skb = skb,
+		.why = BALLAST_DROP_PROTOCOL,
+	};
+
+	switch (ingress_classify(&packet)) {
+	case INGRESS_DISK:
+		ingress_note_disk(res, packet.sk);
+		break;
+	case INGRESS_BUDGETED:
+		if (!ingress_take_budget(res))
+			return ingress_drop(res, skb, BALLAST_DROP_BUDGET);
+		this_cpu_inc(res->stats->allowed);
+		break;
+	default:
+		return ingress_drop(res, skb, packet.why);
+	}
+	this_cpu_inc(res->stats->kept);
+	return NF_ACCEPT;
+}
+
 /*
- * Between two packets within a jiffy nothing but packets can take much of
- * what is under the min watermarks; so plenty lasts until the next jiffy.
+ * Is headroom to be computed for this packet? Within one jiffy, hardly
+ * anything but packets can take the memory below the min watermarks. So
+ * headroom that is ample stays sufficient until the next jiffy.
  */
 static bool ingress_must_look(const struct ballast_reserve *res)
 {
@@ -325,23 +414,21 @@ static bool ingress_must_look(const struct ballast_reserve *res)
 }
 
 /**
- * ballast_ingress_hook - see each packet that comes in on an interface
- * @priv: its reserve
+ * ballast_ingress_hook - handle a packet that comes in on an interface
+ * @priv: the interface's reserve
  * @skb: the packet
  * @state: unused
  *
- * Return: NF_ACCEPT; NF_DROP while the reserve is in use and @skb is not
+ * Lends blocks if headroom is low, then filters.
+ *
+ * Context: Softirq, within an RCU read section.
+ * Return: NF_ACCEPT; NF_DROP if the reserve is in use and @skb is not needed
  * for block I/O
  */
 unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
 {
 	struct ballast_reserve *res = priv;
-	struct ingress_packet packet = {
-		.res = res,
-		.skb = skb,
-		.why = BALLAST_DROP_PROTOCOL,
-	};
 
 	if (unlikely(skb_pfmemalloc(skb)))
 		WRITE_ONCE(res->pfmemalloc_at, jiffies);
@@ -350,14 +437,8 @@ unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (READ_ONCE(res->rx_at) != jiffies)
 		WRITE_ONCE(res->rx_at, jiffies);
-	if (likely(!ballast_lend_check(res) || !READ_ONCE(res->filter)))
+	ballast_lend_update(res);
+	if (likely(!ballast_reserve_in_use(res) || !READ_ONCE(res->filter)))
 		return NF_ACCEPT;
-
-	if (ingress_pass(&packet)) {
-		this_cpu_inc(res->stats->kept);
-		return NF_ACCEPT;
-	}
-	this_cpu_inc(res->stats->dropped[packet.why]);
-	this_cpu_add(res->stats->dropped_bytes, skb->len);
-	return NF_DROP;
+	return ingress_filter(res, skb);
 }

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lending: when the reserve's blocks go to the page allocator and when they
- * come back, and whether the reserve is in use; see reserve.h.
+ * Lending: when blocks of a reserve go to the page allocator, when they
+ * return, and whether the reserve is in use; see lend.h.
  *
- * No module can step into a driver's allocation, but it can make it
- * succeed: where headroom falls under what the receive ring can ask for,
- * blocks are freed, and any driver's refill finds them. That has to happen
- * before the refill fails: virtio_net's own retry waits for reclaim, which
- * waits for the disk, which waits for a packet, and no cure helps then. So
- * it happens where memory is being used up: for each packet that comes, for
- * each request that is sent, and from a timer while requests are in flight.
+ * A module cannot change how a driver allocates, but it can make the
+ * allocation succeed: when headroom falls below what the receive ring can
+ * ask for, blocks are freed, and the refill of any driver finds them. This
+ * must happen before a refill fails. virtio_net's own retry waits for
+ * reclaim, which waits for the disk, which waits for a packet, and then it is
+ * too late. So it happens where memory is used up: for each packet that comes
+ * in, for each request that is sent, and from a timer while requests are in
+ * flight.
  *
- * All of it in softirq, or with softirqs off. Nothing here can wait.
+ * All of it runs in softirq or with softirqs disabled, and never waits.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "lend.h"
+
 #include <linux/jiffies.h>
-#include <linux/mm.h>
+#include <linux/minmax.h>
+#include <linux/netdevice.h>
 #include <linux/rculist.h>
 #include <linux/vmstat.h>
 
@@ -22,125 +28,151 @@
 #include "headroom.h"
 #include "reserve.h"
 
-/* Times the mark: so much headroom is plenty. */
+/* Headroom of so many times the mark is ample. */
 #define LEND_AMPLE		4
-/* Blocks between two looks at the headroom. */
+/* Blocks that are lent before headroom is computed again. */
 #define LEND_BATCH		32
+/* Blocks that are taken back in one tick, at most. */
 #define REFILL_BATCH		16
 /*
- * How long nothing must call for the reserve before it is out of use. With a
- * tenth of this a stream into a buffer that nobody reads got in between two
- * bursts of swapping, and the swapping went into making room for it.
+ * The reserve stays in use until there has been no reason for it for this
+ * long. With a tenth of a second, a stream into a buffer that no process
+ * reads passed between two bursts of swapping, and the swapping only made
+ * room for the stream.
  */
 #define LEND_CALM		HZ
 #define LEND_RECENT		HZ
 #define LEND_TICK		max(HZ / 250, 1)
-/* Requests in flight and no packet at all for so long: lend the rest. */
+/* Requests in flight and no packet at all for this long: lend the rest. */
 #define LEND_RESCUE		HZ
 
-/* Does reclaim hang on this interface? */
-static bool lend_hangs(struct ballast_reserve *res)
+/* Does reclaim depend on this interface? */
+static bool lend_hangs(const struct ballast_reserve *res)
 {
+	unsigned long memalloc_at = READ_ONCE(res->memalloc_at);
+
 	if (ballast_reserve_busy(res))
 		return true;
 	if (!READ_ONCE(res->guards))
 		return false;
-	/* Another's disk: its sockets' packets tell, and pages on their way. */
-	return time_before(jiffies, READ_ONCE(res->memalloc_at) + LEND_RECENT) ||
+	/*
+	 * The disk belongs to another driver. Packets of its sockets, or pages
+	 * under writeback, show that it is busy.
+	 */
+	return time_before(jiffies, memalloc_at + LEND_RECENT) ||
 	       global_node_page_state(NR_WRITEBACK);
 }
 
-static void lend_blocks(struct ballast_reserve *res, unsigned int blocks)
+static unsigned int lend_blocks(struct ballast_reserve *res, unsigned int nr)
+	__must_hold(&res->lock)
 {
-	struct ballast_blocks *from = res->blocks;
-	struct page *page;
+	unsigned int lent;
 
-	while (from && blocks-- && from->pool.curr_nr) {
-		/* Takes from the pool only: see blocks_alloc(). */
-		page = mempool_alloc(&from->pool, GFP_NOWAIT);
-		if (!page)
-			return;
-		__free_pages(page, from->order);
-		res->lends++;
-	}
+	lockdep_assert_held(&res->lock);
+	lent = ballast_blocks_lend(res->blocks, nr);
+	WRITE_ONCE(res->lends, res->lends + lent);
+	return lent;
 }
 
 /*
- * Lend until the headroom is up to @mark, and not just so many blocks: a zone
- * may be far below the point where headroom begins, and the first pages that
- * are freed stay on this processor's own list, where no watermark sees them.
- * Return: the headroom then
+ * Lend until headroom reaches @mark. A fixed number of blocks would not do: a
+ * zone may be far below the point where headroom begins, and the first pages
+ * that are freed stay on this processor's own list, which no watermark
+ * counts. Return: the headroom afterwards, in pages
  */
 static long lend_up_to(struct ballast_reserve *res, long headroom, long mark)
+	__must_hold(&res->lock)
 {
-	while (headroom < mark && res->blocks && res->blocks->pool.curr_nr) {
-		lend_blocks(res, LEND_BATCH);
-		headroom = ballast_headroom(res->order);
-	}
+	while (headroom < mark && lend_blocks(res, LEND_BATCH))
+		headroom = ballast_headroom(READ_ONCE(res->order));
 	return headroom;
 }
 
 /*
- * Take back what nobody misses, without reclaim. Memory may never be over
- * its high watermarks for long; when nothing hangs on the interface, what
- * is over our own mark does as well.
+ * Take back what is not needed, without reclaim. Memory may never stay above
+ * its high watermarks for long. If reclaim does not depend on the interface,
+ * pages above the reserve's own mark are not needed either.
  */
 static void lend_refill(struct ballast_reserve *res, long headroom)
+	__must_hold(&res->lock)
 {
-	long surplus = ballast_surplus() >> res->order;
-	unsigned int blocks = ballast_reserve_lent(res);
-	struct page *page;
+	unsigned int order = READ_ONCE(res->order);
+	long surplus = ballast_surplus() >> order;
+	unsigned int taken;
 
+	lockdep_assert_held(&res->lock);
 	if (surplus <= 0 && !lend_hangs(res))
-		surplus = (headroom - res->filter_below) >> res->order;
+		surplus = (headroom - READ_ONCE(res->filter_below)) >> order;
 	if (surplus <= 0)
 		return;
-	blocks = min3(blocks, (unsigned int)REFILL_BATCH,
-		      (unsigned int)min_t(long, surplus, INT_MAX));
-	while (blocks--) {
-		/* Fills the pool; may fail, and is tried again. */
-		page = alloc_pages_node(res->blocks->node,
-					__GFP_NOMEMALLOC | __GFP_NORETRY |
-						__GFP_NOWARN,
-					res->blocks->order);
-		if (!page)
-			return;
-		mempool_free(page, &res->blocks->pool);
-		res->refills++;
-	}
+	/* It may take less; the next tick tries again. */
+	taken = ballast_blocks_refill(res->blocks,
+				      min_t(long, surplus, REFILL_BATCH), 0);
+	WRITE_ONCE(res->refills, res->refills + taken);
 }
 
 /*
- * Where nothing hangs on the interface reclaim goes on by itself, and a busy
- * machine comes near to its last page all the time, with packets from the
- * emergency reserves where a softirq interrupts kswapd: that alone is no
- * reason to drop anything, until the last block is lent in vain.
+ * Is there a reason to be in use? While reclaim does not depend on the
+ * interface, it makes progress by itself. A busy machine comes close to its
+ * last page all the time, and receives packets from the emergency reserves
+ * when a softirq interrupts kswapd. That alone is no reason to drop packets,
+ * unless all blocks are lent and headroom is below the floor.
  */
-static bool lend_called_for(struct ballast_reserve *res, long headroom,
-			    bool leaving)
+static bool lend_called_for(const struct ballast_reserve *res, long headroom)
+	__must_hold(&res->lock)
 {
-	/* To leave takes a quarter more than to enter. */
-	long filter_below = res->filter_below + (leaving ? res->filter_below / 4 : 0);
+	long filter_below = READ_ONCE(res->filter_below);
 
+	lockdep_assert_held(&res->lock);
+	/* To leave the state takes a quarter more headroom than to enter it. */
+	if (res->in_use)
+		filter_below += filter_below / 4;
 	if (lend_hangs(res))
-		return ballast_reserve_lent(res) || headroom < filter_below ||
+		return ballast_blocks_lent(res->blocks) ||
+		       headroom < filter_below ||
 		       time_before(jiffies, READ_ONCE(res->pfmemalloc_at) +
 						    LEND_CALM);
-	return headroom < res->floor &&
-	       (!res->blocks || !res->blocks->pool.curr_nr);
+	return headroom < READ_ONCE(res->floor) &&
+	       !ballast_blocks_available(res->blocks);
 }
 
-/* Nothing in flight: only what keeps a refill from failing in between. */
-static long lend_mark(struct ballast_reserve *res)
+/*
+ * Headroom below which to lend, in pages. If reclaim does not depend on the
+ * interface, a quarter is enough to keep refills from failing until it does.
+ */
+static long lend_mark(const struct ballast_reserve *res)
 {
-	return lend_hangs(res) ? res->lend_below : res->lend_below / 4;
+	long mark = READ_ONCE(res->lend_below);
+
+	return lend_hangs(res) ? mark : mark / 4;
 }
 
-/* Under the lock: lend if that is needed, and see whether it is in use. */
+static void lend_enter(struct ballast_reserve *res)
+	__must_hold(&res->lock)
+{
+	lockdep_assert_held(&res->lock);
+	WRITE_ONCE(res->activations, res->activations + 1);
+	res->used_since = jiffies;
+	res->calm_since = jiffies;
+	WRITE_ONCE(res->in_use, true);
+	mod_timer(&res->timer, jiffies + LEND_TICK);
+}
+
+static void lend_leave(struct ballast_reserve *res)
+	__must_hold(&res->lock)
+{
+	lockdep_assert_held(&res->lock);
+	res->in_use_ms += jiffies_to_msecs(jiffies - res->used_since);
+	WRITE_ONCE(res->in_use, false);
+}
+
+/* Lend if headroom, in pages, is low, and bring in_use up to date. */
 static void lend_update(struct ballast_reserve *res, long headroom)
+	__must_hold(&res->lock)
 {
 	long mark = lend_mark(res);
 
+	lockdep_assert_held(&res->lock);
 	if (res->stopping)
 		return;
 	if (headroom < mark) {
@@ -149,79 +181,81 @@ static void lend_update(struct ballast_reserve *res, long headroom)
 			mod_timer(&res->timer, jiffies + LEND_TICK);
 	}
 
-	if (!res->in_use) {
-		if (!lend_called_for(res, headroom, false))
-			return;
-		res->activations++;
-		res->used_since = jiffies;
-		res->calm_since = jiffies;
-		WRITE_ONCE(res->in_use, true);
-		mod_timer(&res->timer, jiffies + LEND_TICK);
-		return;
-	}
-	if (lend_called_for(res, headroom, true)) {
-		res->calm_since = jiffies;
-	} else if (time_after(jiffies, res->calm_since + LEND_CALM)) {
-		res->in_use_ms += jiffies_to_msecs(jiffies - res->used_since);
-		WRITE_ONCE(res->in_use, false);
+	if (lend_called_for(res, headroom)) {
+		if (res->in_use)
+			res->calm_since = jiffies;
+		else
+			lend_enter(res);
+	} else if (res->in_use &&
+		   time_after(jiffies, res->calm_since + LEND_CALM)) {
+		lend_leave(res);
 	}
 }
 
 /**
- * ballast_lend_check - look after the reserve
- * @res: whose interface a packet came in on, or is about to go out on
+ * ballast_lend_update - lend blocks if headroom is low
+ * @res: the reserve of the interface that a packet came in on, or that a
+ *	 packet is about to go out on
  *
- * Return: whether it is in use
+ * Also determines whether the reserve is in use: see
+ * ballast_reserve_in_use().
+ *
+ * Context: Softirq, or softirqs disabled. Takes @res->lock if it is free.
  */
-bool ballast_lend_check(struct ballast_reserve *res)
+void ballast_lend_update(struct ballast_reserve *res)
 {
-	long headroom = ballast_headroom(res->order);
-	bool ample = headroom >= LEND_AMPLE * res->filter_below;
+	long headroom = ballast_headroom(READ_ONCE(res->order));
+	long filter_below = READ_ONCE(res->filter_below);
+	bool ample = headroom >= LEND_AMPLE * filter_below;
 
+	lockdep_assert_in_softirq();
 	if (READ_ONCE(res->ample) != ample)
 		WRITE_ONCE(res->ample, ample);
-	if (likely(!READ_ONCE(res->in_use) && headroom >= res->filter_below))
-		return false;
-	/* Who holds it does the same. */
+	if (likely(!READ_ONCE(res->in_use) && headroom >= filter_below))
+		return;
+	/* The holder of the lock is doing the same. */
 	if (spin_trylock(&res->lock)) {
 		lend_update(res, headroom);
 		spin_unlock(&res->lock);
 	}
-	return READ_ONCE(res->in_use);
 }
 
 /*
- * Nothing came in although requests are in flight: whatever the driver
- * waits for, give it all there is, and have it look. This can't help one
- * that has switched NAPI off.
+ * No packet came in although requests are in flight. Whatever the driver
+ * waits for, lend all blocks and have it poll. This cannot help a driver that
+ * has disabled NAPI.
  */
 static void lend_rescue(struct ballast_reserve *res)
+	__must_hold(&res->lock)
 {
+	/* Not NULL: the timer, which calls this, ends before it is cleared. */
+	struct net_device *dev = READ_ONCE(res->dev);
 	struct napi_struct *napi;
-	struct net_device *dev;
 
 	lend_blocks(res, UINT_MAX);
 	res->rescued_at = jiffies;
-	res->rescues++;
-	dev = READ_ONCE(res->dev);
-	if (!dev)
-		return;
+	WRITE_ONCE(res->rescues, res->rescues + 1);
 	rcu_read_lock();
 	list_for_each_entry_rcu(napi, &dev->napi_list, dev_list)
 		napi_schedule(napi);
 	rcu_read_unlock();
-	pr_warn_once("ballast: %s: requests are in flight and no packet came for %u s: lent the whole reserve and scheduled the driver (said once; see rescues)\n",
+	pr_warn_once("%s: requests are in flight, but no packet was received for %u s: lent the whole reserve and scheduled the driver's NAPI (logged once; the file rescues counts)\n",
 		     dev->name, LEND_RESCUE / HZ);
 }
 
-static bool lend_stuck(struct ballast_reserve *res, long headroom)
+/* Are requests in flight, but no packet has come in for LEND_RESCUE? */
+static bool lend_stuck(const struct ballast_reserve *res, long headroom)
+	__must_hold(&res->lock)
 {
-	unsigned long since = res->busy_since;
+	unsigned long since = READ_ONCE(res->busy_since);
+	unsigned long rx_at = READ_ONCE(res->rx_at);
 
-	if (!atomic_read(&res->busy) || headroom >= res->filter_below)
+	lockdep_assert_held(&res->lock);
+	if (!atomic_read(&res->busy) ||
+	    headroom >= READ_ONCE(res->filter_below))
 		return false;
-	if (time_after(READ_ONCE(res->rx_at), since))
-		since = res->rx_at;
+	if (time_after(rx_at, since))
+		since = rx_at;
 	if (time_after(res->rescued_at, since))
 		since = res->rescued_at;
 	return time_after(jiffies, since + LEND_RESCUE);
@@ -233,25 +267,28 @@ static void lend_tick(struct timer_list *timer)
 	long headroom;
 
 	ballast_headroom_sample();
-	headroom = ballast_headroom(res->order);
+	headroom = ballast_headroom(READ_ONCE(res->order));
 	spin_lock(&res->lock);
 	lend_update(res, headroom);
 	if (lend_stuck(res, headroom))
 		lend_rescue(res);
-	else if (ballast_reserve_lent(res))
+	else if (ballast_blocks_lent(res->blocks))
 		lend_refill(res, headroom);
 	if (!res->stopping && (ballast_reserve_busy(res) || res->in_use ||
-			       ballast_reserve_lent(res)))
+			       ballast_blocks_lent(res->blocks)))
 		mod_timer(&res->timer, jiffies + LEND_TICK);
 	spin_unlock(&res->lock);
 }
 
 /**
  * ballast_lend_io_begin - a user has requests in flight from now on
- * @res: of its interface
+ * @res: the reserve of its interface
+ *
+ * Context: Softirq, or softirqs disabled. Takes @res->lock.
  */
 void ballast_lend_io_begin(struct ballast_reserve *res)
 {
+	lockdep_assert_in_softirq();
 	WRITE_ONCE(res->busy_since, jiffies);
 	atomic_inc(&res->busy);
 	if (!timer_pending(&res->timer)) {
@@ -263,8 +300,10 @@ void ballast_lend_io_begin(struct ballast_reserve *res)
 }
 
 /**
- * ballast_lend_io_end - it has none any more
- * @res: of its interface
+ * ballast_lend_io_end - the user has no requests in flight any more
+ * @res: the reserve of its interface
+ *
+ * Context: Any. Takes no lock.
  */
 void ballast_lend_io_end(struct ballast_reserve *res)
 {
@@ -272,7 +311,13 @@ void ballast_lend_io_end(struct ballast_reserve *res)
 	atomic_dec(&res->busy);
 }
 
-/* How long the reserve has been in use, ms; any context but hard interrupt. */
+/**
+ * ballast_lend_in_use_ms - for how long the reserve has been in use
+ * @res: the reserve
+ *
+ * Context: Any but hard interrupt. Takes @res->lock.
+ * Return: the sum of all periods, the present one included, in milliseconds
+ */
 u64 ballast_lend_in_use_ms(struct ballast_reserve *res)
 {
 	u64 ms;
@@ -285,7 +330,14 @@ u64 ballast_lend_in_use_ms(struct ballast_reserve *res)
 	return ms;
 }
 
-/* Begin to look after a reserve; process context. */
+/**
+ * ballast_lend_start - prepare a new reserve for lending
+ * @res: the reserve; no other context sees it yet
+ *
+ * The timer starts with the first request or with the first block lent.
+ *
+ * Context: Process context.
+ */
 void ballast_lend_start(struct ballast_reserve *res)
 {
 	spin_lock_init(&res->lock);
@@ -297,14 +349,21 @@ void ballast_lend_start(struct ballast_reserve *res)
 	res->rescued_at = jiffies;
 }
 
-/* End it; process context. */
+/**
+ * ballast_lend_stop - end lending for good
+ * @res: the reserve
+ *
+ * The timer has run for the last time on return, and the reserve is not in
+ * use. Blocks that are lent stay lent.
+ *
+ * Context: Process context; waits for the timer. Takes @res->lock.
+ */
 void ballast_lend_stop(struct ballast_reserve *res)
 {
 	spin_lock_bh(&res->lock);
 	res->stopping = true;
 	if (res->in_use)
-		res->in_use_ms += jiffies_to_msecs(jiffies - res->used_since);
-	WRITE_ONCE(res->in_use, false);
+		lend_leave(res);
 	spin_unlock_bh(&res->lock);
 	timer_shutdown_sync(&res->timer);
 }

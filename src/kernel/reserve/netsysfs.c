@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An interface's reserve in sysfs, /sys/class/net/IFACE/ballast/;
- * docs/sysfs.md describes each file.
+ * The reserve of an interface in sysfs: /sys/class/net/IFACE/ballast/.
+ * docs/sysfs.md describes each file; include/ballast/limits.h has the names.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "netsysfs.h"
 
 #include <linux/capability.h>
 #include <linux/kstrtox.h>
 #include <linux/mm.h>
+#include <linux/netdevice.h>
 #include <linux/sysfs.h>
 
 #include "compat.h"
+#include "ingress.h"
+#include "lend.h"
 #include "reserve.h"
+
+/* Characters of a refused value that are logged. */
+#define NETSYSFS_LOGGED		64
 
 static struct ballast_reserve *to_reserve(struct kobject *kobj)
 {
@@ -34,27 +42,26 @@ static u64 sum_dropped(const struct ballast_reserve *res)
 	int why;
 
 	for (why = 0; why < BALLAST_NR_DROPS; why++)
-		sum += sum_stat(res, offsetof(struct ballast_reserve_stats,
+		sum += sum_stat(res, offsetof(struct ballast_ingress_stats,
 					      dropped[why]));
 	return sum;
 }
 
-/* Blocks, under the lock; the pool may be changing. */
-static unsigned int count_pages(struct ballast_reserve *res, bool lent)
+/* Pages in the blocks that @count counts; the set may be replaced meanwhile. */
+static unsigned int
+count_pages(struct ballast_reserve *res,
+	    unsigned int (*count)(const struct ballast_blocks *blocks))
 {
-	const struct ballast_blocks *blocks;
 	unsigned int pages = 0;
 
 	spin_lock_bh(&res->lock);
-	blocks = res->blocks;
-	if (blocks)
-		pages = (lent ? blocks->pool.min_nr - blocks->pool.curr_nr :
-				blocks->pool.curr_nr) << blocks->order;
+	if (res->blocks)
+		pages = count(res->blocks) << ballast_blocks_order(res->blocks);
 	spin_unlock_bh(&res->lock);
 	return pages;
 }
 
-#define SHOW(_name, _format, _value)                                       \
+#define SHOW(_name, _format, _value)                                        \
 	static ssize_t _name##_show(struct kobject *kobj,                   \
 				    struct kobj_attribute *attr, char *buf) \
 	{                                                                   \
@@ -62,39 +69,57 @@ static unsigned int count_pages(struct ballast_reserve *res, bool lent)
 									    \
 		return sysfs_emit(buf, _format "\n", _value);               \
 	}
-#define SHOW_RO(_name, _format, _value)                                    \
-	SHOW(_name, _format, _value)                                        \
-	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
-#define SHOW_STAT(_name, _field)                                           \
-	SHOW_RO(_name, "%llu",                                              \
-		sum_stat(res, offsetof(struct ballast_reserve_stats, _field)))
+#define ATTR(_name, _file, _mode, _store)              \
+	static struct kobj_attribute _name##_attr = {  \
+		.attr = { .name = _file, .mode = _mode }, \
+		.show = _name##_show,                  \
+		.store = _store,                       \
+	}
+#define SHOW_RO(_name, _file, _format, _value) \
+	SHOW(_name, _format, _value)           \
+	ATTR(_name, _file, 0444, NULL)
+#define SHOW_STAT(_name, _file, _field)                                    \
+	SHOW_RO(_name, _file, "%llu",                                      \
+		sum_stat(res, offsetof(struct ballast_ingress_stats, _field)))
 
-SHOW_RO(available_pages, "%u", count_pages(res, false));
-SHOW_RO(lent_pages, "%u", count_pages(res, true));
-SHOW_RO(in_use, "%d", READ_ONCE(res->in_use));
-SHOW_RO(in_use_ms, "%llu", ballast_lend_in_use_ms(res));
-SHOW_RO(activations, "%llu", READ_ONCE(res->activations));
-SHOW_RO(lends, "%llu", READ_ONCE(res->lends));
-SHOW_RO(refills, "%llu", READ_ONCE(res->refills));
-SHOW_RO(rescues, "%llu", READ_ONCE(res->rescues));
-SHOW_STAT(rx_kept, kept);
-SHOW_STAT(rx_allowed, allowed);
-SHOW_RO(rx_dropped, "%llu", sum_dropped(res));
-SHOW_STAT(rx_dropped_bytes, dropped_bytes);
-SHOW_STAT(rx_dropped_other_socket, dropped[BALLAST_DROP_OTHER_SOCKET]);
-SHOW_STAT(rx_dropped_protocol, dropped[BALLAST_DROP_PROTOCOL]);
-SHOW_STAT(rx_dropped_fragment, dropped[BALLAST_DROP_FRAGMENT]);
-SHOW_STAT(rx_dropped_budget, dropped[BALLAST_DROP_BUDGET]);
-SHOW_STAT(rx_dropped_malformed, dropped[BALLAST_DROP_MALFORMED]);
+SHOW_RO(available_pages, BALLAST_FILE_AVAILABLE_PAGES, "%u",
+	count_pages(res, ballast_blocks_available));
+SHOW_RO(lent_pages, BALLAST_FILE_LENT_PAGES, "%u",
+	count_pages(res, ballast_blocks_lent));
+SHOW_RO(in_use, BALLAST_FILE_IN_USE, "%d", ballast_reserve_in_use(res));
+SHOW_RO(in_use_ms, BALLAST_FILE_IN_USE_MS, "%llu",
+	ballast_lend_in_use_ms(res));
+SHOW_RO(activations, BALLAST_FILE_ACTIVATIONS, "%llu",
+	READ_ONCE(res->activations));
+SHOW_RO(lends, BALLAST_FILE_LENDS, "%llu", READ_ONCE(res->lends));
+SHOW_RO(refills, BALLAST_FILE_REFILLS, "%llu", READ_ONCE(res->refills));
+SHOW_RO(rescues, BALLAST_FILE_RESCUES, "%llu", READ_ONCE(res->rescues));
+SHOW_STAT(rx_kept, BALLAST_FILE_RX_KEPT, kept);
+SHOW_STAT(rx_allowed, BALLAST_FILE_RX_ALLOWED, allowed);
+SHOW_RO(rx_dropped, BALLAST_FILE_RX_DROPPED, "%llu", sum_dropped(res));
+SHOW_STAT(rx_dropped_bytes, BALLAST_FILE_RX_DROPPED_BYTES, dropped_bytes);
+SHOW_STAT(rx_dropped_other_socket, BALLAST_FILE_RX_DROPPED_SOCKET,
+	  dropped[BALLAST_DROP_OTHER_SOCKET]);
+SHOW_STAT(rx_dropped_protocol, BALLAST_FILE_RX_DROPPED_PROTO,
+	  dropped[BALLAST_DROP_PROTOCOL]);
+SHOW_STAT(rx_dropped_fragment, BALLAST_FILE_RX_DROPPED_FRAG,
+	  dropped[BALLAST_DROP_FRAGMENT]);
+SHOW_STAT(rx_dropped_budget, BALLAST_FILE_RX_DROPPED_BUDGET,
+	  dropped[BALLAST_DROP_BUDGET]);
+SHOW_STAT(rx_dropped_malformed, BALLAST_FILE_RX_DROPPED_BAD,
+	  dropped[BALLAST_DROP_MALFORMED]);
 
 static ssize_t estimate_show(struct kobject *kobj, struct kobj_attribute *attr,
 			     char *buf)
 {
 	return ballast_reserve_explain(to_reserve(kobj), buf);
 }
-static struct kobj_attribute estimate_attr = __ATTR_RO(estimate);
+ATTR(estimate, BALLAST_FILE_ESTIMATE, 0444, NULL);
 
-/* Say why what an administrator wrote is refused; no control character of his is logged. */
+/*
+ * Log why a value that an administrator wrote is refused. Control characters
+ * in it are escaped.
+ */
 static __printf(4, 5) void refuse(const struct kobject *kobj,
 				  const struct kobj_attribute *attr,
 				  const char *buf, const char *format, ...)
@@ -105,14 +130,16 @@ static __printf(4, 5) void refuse(const struct kobject *kobj,
 	va_start(args, format);
 	why.va = &args;
 	pr_err("%s: %s=%*pE: %pV\n", kobject_name(kobj->parent),
-	       attr->attr.name, (int)min_t(size_t, strcspn(buf, "\n"), 64), buf, &why);
+	       attr->attr.name,
+	       (int)min_t(size_t, strcspn(buf, "\n"), NETSYSFS_LOGGED), buf,
+	       &why);
 	va_end(args);
 }
 
-/* What he wrote: a number of pages, or auto. Return: 0, or an errno */
-static int read_pages(const struct kobject *kobj,
-		      const struct kobj_attribute *attr, const char *buf,
-		      int *pages)
+/* A number of pages, or "auto". Return: 0, -EPERM or -EINVAL, which is logged */
+static int parse_pages(const struct kobject *kobj,
+		       const struct kobj_attribute *attr, const char *buf,
+		       int *pages)
 {
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
@@ -124,15 +151,13 @@ static int read_pages(const struct kobject *kobj,
 	return -EINVAL;
 }
 
-SHOW(size_pages, "%u", count_pages(res, false) + count_pages(res, true))
-
 static ssize_t size_pages_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
 				size_t len)
 {
 	int pages, err;
 
-	err = read_pages(kobj, attr, buf, &pages);
+	err = parse_pages(kobj, attr, buf, &pages);
 	if (err)
 		return err;
 	err = ballast_reserve_set_pages(to_reserve(kobj), pages);
@@ -140,12 +165,13 @@ static ssize_t size_pages_store(struct kobject *kobj,
 		refuse(kobj, attr, buf, "is over %lu pages, a tenth of memory",
 		       ballast_reserve_max_pages());
 	else if (err == -ENOMEM)
-		refuse(kobj, attr, buf, "can't be had without reclaim");
+		refuse(kobj, attr, buf,
+		       "not enough free memory without reclaim; write a smaller number");
 	return err ?: len;
 }
-static struct kobj_attribute size_pages_attr = __ATTR_RW(size_pages);
 
-SHOW(packet_limit, "%u", READ_ONCE(res->packets))
+SHOW(size_pages, "%u", count_pages(res, ballast_blocks_size))
+ATTR(size_pages, BALLAST_FILE_SIZE_PAGES, 0644, size_pages_store);
 
 static ssize_t packet_limit_store(struct kobject *kobj,
 				  struct kobj_attribute *attr, const char *buf,
@@ -157,19 +183,22 @@ static ssize_t packet_limit_store(struct kobject *kobj,
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
 	if (!sysfs_streq(buf, "auto") &&
-	    (kstrtouint(buf, 10, &packets) || !packets || packets > 1 << 20)) {
+	    (kstrtouint(buf, 10, &packets) || !packets ||
+	     packets > BALLAST_MAX_PACKETS)) {
 		refuse(kobj, attr, buf,
-		       "is neither a number from 1 to 1048576 nor auto");
+		       "is neither a number from 1 to %u nor auto",
+		       BALLAST_MAX_PACKETS);
 		return -EINVAL;
 	}
 	err = ballast_reserve_set_packets(to_reserve(kobj), packets);
 	if (err == -ENOMEM)
-		refuse(kobj, attr, buf, "no memory for it");
+		refuse(kobj, attr, buf,
+		       "not enough free memory to resize the reserve");
 	return err ?: len;
 }
-static struct kobj_attribute packet_limit_attr = __ATTR_RW(packet_limit);
 
-SHOW(lend_below, "%ld", READ_ONCE(res->lend_below))
+SHOW(packet_limit, "%u", READ_ONCE(res->packets))
+ATTR(packet_limit, BALLAST_FILE_PACKET_LIMIT, 0644, packet_limit_store);
 
 static ssize_t lend_below_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
@@ -177,7 +206,7 @@ static ssize_t lend_below_store(struct kobject *kobj,
 {
 	int pages, err;
 
-	err = read_pages(kobj, attr, buf, &pages);
+	err = parse_pages(kobj, attr, buf, &pages);
 	if (err)
 		return err;
 	err = ballast_reserve_set_lend_below(to_reserve(kobj), pages);
@@ -185,10 +214,13 @@ static ssize_t lend_below_store(struct kobject *kobj,
 		refuse(kobj, attr, buf, "the machine has only %lu pages",
 		       totalram_pages());
 	else if (err == -ENOMEM)
-		refuse(kobj, attr, buf, "no memory for it");
+		refuse(kobj, attr, buf,
+		       "not enough free memory to resize the reserve");
 	return err ?: len;
 }
-static struct kobj_attribute lend_below_attr = __ATTR_RW(lend_below);
+
+SHOW(lend_below, "%ld", READ_ONCE(res->lend_below))
+ATTR(lend_below, BALLAST_FILE_LEND_BELOW, 0644, lend_below_store);
 
 static struct attribute *reserve_attrs[] = {
 	&size_pages_attr.attr,
@@ -227,7 +259,13 @@ static const struct kobj_type reserve_ktype = {
 	.release = reserve_kobj_release,
 };
 
-/* Make the directory. Return: 0 or an errno, and then there is none */
+/**
+ * ballast_netsysfs_add - make the directory of a reserve
+ * @res: the reserve; the directory holds a reference to it
+ *
+ * Context: Process context. Takes kernfs's locks.
+ * Return: 0; an errno, and then there is no directory
+ */
 int ballast_netsysfs_add(struct ballast_reserve *res)
 {
 	int err;
@@ -240,7 +278,15 @@ int ballast_netsysfs_add(struct ballast_reserve *res)
 	return err;
 }
 
-/* Remove it; no file of it is being read afterwards. */
+/**
+ * ballast_netsysfs_remove - remove the directory of a reserve
+ * @res: the reserve
+ *
+ * No process reads or writes one of the files on return.
+ *
+ * Context: Process context. Takes kernfs's locks, and waits for readers and
+ * writers of the files.
+ */
 void ballast_netsysfs_remove(struct ballast_reserve *res)
 {
 	kobject_del(&res->kobj);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From a connection's route to the physical devices under it: a VLAN, a
- * bond or a bridge has no receive ring of its own. See path.h.
+ * From a connection's route to the physical interfaces under it; see path.h.
+ * A VLAN, a bond or a bridge has no receive ring of its own.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -51,7 +51,7 @@ static void path_work(struct work_struct *work)
 		ballast_path_put(path);
 	} else {
 		path->error = ballast_path_use(path);
-		/* Once it is ready its owner may give it to somebody else. */
+		/* From here on the path belongs to its former owner again. */
 		smp_store_release(&path->ready, true);
 		wake_up(path->wait);
 	}
@@ -59,14 +59,15 @@ static void path_work(struct work_struct *work)
 }
 
 /**
- * ballast_path_find - find a connection's interfaces
- * @sk: connected
- * @demand: what the connection asks of the reserve of each
+ * ballast_path_find - find the physical interfaces under a connection
+ * @sk: a connected socket
+ * @demand: what the connection asks of the reserve of each interface
  *
- * Takes no lock.
+ * Logs a warning if the route leads to this machine.
  *
- * Return: the path, an empty one for a server on this machine; -ENETUNREACH:
- * no route any more; -ENOMEM
+ * Context: Process context. Takes no lock; allocates with GFP_KERNEL.
+ * Return: the path, which is empty for a server on this machine;
+ * ERR_PTR(-ENETUNREACH): no route any more; ERR_PTR(-ENOMEM)
  */
 struct ballast_path *ballast_path_find(struct sock *sk,
 				       const struct ballast_demand *demand)
@@ -90,7 +91,7 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 	rcu_read_lock();
 	path->ifindex = dst->dev->ifindex;
 	if (dst->dev->flags & IFF_LOOPBACK)
-		pr_warn_ratelimited("the server is on this machine: to free memory it needs memory, so swapping to it can lock up, and no reserve helps\n");
+		pr_warn_ratelimited("the server is on this machine: it needs memory itself in order to free memory, so swapping to it can lock up, which a reserve cannot prevent\n");
 	else if (list_empty(&dst->dev->adj_list.lower))
 		path_add_lowest(dst->dev, &priv);
 	else
@@ -103,13 +104,13 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 }
 
 /**
- * ballast_path_use - use the reserves of its interfaces
+ * ballast_path_use - get the reserves of the interfaces
  * @path: from ballast_path_find()
  *
- * Waits for locks whose holders may wait for memory.
- *
- * Return: 0, or what ballast_reserve_get() did for one of them; those before it
- * are used until ballast_path_put() in either case
+ * Context: Process context. Waits for locks whose holders may wait for
+ * memory.
+ * Return: 0, or the error of ballast_reserve_get() for one of them. In both
+ * cases @path holds the reserves before it until ballast_path_put()
  */
 int ballast_path_use(struct ballast_path *path)
 {
@@ -129,9 +130,12 @@ int ballast_path_use(struct ballast_path *path)
 }
 
 /**
- * ballast_path_use_later - use them, without waiting for it
- * @path: likewise; ballast_path_ready() tells of the end
- * @wait: woken then; stays until ballast_path_flush()
+ * ballast_path_use_later - get the reserves in a work queue
+ * @path: from ballast_path_find(); the caller leaves it alone until
+ *	  ballast_path_ready()
+ * @wait: woken when it is ready; must stay until ballast_path_flush()
+ *
+ * Context: Any. Waits for nothing.
  */
 void ballast_path_use_later(struct ballast_path *path, wait_queue_head_t *wait)
 {
@@ -140,10 +144,11 @@ void ballast_path_use_later(struct ballast_path *path, wait_queue_head_t *wait)
 }
 
 /**
- * ballast_path_put - use them no longer
- * @path: with no request in flight, and not about to be used; NULL is fine
+ * ballast_path_put - put the reserves and free the path
+ * @path: with no request in flight, and not in the work queue; or NULL
  *
- * Waits for locks whose holders may wait for memory.
+ * Context: Process context. Waits for locks whose holders may wait for
+ * memory.
  */
 void ballast_path_put(struct ballast_path *path)
 {
@@ -159,8 +164,10 @@ void ballast_path_put(struct ballast_path *path)
 }
 
 /**
- * ballast_path_put_later - use them no longer, without waiting for it
- * @path: with no request in flight; NULL is fine
+ * ballast_path_put_later - put the reserves and free the path in a work queue
+ * @path: with no request in flight, and not in the work queue; or NULL
+ *
+ * Context: Any. Waits for nothing.
  */
 void ballast_path_put_later(struct ballast_path *path)
 {
@@ -170,29 +177,43 @@ void ballast_path_put_later(struct ballast_path *path)
 	queue_work(path_queue, &path->work);
 }
 
-/* Wait until all that was left for later is done. */
+/**
+ * ballast_path_flush - wait until the work queue is empty
+ *
+ * Context: Process context.
+ */
 void ballast_path_flush(void)
 {
 	flush_workqueue(path_queue);
 }
 
 /**
- * ballast_path_stale - does the connection take another way by now?
- * @path: the way it took; NULL: none
- * @sk: the connection, under its lock
+ * ballast_path_stale - has the route of a connection changed?
+ * @path: the connection's path; or NULL
+ * @sk: the connection's socket
  *
- * Return: whether to get its path anew: the route leads elsewhere, or the
- * devices under an interface are not the same any more
+ * Context: The caller holds the lock of @sk, as a process or as a spinlock.
+ * Return: true: the route leads to another interface, or the devices below an
+ * interface have changed, so a new path is needed
  */
 bool ballast_path_stale(const struct ballast_path *path, struct sock *sk)
 {
-	const struct dst_entry *dst = __sk_dst_get(sk);
+	const struct dst_entry *dst;
 
+	sock_owned_by_me(sk); /* lockdep: covers both forms of the lock */
+	dst = __sk_dst_get(sk);
 	return dst && (!path || dst->dev->ifindex != path->ifindex ||
 		       path->generation != ballast_reserve_generation());
 }
 
-/* Get what the reserves miss. Return: 0 or what ballast_reserve_fill() did */
+/**
+ * ballast_path_fill - get the blocks that the reserves lack
+ * @path: in use
+ *
+ * Context: Process context. Waits for kswapd, two seconds for each reserve at
+ * most.
+ * Return: 0, or the first error of ballast_reserve_fill()
+ */
 int ballast_path_fill(const struct ballast_path *path)
 {
 	unsigned int i;
@@ -203,14 +224,14 @@ int ballast_path_fill(const struct ballast_path *path)
 	return err;
 }
 
-/* Under pressure no worker can be made: hence the rescuer. */
+/* Under pressure no new worker can be created, so the queue has a rescuer. */
 int __init ballast_path_init(void)
 {
 	path_queue = alloc_workqueue("ballast", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	return path_queue ? 0 : -ENOMEM;
 }
 
-/* On unload, without a disk. */
+/* When the module is unloaded and there is no disk. */
 void ballast_path_exit(void)
 {
 	destroy_workqueue(path_queue);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The interfaces that a connection's packets come in on, and their reserves.
+ * The physical interfaces that a connection's packets come in on, and their
+ * reserves.
  *
  * A reserve begins and ends under locks (its own, nf_hook_mutex, kernfs's,
- * static keys') whose holders may wait for memory, and so for a disk. What a
- * disk's thread asks for, once there is a disk, is left to a work queue: the
- * thread never waits for it.
+ * those of static keys) whose holders may wait for memory, and so for a disk.
+ * Once there is a disk, its thread must not wait for them. It leaves the work
+ * to a work queue.
  */
 #ifndef BALLAST_PATH_H
 #define BALLAST_PATH_H
@@ -13,27 +14,33 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "demand.h"
+#include "lend.h"
 #include "reserve.h"
 
+/* Physical interfaces under one connection, at most. */
 #define BALLAST_MAX_PATH	8
 
 struct net_device;
 struct sock;
 
 /**
- * struct ballast_path - from a connection to its interfaces
- * @ifindex: of the route's device, which may be over them
- * @generation: of the devices, when they were found
- * @nr_devices: how many there are in @devices
- * @devices: referred to until their reserves are
- * @nr: how many there are in @res
- * @res: the reserve of each
- * @demand: what the connection asks of each
+ * struct ballast_path - the physical interfaces under a connection
+ * @ifindex: of the route's device, which may be above the interfaces
+ * @generation: ballast_reserve_generation() when the interfaces were found
+ * @nr_devices: number of interfaces in @devices
+ * @devices: the interfaces, referenced until ballast_path_use()
+ * @nr: number of reserves in @res
+ * @res: the reserve of each interface
+ * @demand: what the connection asks of each reserve
  * @work: gets the reserves, or puts them if @unwanted
  * @wait: woken when @ready
- * @unwanted: nobody refers to it but @work
- * @ready: @work has got the reserves, or @error
- * @error: an errno; 0: all are there
+ * @unwanted: the path belongs to @work, which frees it
+ * @ready: @work has finished, and @error is valid
+ * @error: 0: all reserves are in @res; else a negative errno
+ *
+ * A path has one owner at a time: the caller, or @work between
+ * ballast_path_use_later() and @ready, and after ballast_path_put_later().
  */
 struct ballast_path {
 	int ifindex;
@@ -63,13 +70,13 @@ void ballast_path_flush(void);
 bool ballast_path_stale(const struct ballast_path *path, struct sock *sk);
 int ballast_path_fill(const struct ballast_path *path);
 
-/* Is ballast_path_use_later() done? Then @path->error says how it went. */
+/* Has ballast_path_use_later() finished? Then @path->error is its result. */
 static inline bool ballast_path_ready(const struct ballast_path *path)
 {
 	return smp_load_acquire(&path->ready); /* pairs with path_work() */
 }
 
-/* Softirqs off. */
+/* Requests are in flight from now on. Softirq, or softirqs disabled. */
 static inline void ballast_path_io_begin(const struct ballast_path *path)
 {
 	unsigned int i;
@@ -78,6 +85,7 @@ static inline void ballast_path_io_begin(const struct ballast_path *path)
 		ballast_lend_io_begin(path->res[i]);
 }
 
+/* No requests are in flight any more. Any context. */
 static inline void ballast_path_io_end(const struct ballast_path *path)
 {
 	unsigned int i;
@@ -86,15 +94,24 @@ static inline void ballast_path_io_end(const struct ballast_path *path)
 		ballast_lend_io_end(path->res[i]);
 }
 
-/* Return: whether a reserve is in use */
-static inline bool ballast_path_check(const struct ballast_path *path)
+/* Lend blocks where headroom is low. Softirq, or softirqs disabled. */
+static inline void ballast_path_update(const struct ballast_path *path)
 {
-	bool in_use = false;
 	unsigned int i;
 
 	for (i = 0; path && i < path->nr; i++)
-		in_use |= ballast_lend_check(path->res[i]);
-	return in_use;
+		ballast_lend_update(path->res[i]);
+}
+
+/* Is one of the reserves in use? Any context. */
+static inline bool ballast_path_in_use(const struct ballast_path *path)
+{
+	unsigned int i;
+
+	for (i = 0; path && i < path->nr; i++)
+		if (ballast_reserve_in_use(path->res[i]))
+			return true;
+	return false;
 }
 
 #endif /* BALLAST_PATH_H */

@@ -1,120 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reserves: their making, sizing and end; see reserve.h. Process context.
+ * Makes, resizes and ends reserves; see reserve.h. Process context.
  *
- * The disk's thread makes a reserve anew when a route moves while memory is
- * gone, so nothing here waits for reclaim: blocks are allocated without it,
- * and the rest runs in the PF_MEMALLOC scope of that thread.
+ * When a route moves while memory is short, a new reserve is needed at once.
+ * So nothing here waits for reclaim: blocks are allocated without it, and the
+ * rest runs in the PF_MEMALLOC scope of the caller.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include "reserve.h"
+
 #include <linux/delay.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <net/net_namespace.h>
 
+#include "blocks.h"
 #include "compat.h"
-#include "estimate.h"
-#include "headroom.h"
+#include "demand.h"
+#include "ingress.h"
+#include "lend.h"
+#include "netsysfs.h"
 #include "objects.h"
-#include "reserve.h"
+#include "size.h"
 
-/*
- * What a receive ring asks for between two looks at the headroom, at least.
- * With 256 pages in-tree nbd lived through 100 Mbit/s on virtio_net, whose
- * ring has 256 entries; the filter begins half as much above that.
- */
-#define RESERVE_LEND_BELOW	256
-#define RESERVE_FLOOR		32
-
-/* Without reclaim, and not from what PF_MEMALLOC may use; wakes kswapd. */
-#define RESERVE_GFP \
-	(__GFP_KSWAPD_RECLAIM | __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN)
 #define RESERVE_FILL_TIMEOUT	(2 * HZ)
 
 /*
- * Guards the registry, the reserves' demands and their size. Process
- * context; taken under the rtnl in the notifier, and never the other way.
+ * Protects the registry, the reserves' demands and their size. Process
+ * context. The notifier takes it under the RTNL; under it the RTNL is only
+ * tried.
  */
 static DEFINE_MUTEX(reserves_mutex);
 static LIST_HEAD(reserves);
 
-/* Counts changes of which device is under which. Written under the rtnl. */
+/* Counts changes of which device is under which. Written under the RTNL. */
 static unsigned int reserve_generation;
 
-static struct ballast_skb_layout reserve_layout __ro_after_init;
-
-/* No disk and no guard may take more of the memory than this. */
+/**
+ * ballast_reserve_max_pages - the largest size that may be asked for
+ *
+ * Context: Any.
+ * Return: pages, a tenth of the machine's memory
+ */
 unsigned long ballast_reserve_max_pages(void)
 {
 	return totalram_pages() / 10;
-}
-
-/* Where nobody gave a size, a small machine keeps most of its memory. */
-static unsigned long reserve_auto_max_pages(void)
-{
-	return totalram_pages() / 64;
-}
-
-/*
- * The pool is filled when it is made and resized, which mempool does with
- * GFP_KERNEL. Where it asks while it lends (which it does without reclaim)
- * it shall take what it has.
- */
-static void *blocks_alloc(gfp_t gfp, void *data)
-{
-	struct ballast_blocks *blocks = data;
-
-	if (!gfpflags_allow_blocking(gfp))
-		return NULL;
-	return alloc_pages_node(blocks->node, RESERVE_GFP, blocks->order);
-}
-
-static void blocks_free(void *element, void *data)
-{
-	struct ballast_blocks *blocks = data;
-
-	__free_pages(element, blocks->order);
-}
-
-/*
- * A pool of @nr blocks. What can't be had without reclaim is missing, as if
- * it were lent. Return: NULL: not even one could be had.
- */
-static struct ballast_blocks *blocks_make(unsigned int nr, unsigned int order,
-					  int node)
-{
-	struct ballast_blocks *blocks = kzalloc(sizeof(*blocks), GFP_KERNEL);
-
-	if (!blocks)
-		return NULL;
-	blocks->order = order;
-	blocks->node = node;
-	if (mempool_init_node(&blocks->pool, 1, blocks_alloc, blocks_free,
-			      blocks, GFP_KERNEL, node))
-		goto free;
-	if (mempool_resize(&blocks->pool, nr))
-		goto exit;
-	return blocks;
-
-exit:
-	mempool_exit(&blocks->pool);
-free:
-	kfree(blocks);
-	return NULL;
-}
-
-static void blocks_end(struct ballast_blocks *blocks)
-{
-	if (!blocks)
-		return;
-	mempool_exit(&blocks->pool);
-	kfree(blocks);
 }
 
 static struct ballast_blocks *reserve_swap_blocks(struct ballast_reserve *res,
@@ -122,6 +60,7 @@ static struct ballast_blocks *reserve_swap_blocks(struct ballast_reserve *res,
 {
 	struct ballast_blocks *old;
 
+	lockdep_assert_held(&reserves_mutex);
 	spin_lock_bh(&res->lock);
 	old = res->blocks;
 	res->blocks = blocks;
@@ -129,50 +68,37 @@ static struct ballast_blocks *reserve_swap_blocks(struct ballast_reserve *res,
 	return old;
 }
 
-/* Return: 1: a block more; 0: none is missing; -ENOMEM: not without reclaim */
+/* Return: 1: one block more; 0: none is missing; -ENOMEM */
 static int reserve_add_block(struct ballast_reserve *res)
 {
-	unsigned int order = 0;
-	int node = NUMA_NO_NODE;
-	bool missing;
-	struct page *page;
+	int ret = 0;
 
 	spin_lock_bh(&res->lock);
-	missing = ballast_reserve_lent(res);
-	if (missing) {
-		order = res->blocks->order;
-		node = res->blocks->node;
-	}
+	if (ballast_blocks_lent(res->blocks))
+		ret = ballast_blocks_refill(res->blocks, 1,
+					    __GFP_KSWAPD_RECLAIM) ?: -ENOMEM;
 	spin_unlock_bh(&res->lock);
-	if (!missing)
-		return 0;
-	page = alloc_pages_node(node, RESERVE_GFP, order);
-	if (!page)
-		return -ENOMEM;
-	spin_lock_bh(&res->lock);
-	if (res->blocks && res->blocks->order == order)
-		mempool_free(page, &res->blocks->pool);
-	else
-		__free_pages(page, order);
-	spin_unlock_bh(&res->lock);
-	return 1;
+	return ret;
 }
 
 /**
  * ballast_reserve_fill - get the blocks that are missing
  * @res: the reserve
  *
- * Page cache fills a machine's memory to the brim; kswapd is asked to make
- * room, and waited for, RESERVE_FILL_TIMEOUT at most. Never reclaims itself.
+ * On a machine in use the page cache fills the memory. So kswapd is woken to
+ * make room, and waited for, for RESERVE_FILL_TIMEOUT (2 s) at most. This
+ * function itself does not reclaim.
  *
- * Return: 0: complete, or in use; -ENOMEM; -EINTR
+ * Context: Process context. Sleeps.
+ * Return: 0: no block is missing, or the reserve is in use; -ENOMEM: blocks
+ * are still missing; -EINTR: a signal came
  */
 int ballast_reserve_fill(struct ballast_reserve *res)
 {
 	unsigned long end = jiffies + RESERVE_FILL_TIMEOUT;
 	int err;
 
-	while ((err = reserve_add_block(res)) && !READ_ONCE(res->in_use)) {
+	while ((err = reserve_add_block(res)) && !ballast_reserve_in_use(res)) {
 		if (err > 0)
 			cond_resched();
 		else if (time_after(jiffies, end))
@@ -183,95 +109,34 @@ int ballast_reserve_fill(struct ballast_reserve *res)
 	return 0;
 }
 
-static unsigned int reserve_packets(const struct ballast_reserve *res)
-{
-	const struct ballast_demand *demand;
-	unsigned int packets = 0;
-
-	if (res->fixed_packets)
-		return res->fixed_packets;
-	/* A page each, which is what is swapped, and as many packets back. */
-	list_for_each_entry(demand, &res->demands, entry)
-		packets += demand->requests * 2 *
-			   DIV_ROUND_UP(PAGE_SIZE, max(res->dev->mtu, 68U));
-	return max_t(unsigned int, packets, BALLAST_MIN_PACKETS);
-}
-
-/* The size that somebody gave, the last writer or else the users, or auto. */
-static int reserve_fixed_pages(const struct ballast_reserve *res)
-{
-	const struct ballast_demand *demand;
-	int pages = res->fixed_pages;
-
-	if (pages != BALLAST_RESERVE_AUTO)
-		return pages;
-	list_for_each_entry(demand, &res->demands, entry)
-		pages = max(pages, demand->pages);
-	return pages;
-}
-
-static unsigned int reserve_pages(const struct ballast_reserve *res)
-{
-	int fixed = reserve_fixed_pages(res);
-
-	if (fixed != BALLAST_RESERVE_AUTO)
-		return fixed;
-	return min_t(unsigned long, reserve_auto_max_pages(),
-		     ballast_estimate_pages(&reserve_layout, res->packets,
-					res->frame));
-}
-
-/* As it is when the reserve is made; the notifiers have the rtnl already. */
-static void reserve_set_ring(struct ballast_reserve *res)
-{
-	if (!rtnl_trylock())
-		return;
-	res->ring = compat_dev_rx_ring(res->dev);
-	rtnl_unlock();
-}
-
 /*
- * The ring; but a machine that swaps has its free memory between the low and
- * the high watermarks, and there other traffic must not be dropped for ever.
+ * Give the reserve the size that follows from its figures. Return: 0 or
+ * -ENOMEM, and then the size is as before, or 0 if the order has changed
  */
-static long reserve_lend_below(const struct ballast_reserve *res)
-{
-	long ring = max_t(long, res->ring, RESERVE_LEND_BELOW) << res->order;
-
-	if (res->fixed_lend_below != BALLAST_RESERVE_AUTO)
-		return res->fixed_lend_below;
-	return min(ring, max((long)RESERVE_LEND_BELOW << res->order,
-			     ballast_headroom_at_low() * 2 / 3));
-}
-
-/* Make the pool as large as is asked for. Return: 0 or -ENOMEM */
 static int reserve_resize(struct ballast_reserve *res)
 {
 	struct ballast_blocks *blocks = res->blocks;
 	unsigned int nr, noreclaim;
+	bool keep;
 	int err = 0;
 
-	res->packets = reserve_packets(res);
-	res->frame = res->dev->mtu + res->dev->hard_header_len;
-	res->order = ballast_estimate_order(&reserve_layout, res->frame);
-	reserve_set_ring(res);
-	res->lend_below = reserve_lend_below(res);
-	res->filter_below = res->lend_below * 3 / 2;
-	res->floor = RESERVE_FLOOR;
-
-	nr = DIV_ROUND_UP(reserve_pages(res), 1U << res->order);
-	if (blocks && nr == blocks->pool.min_nr && blocks->order == res->order)
+	lockdep_assert_held(&reserves_mutex);
+	ballast_size_compute(res);
+	nr = DIV_ROUND_UP(ballast_size_pages(res), 1U << res->order);
+	keep = blocks && ballast_blocks_order(blocks) == res->order;
+	if (keep && nr == ballast_blocks_size(blocks))
 		return 0;
 
-	/* mempool's own arrays; the blocks are __GFP_NOMEMALLOC. */
+	/* For mempool's own arrays; the blocks are __GFP_NOMEMALLOC. */
 	noreclaim = memalloc_noreclaim_save();
-	if (blocks && nr && blocks->order == res->order) {
-		err = mempool_resize(&blocks->pool, nr);
+	if (keep && nr) {
+		err = ballast_blocks_resize(blocks, nr);
 	} else {
-		/* Another order, or nothing. What is lent stays lent. */
-		blocks_end(reserve_swap_blocks(res, NULL));
-		blocks = nr ? blocks_make(nr, res->order,
-					  dev_to_node(&res->dev->dev)) : NULL;
+		/* Another order, or size 0. Lent blocks stay lent. */
+		ballast_blocks_end(reserve_swap_blocks(res, NULL));
+		blocks = nr ? ballast_blocks_make(nr, res->order,
+						  dev_to_node(&res->dev->dev)) :
+			      NULL;
 		if (nr && !blocks)
 			err = -ENOMEM;
 		reserve_swap_blocks(res, blocks);
@@ -280,27 +145,32 @@ static int reserve_resize(struct ballast_reserve *res)
 	return err;
 }
 
-/* The union of what the users let pass. */
+/* Build the union of what the users let pass; the filter reads it meanwhile. */
 static void reserve_collect_allow(struct ballast_reserve *res)
 {
 	const struct ballast_demand *demand;
 	unsigned int i, nr = 0;
 
-	spin_lock_bh(&res->lock);
-	list_for_each_entry(demand, &res->demands, entry)
-		for (i = 0; i < demand->nr_allow && nr < BALLAST_MAX_ALLOW; i++)
-			res->allow[nr++] = demand->allow[i];
+	lockdep_assert_held(&reserves_mutex);
+	list_for_each_entry(demand, &res->demands, entry) {
+		for (i = 0; i < demand->nr_allow && nr < BALLAST_MAX_ALLOW;
+		     i++, nr++) {
+			WRITE_ONCE(res->allow[nr].protocol,
+				   demand->allow[i].protocol);
+			WRITE_ONCE(res->allow[nr].port, demand->allow[i].port);
+		}
+	}
 	WRITE_ONCE(res->nr_allow, nr);
-	spin_unlock_bh(&res->lock);
 }
 
-/* The users or the interface have changed. */
+/* Users or the interface have changed. Return: 0 or -ENOMEM */
 static int reserve_refresh(struct ballast_reserve *res)
 {
 	const struct ballast_demand *demand;
 	unsigned int guards = 0;
 	bool filter = false;
 
+	lockdep_assert_held(&reserves_mutex);
 	list_for_each_entry(demand, &res->demands, entry) {
 		filter |= demand->filter;
 		guards += demand->guard;
@@ -315,6 +185,7 @@ static struct ballast_reserve *reserve_find(const struct net_device *dev)
 {
 	struct ballast_reserve *res;
 
+	lockdep_assert_held(&reserves_mutex);
 	list_for_each_entry(res, &reserves, entry)
 		if (res->dev == dev)
 			return res;
@@ -331,20 +202,27 @@ static void reserve_release(struct kref *ref)
 	ballast_object_put();
 }
 
+/**
+ * ballast_reserve_unref - drop a reference
+ * @res: the reserve; the last reference frees it
+ *
+ * Context: Process context.
+ */
 void ballast_reserve_unref(struct ballast_reserve *res)
 {
 	kref_put(&res->ref, reserve_release);
 }
 
-/* The interface loses its reserve; users may refer to it still. */
+/* End the reserve of an interface; users may still refer to it. */
 static void reserve_end(struct ballast_reserve *res)
 {
+	lockdep_assert_held(&reserves_mutex);
 	list_del(&res->entry);
 	nf_unregister_net_hook(dev_net(res->dev), &res->hook);
 	ballast_netsysfs_remove(res);
 	ballast_lend_stop(res);
-	blocks_end(reserve_swap_blocks(res, NULL));
-	synchronize_net(); /* for the hook */
+	ballast_blocks_end(reserve_swap_blocks(res, NULL));
+	synchronize_net(); /* the hook may still run */
 	dev_put(res->dev);
 	WRITE_ONCE(res->dev, NULL);
 	ballast_reserve_unref(res);
@@ -355,6 +233,7 @@ static struct ballast_reserve *reserve_make(struct net_device *dev)
 	struct ballast_reserve *res = kzalloc(sizeof(*res), GFP_KERNEL);
 	int err = -ENOMEM;
 
+	lockdep_assert_held(&reserves_mutex);
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 	ballast_object_get();
@@ -366,11 +245,11 @@ static struct ballast_reserve *reserve_make(struct net_device *dev)
 	res->hook.hook = ballast_ingress_hook;
 	res->hook.pf = NFPROTO_NETDEV;
 	res->hook.hooknum = NF_NETDEV_INGRESS;
-	res->hook.priority = INT_MIN; /* the sooner it is freed the better */
+	res->hook.priority = INT_MIN; /* before other hooks use memory */
 	res->hook.dev = dev;
 	res->hook.priv = res;
 	ballast_lend_start(res);
-	res->stats = alloc_percpu(struct ballast_reserve_stats);
+	res->stats = alloc_percpu(struct ballast_ingress_stats);
 	if (!res->stats)
 		goto put;
 	err = ballast_netsysfs_add(res);
@@ -392,13 +271,17 @@ put:
 
 /**
  * ballast_reserve_get - become a user of an interface's reserve
- * @dev: the interface; the caller keeps it from going away meanwhile
- * @demand: what the user asks for; stays with the reserve until it is put
+ * @dev: the interface; the caller holds a reference
+ * @demand: what the user asks for; belongs to the reserve until
+ *	    ballast_reserve_put()
  *
- * The reserve is made if it is not there yet. Blocks that can't be had
+ * Makes the reserve if there is none yet. Blocks that cannot be allocated
  * without reclaim are missing at first, and count as lent.
  *
- * Return: the reserve, or an errno; -ENODEV: @dev is going away
+ * Context: Process context. Takes reserves_mutex, nf_hook_mutex, kernfs's
+ * locks and those of static keys.
+ * Return: the reserve; ERR_PTR(-ENODEV): @dev is being unregistered;
+ * ERR_PTR(-ENOMEM) or another errno
  */
 struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
 					    struct ballast_demand *demand)
@@ -407,7 +290,7 @@ struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
 	int err = 0;
 
 	mutex_lock(&reserves_mutex);
-	/* Seen here, its end comes to our notifier later. */
+	/* If it is registered now, the notifier will see its end. */
 	if (dev->reg_state != NETREG_REGISTERED) {
 		mutex_unlock(&reserves_mutex);
 		return ERR_PTR(-ENODEV);
@@ -427,11 +310,13 @@ struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
 }
 
 /**
- * ballast_reserve_put - use it no longer
- * @res: from ballast_reserve_get(), with no request in flight
- * @demand: likewise
+ * ballast_reserve_put - stop using an interface's reserve
+ * @res: from ballast_reserve_get(), with no request of the user in flight
+ * @demand: as given to ballast_reserve_get()
  *
- * The last user's end is the reserve's.
+ * Ends the reserve if this was its last user.
+ *
+ * Context: Process context. Takes the locks of ballast_reserve_get().
  */
 void ballast_reserve_put(struct ballast_reserve *res,
 			 struct ballast_demand *demand)
@@ -449,8 +334,9 @@ void ballast_reserve_put(struct ballast_reserve *res,
 }
 
 /*
- * Another size by one of res->fixed_*, or the former value and size. For
- * sysfs, whose files the holder of the mutex may be removing.
+ * Set one of res->fixed_* and resize; restore value and size if that fails.
+ * Called from a file in sysfs. The holder of the mutex may be removing that
+ * file, and would wait for this function: hence no waiting for the mutex.
  */
 static int reserve_set(struct ballast_reserve *res, int *fixed, int value,
 		       bool fill)
@@ -475,13 +361,17 @@ static int reserve_set(struct ballast_reserve *res, int *fixed, int value,
 }
 
 /**
- * ballast_reserve_set_pages - give the reserve a size
+ * ballast_reserve_set_pages - set the size of a reserve
  * @res: the reserve
- * @pages: its size, 0 included, or BALLAST_RESERVE_AUTO
+ * @pages: its size in pages, 0 included, or BALLAST_RESERVE_AUTO
  *
- * Return: 0; -EINVAL: more than ballast_reserve_max_pages(); -ENOMEM: can't
- * be had without reclaim, and the size is as before, likewise at -EINTR;
- * -ENODEV; what restart_syscall() returns
+ * Waits for the blocks as ballast_reserve_fill() does.
+ *
+ * Context: Process context, from a file in sysfs.
+ * Return: 0; -EINVAL: more than ballast_reserve_max_pages(); -ENODEV: the
+ * interface is gone; the result of restart_syscall(). The size is as before
+ * after -ENOMEM: not enough free memory without reclaim, and after -EINTR: a
+ * signal came
  */
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
 {
@@ -491,12 +381,13 @@ int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
 }
 
 /**
- * ballast_reserve_set_packets - say how many packets it is sized for
+ * ballast_reserve_set_packets - set the number of packets a reserve is for
  * @res: the reserve
- * @packets: at least 1, or 0: as many as its users can have in flight
+ * @packets: at least 1; or 0: as many as its users can have in flight
  *
- * Return: 0; -ENOMEM, and it is sized as before; -ENODEV; what
- * restart_syscall() returns
+ * Context: Process context, from a file in sysfs.
+ * Return: 0; -ENOMEM: the number is as before; -ENODEV: the interface is
+ * gone; the result of restart_syscall()
  */
 int ballast_reserve_set_packets(struct ballast_reserve *res, int packets)
 {
@@ -504,12 +395,14 @@ int ballast_reserve_set_packets(struct ballast_reserve *res, int packets)
 }
 
 /**
- * ballast_reserve_set_lend_below - say when blocks are lent
+ * ballast_reserve_set_lend_below - set the headroom below which to lend
  * @res: the reserve
- * @pages: of headroom, or BALLAST_RESERVE_AUTO
+ * @pages: the headroom in pages, or BALLAST_RESERVE_AUTO
  *
- * Return: 0; -EINVAL: more than the memory has; -ENOMEM, and it is as before;
- * -ENODEV; what restart_syscall() returns
+ * Context: Process context, from a file in sysfs.
+ * Return: 0; -EINVAL: more than the machine's memory; -ENOMEM: the headroom
+ * is as before; -ENODEV: the interface is gone; the result of
+ * restart_syscall()
  */
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages)
 {
@@ -518,32 +411,32 @@ int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages)
 	return reserve_set(res, &res->fixed_lend_below, pages, false);
 }
 
-/* The calculation of the size, in words and figures; for sysfs. */
+/**
+ * ballast_reserve_explain - show how the size of a reserve is computed
+ * @res: the reserve
+ * @buf: a page, from sysfs
+ *
+ * Context: Process context, from a file in sysfs.
+ * Return: bytes written to @buf; the result of restart_syscall()
+ */
 ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf)
 {
-	u32 buffer = ballast_estimate_buffer(&reserve_layout, res->frame);
 	ssize_t len;
 
 	if (!mutex_trylock(&reserves_mutex))
 		return restart_syscall();
-	len = sysfs_emit(buf,
-			 "%u packets of %u bytes: each %u bytes of buffer (order %u), %u for headers and %u of struct sk_buff, and a sixteenth: %u pages\n"
-			 "at most 1/64 of memory: %lu pages\n"
-			 "set by hand: %d pages (-1: no)\n"
-			 "lends below %ld pages of headroom, in use below %ld with I/O in flight; headroom now %ld\n",
-			 res->packets, res->frame, buffer, res->order,
-			 ballast_estimate_linear(&reserve_layout),
-			 reserve_layout.head,
-			 ballast_estimate_pages(&reserve_layout, res->packets,
-					    res->frame),
-			 reserve_auto_max_pages(), reserve_fixed_pages(res),
-			 res->lend_below, res->filter_below,
-			 ballast_headroom(res->order));
+	len = ballast_size_explain(res, buf);
 	mutex_unlock(&reserves_mutex);
 	return len;
 }
 
-/* Another value than before: who has found devices must look again. */
+/**
+ * ballast_reserve_generation - generation of the stacking of devices
+ *
+ * Context: Any.
+ * Return: a number. After it changes, devices below an interface that were
+ * found before must be found again
+ */
 unsigned int ballast_reserve_generation(void)
 {
 	return READ_ONCE(reserve_generation);
@@ -555,6 +448,7 @@ static int reserve_event(struct notifier_block *nb, unsigned long event,
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct ballast_reserve *res;
 
+	ASSERT_RTNL();
 	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER)
 		WRITE_ONCE(reserve_generation, reserve_generation + 1);
 	if (event != NETDEV_UNREGISTER && event != NETDEV_CHANGEMTU)
@@ -564,8 +458,8 @@ static int reserve_event(struct notifier_block *nb, unsigned long event,
 	if (res && event == NETDEV_UNREGISTER)
 		reserve_end(res);
 	else if (res && reserve_refresh(res))
-		pr_warn("%s: no reserve for the new MTU: it can't be had without reclaim\n",
-			dev->name);
+		pr_warn("%s: not enough free memory without reclaim for the reserve at MTU %u; write auto to size_pages to retry\n",
+			dev->name, dev->mtu);
 	mutex_unlock(&reserves_mutex);
 	return NOTIFY_DONE;
 }
@@ -574,19 +468,24 @@ static struct notifier_block reserve_notifier = {
 	.notifier_call = reserve_event,
 };
 
+/**
+ * ballast_reserve_init - prepare for reserves
+ *
+ * Context: Process context, when the module is loaded.
+ * Return: 0 or an errno
+ */
 int __init ballast_reserve_init(void)
 {
-	reserve_layout = (struct ballast_skb_layout) {
-		.page = PAGE_SIZE,
-		.align = SMP_CACHE_BYTES,
-		.head = ALIGN(sizeof(struct sk_buff), SMP_CACHE_BYTES),
-		.shared = SKB_DATA_ALIGN(sizeof(struct skb_shared_info)),
-		.room = NET_SKB_PAD + NET_IP_ALIGN,
-	};
+	ballast_size_init();
 	return register_netdevice_notifier(&reserve_notifier);
 }
 
-/* On unload, when nobody uses a reserve. */
+/**
+ * ballast_reserve_exit - undo ballast_reserve_init()
+ *
+ * Context: Process context, when the module is unloaded and no reserve has a
+ * user.
+ */
 void ballast_reserve_exit(void)
 {
 	unregister_netdevice_notifier(&reserve_notifier);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a user of an interface asks of its reserve.
+ */
+#ifndef BALLAST_DEMAND_H
+#define BALLAST_DEMAND_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include "options.h"
+
+/**
+ * struct ballast_demand - what one user of an interface asks of its reserve
+ * @entry: in &ballast_reserve.demands, under the mutex of reserve.c
+ * @requests: number of requests that the user can have in flight
+ * @pages: size of the reserve if the administrator gave one, else
+ *	   BALLAST_RESERVE_AUTO
+ * @filter: drop unrelated packets while the reserve is in use
+ * @guard: the user's requests are not visible to the module; it infers them
+ *	   from packets of SOCK_MEMALLOC sockets and from pages under writeback
+ * @nr_allow: number of entries in @allow
+ * @allow: packets that the administrator lets pass, within a budget
+ *
+ * The user fills it in before ballast_reserve_get() and changes nothing
+ * until ballast_reserve_put().
+ */
+struct ballast_demand {
+	struct list_head entry;
+	unsigned int requests;
+	int pages;
+	bool filter;
+	bool guard;
+	unsigned int nr_allow;
+	struct ballast_allow allow[BALLAST_MAX_ALLOW];
+};
+
+#endif /* BALLAST_DEMAND_H */

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Computes how large a reserve is, and at which headroom it comes into use,
+ * from the demands of its users, the interface and the machine; see size.h.
+ *
+ * All of it runs in process context, and the caller holds reserves_mutex of
+ * reserve.c.
+ */
+#include "size.h"
+
+#include <linux/cache.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/sysfs.h>
+
+#include "compat.h"
+#include "demand.h"
+#include "estimate.h"
+#include "headroom.h"
+#include "reserve.h"
+
+/*
+ * Pages that a receive ring asks for between two updates of the headroom, at
+ * least. With 256, in-tree nbd survived 100 Mbit/s on virtio_net, whose ring
+ * has 256 entries. The filter begins at half as much again.
+ */
+#define SIZE_LEND_BELOW		256
+#define SIZE_FLOOR		32	/* pages */
+
+static struct ballast_skb_layout size_layout __ro_after_init;
+
+/* By default a small machine keeps most of its memory. */
+static unsigned long size_auto_max_pages(void)
+{
+	return totalram_pages() / 64;
+}
+
+static unsigned int size_packets(const struct ballast_reserve *res)
+{
+	const struct ballast_demand *demand;
+	unsigned int packets = 0;
+
+	if (res->fixed_packets)
+		return res->fixed_packets;
+	/* A page for each request, as swap has, and as many packets back. */
+	list_for_each_entry(demand, &res->demands, entry)
+		packets += demand->requests * 2 *
+			   DIV_ROUND_UP(PAGE_SIZE, max(res->dev->mtu, 68U));
+	return max_t(unsigned int, packets, BALLAST_MIN_PACKETS);
+}
+
+/* The size written to size_pages, else the largest of the demands, or auto. */
+static int size_fixed_pages(const struct ballast_reserve *res)
+{
+	const struct ballast_demand *demand;
+	int pages = res->fixed_pages;
+
+	if (pages != BALLAST_RESERVE_AUTO)
+		return pages;
+	list_for_each_entry(demand, &res->demands, entry)
+		pages = max(pages, demand->pages);
+	return pages;
+}
+
+/*
+ * Read the size of the receive ring. If the RTNL is taken, by the notifier
+ * that has led here or by another process, the former value stays: waiting
+ * for it under reserves_mutex could deadlock with the notifier.
+ */
+static void size_read_ring(struct ballast_reserve *res)
+{
+	if (!rtnl_trylock())
+		return;
+	res->ring = compat_dev_rx_ring(res->dev);
+	rtnl_unlock();
+}
+
+/*
+ * Headroom in pages below which to lend: what the ring can ask for. But on a
+ * machine that swaps, free memory is between the low and the high watermarks,
+ * and there the filter must not drop other traffic all the time.
+ */
+static long size_lend_below(const struct ballast_reserve *res)
+{
+	long ring = max_t(long, res->ring, SIZE_LEND_BELOW) << res->order;
+
+	if (res->fixed_lend_below != BALLAST_RESERVE_AUTO)
+		return res->fixed_lend_below;
+	return min(ring, max((long)SIZE_LEND_BELOW << res->order,
+			     ballast_headroom_at_low() * 2 / 3));
+}
+
+/**
+ * ballast_size_compute - bring the figures of a reserve up to date
+ * @res: the reserve; its interface is there
+ *
+ * Sets packets, frame, order, ring and the marks of headroom. They depend on
+ * the demands, on what was written to sysfs, on the MTU and on the ring.
+ *
+ * Context: Process context, under reserves_mutex. Tries to take the RTNL.
+ */
+void ballast_size_compute(struct ballast_reserve *res)
+{
+	WRITE_ONCE(res->packets, size_packets(res));
+	res->frame = res->dev->mtu + res->dev->hard_header_len;
+	WRITE_ONCE(res->order,
+		   ballast_estimate_order(&size_layout, res->frame));
+	size_read_ring(res);
+	WRITE_ONCE(res->lend_below, size_lend_below(res));
+	WRITE_ONCE(res->filter_below, res->lend_below * 3 / 2);
+	WRITE_ONCE(res->floor, SIZE_FLOOR);
+}
+
+/**
+ * ballast_size_pages - the size that a reserve is to have
+ * @res: the reserve, after ballast_size_compute()
+ *
+ * Context: Process context, under reserves_mutex.
+ * Return: the size that was asked for, else the estimate, but not more than
+ * 1/64 of memory; in pages
+ */
+unsigned int ballast_size_pages(const struct ballast_reserve *res)
+{
+	int fixed = size_fixed_pages(res);
+
+	if (fixed != BALLAST_RESERVE_AUTO)
+		return fixed;
+	return min_t(unsigned long, size_auto_max_pages(),
+		     ballast_estimate_pages(&size_layout, res->packets,
+					    res->frame));
+}
+
+/**
+ * ballast_size_explain - show how the size of a reserve is computed
+ * @res: the reserve
+ * @buf: a page, from sysfs
+ *
+ * Context: Process context, under reserves_mutex.
+ * Return: bytes written to @buf
+ */
+ssize_t ballast_size_explain(const struct ballast_reserve *res, char *buf)
+{
+	return sysfs_emit(buf,
+			  "%u packets of %u bytes: each %u bytes of buffer (order %u), %u for headers and %u of struct sk_buff, and a sixteenth: %u pages\n"
+			  "at most 1/64 of memory: %lu pages\n"
+			  "set by hand: %d pages (-1: no)\n"
+			  "lends below %ld pages of headroom, in use below %ld with I/O in flight; headroom now %ld\n",
+			  res->packets, res->frame,
+			  ballast_estimate_buffer(&size_layout, res->frame),
+			  res->order, ballast_estimate_linear(&size_layout),
+			  size_layout.head,
+			  ballast_estimate_pages(&size_layout, res->packets,
+						 res->frame),
+			  size_auto_max_pages(), size_fixed_pages(res),
+			  res->lend_below, res->filter_below,
+			  ballast_headroom(res->order));
+}
+
+/**
+ * ballast_size_init - determine the layout of packets on this kernel
+ *
+ * Context: Process context, when the module is loaded.
+ */
+void __init ballast_size_init(void)
+{
+	size_layout = (struct ballast_skb_layout) {
+		.page = PAGE_SIZE,
+		.align = SMP_CACHE_BYTES,
+		.head = ALIGN(sizeof(struct sk_buff), SMP_CACHE_BYTES),
+		.shared = SKB_DATA_ALIGN(sizeof(struct skb_shared_info)),
+		.room = NET_SKB_PAD + NET_IP_ALIGN,
+	};
+}
