@@ -249,7 +249,8 @@ def test_guard(guest):
     assert guest.run(f"cat {GUARD}").output == ""
     for text, errno, why in (
             ("nosuch0", ENODEV, "guard: nosuch0: no such interface"),
-            ("lo", EINVAL, "guard: lo: the server itself is on this machine and needs the memory"),
+            ("lo", EINVAL, "guard: lo: cannot guard a loopback interface: the server is on this "
+             "machine and needs memory itself"),
             ("-eth0", ENODEV, "guard: eth0: is not guarded"),
             ("an-interface-with-a-long-name", EINVAL, "guard: takes the name of an interface"),
             ("\\n", EINVAL, "guard: takes the name of an interface")):

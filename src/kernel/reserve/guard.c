@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guard: an interface whose SOCK_MEMALLOC sockets belong to others. See
+ * Guards: reserves of interfaces whose disks belong to other drivers; see
  * guard.h. Process context.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -8,6 +8,7 @@
 #include "guard.h"
 
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/nsproxy.h>
@@ -20,12 +21,13 @@
 #include "reserve.h"
 
 /**
- * struct guard - of one interface
+ * struct guard - the guard of one interface
  * @entry: in guards
- * @net: where it was asked for; only compared
+ * @net: network namespace of the process that wrote the name; only compared,
+ *	 never dereferenced
  * @name: of the interface, as it was written
- * @res: its reserve; without an interface when that is gone
- * @demand: what is asked of it
+ * @res: the interface's reserve; its dev is NULL after the interface is gone
+ * @demand: what the guard asks of the reserve
  */
 struct guard {
 	struct list_head entry;
@@ -35,22 +37,24 @@ struct guard {
 	struct ballast_demand demand;
 };
 
-/* Guards guards; process context, taken before the reserves' mutex. */
+/* Protects the list; process context, taken before the mutex of reserve.c. */
 static DEFINE_MUTEX(guards_mutex);
 static LIST_HEAD(guards);
 
 static void guard_end(struct guard *guard)
 {
+	lockdep_assert_held(&guards_mutex);
 	list_del(&guard->entry);
 	ballast_reserve_put(guard->res, &guard->demand);
 	kfree(guard);
 }
 
-/* Those whose interface has gone away are none any more. */
+/* End the guards whose interface is gone. */
 static void guard_prune(void)
 {
 	struct guard *guard, *next;
 
+	lockdep_assert_held(&guards_mutex);
 	list_for_each_entry_safe(guard, next, &guards, entry)
 		if (!READ_ONCE(guard->res->dev))
 			guard_end(guard);
@@ -60,7 +64,7 @@ static struct guard *guard_find(const char *name)
 {
 	struct guard *guard;
 
-	guard_prune();
+	lockdep_assert_held(&guards_mutex);
 	list_for_each_entry(guard, &guards, entry)
 		if (guard->net == current->nsproxy->net_ns &&
 		    !strcmp(guard->name, name))
@@ -72,8 +76,9 @@ static int guard_begin(struct net_device *dev, const char *name)
 {
 	struct guard *guard;
 
+	lockdep_assert_held(&guards_mutex);
 	if (dev->flags & IFF_LOOPBACK) {
-		pr_err("guard: %s: the server itself is on this machine and needs the memory\n",
+		pr_err("guard: %s: cannot guard a loopback interface: the server is on this machine and needs memory itself\n",
 		       name);
 		return -EINVAL;
 	}
@@ -91,7 +96,7 @@ static int guard_begin(struct net_device *dev, const char *name)
 		int err = PTR_ERR(guard->res);
 
 		kfree(guard);
-		pr_err("guard: %s: no reserve (error %d)\n", name, err);
+		pr_err("guard: %s: cannot make a reserve (error %d)\n", name, err);
 		return err;
 	}
 	list_add_tail(&guard->entry, &guards);
@@ -99,12 +104,17 @@ static int guard_begin(struct net_device *dev, const char *name)
 }
 
 /**
- * ballast_guard_set - begin or end to guard an interface
+ * ballast_guard_set - begin or stop guarding an interface
  * @name: of the interface, in the caller's network namespace
- * @on: begin
+ * @on: begin; else stop
  *
- * Return: 0; -ENODEV: no such interface, or not guarded; -EEXIST: guarded
- * already; -EINVAL: loopback; another errno
+ * Failures are logged.
+ *
+ * Context: Process context. Takes the guards' mutex, and those that
+ * ballast_reserve_get() and ballast_reserve_put() take.
+ * Return: 0; -ENODEV: no such interface, or it is not guarded; -EEXIST: it is
+ * already guarded; -EINVAL: a loopback interface; -ENOMEM or another errno
+ * from ballast_reserve_get()
  */
 int ballast_guard_set(const char *name, bool on)
 {
@@ -113,6 +123,7 @@ int ballast_guard_set(const char *name, bool on)
 	int err = 0;
 
 	mutex_lock(&guards_mutex);
+	guard_prune();
 	guard = guard_find(name);
 	if (!on) {
 		if (guard) {
@@ -138,7 +149,16 @@ int ballast_guard_set(const char *name, bool on)
 	return err;
 }
 
-/* The interfaces of the caller's namespace that are guarded, a line each. */
+/**
+ * ballast_guard_list - list the guarded interfaces
+ * @buf: a page, from sysfs
+ *
+ * Lists those of the caller's network namespace, one a line. Ends guards
+ * whose interface is gone.
+ *
+ * Context: Process context. Takes the same locks as ballast_guard_set().
+ * Return: bytes written to @buf
+ */
 ssize_t ballast_guard_list(char *buf)
 {
 	struct guard *guard;
@@ -153,11 +173,17 @@ ssize_t ballast_guard_list(char *buf)
 	return len;
 }
 
-/* On unload. */
+/**
+ * ballast_guard_exit - end all guards
+ *
+ * Context: Process context, when the module is unloaded.
+ */
 void ballast_guard_exit(void)
 {
 	struct guard *guard, *next;
 
+	mutex_lock(&guards_mutex);
 	list_for_each_entry_safe(guard, next, &guards, entry)
 		guard_end(guard);
+	mutex_unlock(&guards_mutex);
 }

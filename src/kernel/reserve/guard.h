@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Guard: reserve and filter for disks that are not ours, such as in-tree
- * nbd, iSCSI, NVMe/TCP and swap on NFS.
+ * Guards: reserve and filter for disks of other drivers, such as in-tree nbd,
+ * iSCSI, NVMe/TCP and swap on NFS.
  */
 #ifndef BALLAST_GUARD_H
 #define BALLAST_GUARD_H
