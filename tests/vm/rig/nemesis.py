@@ -66,7 +66,7 @@ class Nemesis:
 
     def stalled(self):
         with self._stalling():
-            self._for(0.5, 5)
+            self._for(0.5, 8)
 
     def stopped(self):
         """The server as a whole."""
@@ -92,7 +92,7 @@ class Nemesis:
         with self._stalling():
             with line.dropped(self.guest):
                 self._for(2, 7)
-            self._for(0, 1)
+            self._for(0, 3)
 
     def report(self):
         kinds = ", ".join(f"{number} {kind.replace('_', ' ')}"
