@@ -37,7 +37,7 @@ def test_shown_and_attached_once(vm):
             said = guest.run(attach, check=False)
             print(f"{shown}; {said.status}: {said.output}")
             assert shown == f"[{address}%eth0]:{server.port}"
-            assert said.status and "is swapped to already, as ballast0" in said.output
+            assert said.status and "is already swapped to, as ballast0" in said.output
         finally:
             guest.run("swapoff -a; for disk in /sys/block/ballast*/ballast/detach; do "
                       "echo 1 > $disk; done")

@@ -115,6 +115,7 @@ struct ballast_rx {
  * @reader: reads at the end of the receive softirq
  * @retry: sends again where no event would wake the sender
  * @watch: checks once a second requests that have no answer
+ * @probed_at: jiffies; when @watch had TCP probe a closed window last
  * @timeout: jiffies that a request may stay unanswered; 0: no limit
  * @wait: wakes the session's thread and those who wait for this link
  * @said: limits log lines on failures and reconnects
@@ -154,6 +155,7 @@ struct ballast_link {
 	struct tasklet_struct reader;
 	struct timer_list retry;
 	struct timer_list watch;
+	unsigned long probed_at;
 	unsigned long timeout;
 	wait_queue_head_t *wait;
 	struct ratelimit_state said;

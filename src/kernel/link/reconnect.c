@@ -199,17 +199,19 @@ static bool link_works(const struct ballast_link *link)
 static void update_outage(struct ballast_session *session)
 {
 	struct ballast_link *link;
+	bool works = false;
 	u64 lost_at = 0;
 
 	smp_rmb(); /* links were seen to have failed; pairs with ballast_link_fail() */
 	ballast_for_each_link(link, session) {
-		if (link_works(link)) {
+		if (link_works(link))
+			works = true;
+		/* Also one that has failed since: that begins another outage. */
+		if (works || (link->sock && link->answered))
 			session->outage = false;
-			return;
-		}
 		lost_at = max(lost_at, link->failed_at);
 	}
-	if (!session->outage && !ballast_session_find_live(session)) {
+	if (!works && !session->outage && !ballast_session_find_live(session)) {
 		session->outage = true;
 		session->outage_at = lost_at;
 	}
@@ -499,15 +501,16 @@ static void keep_connected(struct ballast_session *session)
 	while (!READ_ONCE(session->stopping)) {
 		bool moved = READ_ONCE(session->moved);
 		long left = min(move_paths(session), check_attach(session));
+		unsigned int down;
 		bool answered = false;
-		unsigned int down = drop_failed(session, &answered);
 
+		end_expiry(session);
+		left = min(left, check_deadline(session));
+		down = drop_failed(session, &answered);
 		if (moved || answered) {
 			next = jiffies;
 			pause = 0;
 		}
-		end_expiry(session);
-		left = min(left, check_deadline(session));
 		left = min(left, check_fences(session));
 		if (!down) {
 			quiet = false;

@@ -47,10 +47,14 @@ static bool watch_is_silent(const struct sock *sk)
 	       icsk->icsk_probes_out >= 2;
 }
 
-static void watch_probe(struct sock *sk)
+/* Once a tick: TCP gives up after 15 probes, and others call this too. */
+static void watch_probe(struct ballast_link *link, struct sock *sk)
 {
-	if (!tcp_sk(sk)->packets_out && watch_since_ack(sk) >= (s32)WATCH_PROBE)
-		ballast_socket_push(sk);
+	if (tcp_sk(sk)->packets_out || watch_since_ack(sk) < (s32)WATCH_PROBE ||
+	    time_before(jiffies, link->probed_at + WATCH_TICK))
+		return;
+	link->probed_at = jiffies;
+	ballast_socket_push(sk);
 }
 
 /* Note which requests the server had its time for. */
@@ -89,7 +93,7 @@ void ballast_watch_locked(struct ballast_link *link, struct sock *sk)
 		ballast_link_fail(link, -ETIMEDOUT,
 				  "a request was not answered in time");
 	} else {
-		watch_probe(sk);
+		watch_probe(link, sk);
 		mod_timer(&link->watch, jiffies + WATCH_TICK);
 	}
 }
