@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0
 """A record of what was acknowledged, kept in the guest, against which each read is checked.
 
-checker.c is the load and has the rule; rig/nemesis.py is what befalls the servers
+checker.c is the load, checker.h has the rule; rig/nemesis.py is what befalls the servers
 meanwhile. BALLAST_ROUNDS multiplies the time; BALLAST_SEED repeats a run.
 """
 

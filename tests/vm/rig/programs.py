@@ -9,8 +9,9 @@ from rig import host
 
 
 def build(source):
-    """The path of source's program, built if it was not before."""
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    """The path of the program of X.c, and of X.h if there is one, built if it was not before."""
+    parts = [part for part in (source, source.with_suffix(".h")) if part.exists()]
+    digest = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:12]
     binary = host.cache() / f"{source.parent.name}-{source.stem}-{digest}"
     if not binary.exists():
         binary.parent.mkdir(parents=True, exist_ok=True)
