@@ -22,9 +22,10 @@ OUT = host.REPO / "build" / "demo"
 
 INTRO = """
 A virtual machine of 256 MiB whose only swap is a disk on the network runs two programs that want
-1.7 times its memory, and verify what they read back. After 8 s another machine sends it 100 Mbit/s of
-UDP and 32 TCP streams for 20 s, into sockets that no program reads. Swapping in needs a packet to
-arrive, packets need memory, and memory needs swapping out: does the machine survive?
+1.7 times its memory, and verify what they read back. After 8 s another machine sends it
+100 Mbit/s of UDP and 32 TCP streams for 20 s, into sockets that no program reads. Swapping in
+needs a packet to arrive, packets need memory, and memory needs swapping out: does the machine
+survive?
 First the kernel's own nbd, then ballast next to nbd's figures. It takes about three minutes.
 """
 PHASES = {"fill": "filling memory", "calm": "calm", "storm": "STORM", "after": "after it"}

@@ -44,8 +44,8 @@ STRINGS = [
     ("empty", b"\n", EINVAL, "server: the option is missing"),
     ("server-missing", b"export=good", EINVAL,
      "server: the option is missing; reading this file prints the usage"),
-    ("unknown-option", b"server={server} export=good colour=red", EINVAL,
-     "colour=red: unknown option"),
+    ("unknown-option", b"server={server} export=good color=red", EINVAL,
+     "color=red: unknown option"),
     ("unknown-option-without-value", b"server={server} swap", EINVAL, "swap: unknown option"),
     ("option-in-capitals", b"SERVER={server}", EINVAL, "SERVER=.*: unknown option"),
     ("option-twice", b"server={server} export=good export=good", EINVAL,
@@ -119,7 +119,8 @@ STRINGS = [
      "allow=22: is not of the form tcp:22 or udp:123"),
     ("allow-another-protocol", b"server={server} allow=tcp:22,icmp:1", EINVAL,
      "allow=icmp:1: is not of the form tcp:22 or udp:123"),
-    ("allow-port-0", b"server={server} allow=tcp:0", EINVAL, "allow port=0: is not a number from 1"),
+    ("allow-port-0", b"server={server} allow=tcp:0", EINVAL,
+     "allow port=0: is not a number from 1"),
     ("allow-port-65536", b"server={server} allow=udp:65536", EINVAL,
      "allow port=65536: is not a number"),
     ("allow-empty-entry", b"server={server} allow=tcp:22,", EINVAL, "allow.*: is not of the form"),
@@ -144,7 +145,8 @@ STRINGS = [
 def test_string_that_works(guest, server, text):
     text = text.replace("{server}", f"{server.address}:{server.port}")[:PAGE - 1]
     result = guest.vm.run(f"""
-        perl -e 'local $/; $_ = <STDIN>; open A, ">", "{ATTACH}"; syswrite(A, $_) == length or exit 1' &&
+        perl -e 'local $/; $_ = <STDIN>; open A, ">", "{ATTACH}";
+                 syswrite(A, $_) == length or exit 1' &&
         dd if=/dev/ballast0 of=/dev/null bs=4k count=1 iflag=direct status=none &&
         echo 1 > /sys/block/ballast0/ballast/detach
     """, data=text.encode())
@@ -164,6 +166,7 @@ class TlsServer(servers.Nbdkit):
 
 
 NO_EXPORT = "negotiation: the server has no such export"
+NO_LISTENER = "connect: connection refused: no server listens there"
 ONLY_ONE = "negotiation: connections: the export allows only one.*CAN_MULTI_CONN"
 REAL = [
     ("unknown-export-nbd-server", lambda: servers.NbdServer({"other": 1 << 20}), "", ENOENT,
@@ -351,9 +354,9 @@ def make_table():
     name = "server={server} export=".ljust(2 * PAGE, "x")
     table["name-as-long-as-fits"] = Row(name, ENOENT, NO_EXPORT)
     table["nothing-listens-ipv4"] = Row(f"server={net.HOST4}:1", ECONNREFUSED,
-                                        r"192.0.2.1:1: connect: connection refused: no server listens there")
+                                        rf"192.0.2.1:1: {NO_LISTENER}")
     table["nothing-listens-ipv6"] = Row(f"server=[{net.HOST6}]:1", ECONNREFUSED,
-                                        r"\[2001:db8::1\]:1: connect: connection refused: no server listens there")
+                                        rf"\[2001:db8::1\]:1: {NO_LISTENER}")
     return table
 
 

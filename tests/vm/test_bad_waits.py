@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Attaches to servers and addresses that do not answer: the wait is bounded, and a signal ends it."""
+"""Attaches to servers and addresses that do not answer: waits are bounded, a signal ends them."""
 
 import subprocess
 import threading
@@ -54,7 +54,8 @@ WAITS = {
     "silent-after-export-name": lambda c: (up_to_export_name(c), c.recv(1)),
     "a-byte-a-second": drip,
 }
-BLACKHOLE = "table inet blackhole { chain in { type filter hook input priority 0; tcp dport 9 drop; }; }"
+BLACKHOLE = ("table inet blackhole "
+             "{ chain in { type filter hook input priority 0; tcp dport 9 drop; }; }")
 
 
 @pytest.fixture
@@ -106,7 +107,8 @@ def test_waits_are_bounded(guest, blackhole):
         assert float(took) <= BOUND, name
     until(lambda: guest.vm.run(state).output == before, 10, "the sockets to go")
     guest.vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast[0-9]'")
-    guest.vm.run(f"echo '{guest.good}' > {ATTACH} && echo 1 > /sys/block/ballast{GOOD_INDEX}/ballast/detach")
+    guest.vm.run(f"echo '{guest.good}' > {ATTACH} && "
+                 f"echo 1 > /sys/block/ballast{GOOD_INDEX}/ballast/detach")
 
 
 # What ends a wait at once.
@@ -119,7 +121,8 @@ def silent_port(request):
             yield
         return
     net.up()
-    subprocess.run(["nft", BLACKHOLE.replace("dport 9", f"dport {limits.DEFAULT_PORT}")], check=True)
+    table = BLACKHOLE.replace("dport 9", f"dport {limits.DEFAULT_PORT}")
+    subprocess.run(["nft", table], check=True)
     yield
     subprocess.run(["nft", "delete table inet blackhole"], check=True)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A write of a connection that was given up is executed after a newer one of the same place.
 
 The server's side stalls with the old write in its receive queue or in a worker; the disk
@@ -106,7 +107,8 @@ def read(disk, place=PLACE):
 
 
 def described(data):
-    return " ".join(f"{chr(value) if value else 0}*{data.count(value)}" for value in sorted(set(data)))
+    return " ".join(f"{chr(value) if value else 0}*{data.count(value)}"
+                    for value in sorted(set(data)))
 
 
 def in_export(path):

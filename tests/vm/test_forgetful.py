@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Servers that come back without what was written: the disk must say so, and not use them.
 
 A machine swaps to the disk. Then its server serves something else under the same name:
@@ -107,7 +108,8 @@ def test_another_store_is_refused(vm, what):
 
 PER_CONNECTION = {
     "nbdkit-memory": lambda: servers.Nbdkit("memory", str(SIZE)),
-    "nbdkit-tmpdisk": lambda: servers.Nbdkit("tmpdisk", str(SIZE), "command=truncate -s $size $disk"),
+    "nbdkit-tmpdisk": lambda: servers.Nbdkit("tmpdisk", str(SIZE),
+                                             "command=truncate -s $size $disk"),
     "nbd-server-copyonwrite": lambda: servers.NbdServer({"swap": SIZE}, {"copyonwrite": "true"}),
     "nbd-server-temporary": lambda: servers.NbdServer({"swap": SIZE}, {"temporary": "true"}),
 }

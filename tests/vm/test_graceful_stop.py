@@ -1,4 +1,5 @@
-"""Servers that are asked to end: some refuse what comes then, and their clients must go elsewhere."""
+# SPDX-License-Identifier: GPL-2.0
+"""Servers that are asked to end: some refuse what comes then; clients must go elsewhere."""
 
 import os
 import threading
@@ -27,7 +28,8 @@ def test_terminated_again_and_again(shared_vm, tmp_path, name, connections):
     file = tmp_path / "export"
     with open(file, "wb") as export:
         export.truncate(64 << 20)
-    with make(file) as server, Disk(shared_vm, server, connections=connections, **options) as disk, \
+    with make(file) as server, \
+            Disk(shared_vm, server, connections=connections, **options) as disk, \
             verifying(disk) as completed:
         for _ in range(3 * ROUNDS):
             stall.terminate(server)

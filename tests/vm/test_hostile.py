@@ -128,7 +128,8 @@ LIES = {
     "error-of-4-GiB": s(lambda m, r: chunk(r, ERROR, struct.pack(">IH", 5, 0), DONE,
                                            length=0xffffffff), "chunk of a wrong length"),
     "data-to-a-structured-write": Lie(lambda m, r: data_chunk(r, r.offset, bytes(512), DONE),
-                                      "data in reply to a request that is not a read", True, "write"),
+                                      "data in reply to a request that is not a read", True,
+                                      "write"),
     "closed-in-a-chunk": s(lambda m, r: data_chunk(r, r.offset, m.read(r), DONE)[:9000],
                            "the connection was closed"),
 }
@@ -256,5 +257,6 @@ def test_a_server_that_never_answers_fails_the_attach(shared_vm):
                              check=False)
         assert said.status == ETIMEDOUT, said.output
         log = shared_vm.run("dmesg -t").output
-        assert f"server 192.0.2.1:{server.port}: no answer to the reads of the attach in 10 s" in log, log
+        assert (f"server 192.0.2.1:{server.port}: "
+                "no answer to the reads of the attach in 10 s") in log, log
         shared_vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast[0-9]'")

@@ -1,13 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0
 """Outages that nothing ends by itself, and those that were noticed too late or never."""
 
-import struct
 import contextlib
 import threading
 import time
 
 import pytest
 
-from rig import line, module, nbd, servers, stall
+from rig import line, nbd, servers, stall
 from rig.disk import Disk
 from rig.load import verifying
 from rig.wait import until
@@ -39,7 +39,8 @@ def test_deadline_with_a_server_that_negotiates_and_never_answers(shared_vm):
     with servers.ScriptedServer(serve) as server, \
             Disk(shared_vm, server, timeout=3, deadline=6) as disk:
         silent.set()
-        job = shared_vm.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 skip=128 iflag=direct 2>&1")
+        job = shared_vm.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 skip=128 "
+                              "iflag=direct 2>&1")
         try:
             print(f"failed after {took(job, 40):.1f} s")
         except TimeoutError:
@@ -49,7 +50,8 @@ def test_deadline_with_a_server_that_negotiates_and_never_answers(shared_vm):
         assert "Input/output error" in job.output, job.output
         silent.clear()
         until(lambda: not shared_vm.run(f"dd if={disk.path} of=/dev/null bs=4k count=1 "
-                                        "iflag=direct", check=False).status, 20, "I/O to work again")
+                                        "iflag=direct", check=False).status,
+              20, "I/O to work again")
 
 
 def test_server_that_counts_the_dead_connection(shared_vm):
@@ -88,7 +90,8 @@ def test_outage_while_the_window_is_closed(shared_vm):
     with servers.NbdServer({"swap": 64 * MIB}) as server, \
             Disk(shared_vm, server, export="swap") as disk:
         with stall.stopped(stall.serving(server)):
-            job = shared_vm.spawn(f"dd if=/dev/zero of={disk.path} bs=4M count=12 oflag=direct 2>&1")
+            job = shared_vm.spawn(f"dd if=/dev/zero of={disk.path} bs=4M count=12 "
+                                  "oflag=direct 2>&1")
             sockets = f"ss -tinoH dst {server.address} dport = {server.port}"
             until(lambda: "timer:(persist" in shared_vm.run(sockets).output, 30,
                   "the window to close")
@@ -106,7 +109,8 @@ def test_closed_window_alone_is_no_outage(shared_vm):
     with servers.NbdServer({"swap": 64 * MIB}) as server, \
             Disk(shared_vm, server, export="swap") as disk:
         with stall.stopped(stall.serving(server)):
-            job = shared_vm.spawn(f"dd if=/dev/zero of={disk.path} bs=4M count=12 oflag=direct 2>&1")
+            job = shared_vm.spawn(f"dd if=/dev/zero of={disk.path} bs=4M count=12 "
+                                  "oflag=direct 2>&1")
             sockets = f"ss -tinoH dst {server.address} dport = {server.port}"
             until(lambda: "timer:(persist" in shared_vm.run(sockets).output, 30,
                   "the window to close")
@@ -171,7 +175,8 @@ def test_change_that_takes_longer_than_the_timeout(shared_vm, how):
         job = shared_vm.spawn(f"blkdiscard {'-z' if how == 'zeroes' else ''} -o {PLACE} -l 65536 "
                               f"{disk.path} 2>&1")
         try:
-            print(f"ended after {took(job, 60):.1f} s, sent {len(count)} times: status {job.status}")
+            print(f"ended after {took(job, 60):.1f} s, sent {len(count)} times: "
+                  f"status {job.status}")
         except TimeoutError:
             pass
         sent = len(count)

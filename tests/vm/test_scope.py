@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """A server at a link-local address, which means nothing without the interface."""
 
 import pytest

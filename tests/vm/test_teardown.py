@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Ends that came at a bad time: with dirty pages, in the middle of an attach, with a processor."""
 
 import threading
@@ -75,7 +76,9 @@ def test_detach_while_the_attach_finishes(shared_vm):
     memory = nbd.Memory()
     with servers.ScriptedServer(memory.serve) as server:
         shared_vm.run(f"""
-            detach() {{ until echo 1 > /sys/block/ballast0/ballast/detach; do :; done; }} 2>/dev/null
+            detach() {{
+                until echo 1 > /sys/block/ballast0/ballast/detach; do :; done
+            }} 2>/dev/null
             for i in $(seq 30); do
                 detach &
                 echo server=192.0.2.1:{server.port} > {ATTACH} || exit
@@ -106,7 +109,8 @@ def test_processor_goes_offline_while_a_write_waits(vm):
         assert writer.wait(30) == 0, writer.output
         assert offline is not None, "it waits for the server"
         assert offline == 0, job.output
-        guest.run(f"dd if=/dev/zero of={disk.path} bs=4k count=8 oflag=direct 2>&1; echo 1 > {cpu1}")
+        guest.run(f"dd if=/dev/zero of={disk.path} bs=4k count=8 oflag=direct 2>&1; "
+                  f"echo 1 > {cpu1}")
 
 
 def test_preferred_block_size_of_a_gib(shared_vm):

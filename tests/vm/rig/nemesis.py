@@ -1,4 +1,5 @@
-"""What befalls a server and the line to it, at random and repeatable by seed, while a load goes on."""
+# SPDX-License-Identifier: GPL-2.0
+"""What befalls a server and the line to it while a load goes on, repeatable by its seed."""
 
 import threading
 import time
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 
 from rig import line, stall
 from rig.wait import until
+
 
 class Nemesis:
     """Faults of one server and one guest, by a random.Random.

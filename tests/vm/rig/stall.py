@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """Servers that stall: a process of one is stopped, or a request is held where it is served."""
 
 import os
