@@ -246,7 +246,8 @@ static int handshake_export_name(struct handshake *hs, const char *name,
 	if (!err)
 		err = handshake_read(hs, buf, sizeof(buf));
 	if (err == -ECONNRESET)
-		hs->why = "the server closed the connection when asked for the export; does the name exist?";
+		hs->why =
+			"the server closed the connection; does the export exist?";
 	if (err)
 		return err;
 	ballast_wire_get_export_name_reply(buf, export);

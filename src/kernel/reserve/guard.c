@@ -96,7 +96,8 @@ static int guard_begin(struct net_device *dev, const char *name)
 		int err = PTR_ERR(guard->res);
 
 		kfree(guard);
-		pr_err("guard: %s: cannot make a reserve (error %d)\n", name, err);
+		pr_err("guard: %s: cannot make a reserve (error %d)\n", name,
+		       err);
 		return err;
 	}
 	list_add_tail(&guard->entry, &guards);

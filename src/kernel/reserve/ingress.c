@@ -145,10 +145,11 @@ static enum ingress_class ingress_match_tcp4(struct ingress_packet *packet,
 					     __be32 daddr, __be16 dport)
 {
 	struct ingress_arrival at = ingress_arrival(packet->skb);
+	struct sock *sk;
 
-	return ingress_match_socket(packet,
-		compat_inet_lookup_established(at.net, saddr, sport, daddr,
-					  ntohs(dport), at.dif, at.sdif));
+	sk = compat_inet_lookup_established(at.net, saddr, sport, daddr,
+					    ntohs(dport), at.dif, at.sdif);
+	return ingress_match_socket(packet, sk);
 }
 
 static enum ingress_class ingress_match_tcp6(struct ingress_packet *packet,
@@ -159,10 +160,11 @@ static enum ingress_class ingress_match_tcp6(struct ingress_packet *packet,
 {
 #if IS_ENABLED(CONFIG_IPV6)
 	struct ingress_arrival at = ingress_arrival(packet->skb);
+	struct sock *sk;
 
-	return ingress_match_socket(packet,
-		compat_inet6_lookup_established(at.net, saddr, sport, daddr,
-					   ntohs(dport), at.dif, at.sdif));
+	sk = compat_inet6_lookup_established(at.net, saddr, sport, daddr,
+					     ntohs(dport), at.dif, at.sdif);
+	return ingress_match_socket(packet, sk);
 #else
 	return INGRESS_UNRELATED;
 #endif

@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "ingress.h"
 #include "lend.h"
+#include "objects.h"
 #include "reserve.h"
 
 /* Characters of a refused value that are logged. */
@@ -69,15 +70,10 @@ count_pages(struct ballast_reserve *res,
 									    \
 		return sysfs_emit(buf, _format "\n", _value);               \
 	}
-#define ATTR(_name, _file, _mode, _store)              \
-	static struct kobj_attribute _name##_attr = {  \
-		.attr = { .name = _file, .mode = _mode }, \
-		.show = _name##_show,                  \
-		.store = _store,                       \
-	}
-#define SHOW_RO(_name, _file, _format, _value) \
-	SHOW(_name, _format, _value)           \
-	ATTR(_name, _file, 0444, NULL)
+#define SHOW_RO(_name, _file, _format, _value)      \
+	SHOW(_name, _format, _value)                \
+	static struct kobj_attribute _name##_attr = \
+		BALLAST_ATTR(_file, 0444, _name##_show, NULL)
 #define SHOW_STAT(_name, _file, _field)                                    \
 	SHOW_RO(_name, _file, "%llu",                                      \
 		sum_stat(res, offsetof(struct ballast_ingress_stats, _field)))
@@ -114,7 +110,9 @@ static ssize_t estimate_show(struct kobject *kobj, struct kobj_attribute *attr,
 {
 	return ballast_reserve_explain(to_reserve(kobj), buf);
 }
-ATTR(estimate, BALLAST_FILE_ESTIMATE, 0444, NULL);
+
+static struct kobj_attribute estimate_attr =
+	BALLAST_ATTR(BALLAST_FILE_ESTIMATE, 0444, estimate_show, NULL);
 
 /*
  * Log why a value that an administrator wrote is refused. Control characters
@@ -171,7 +169,9 @@ static ssize_t size_pages_store(struct kobject *kobj,
 }
 
 SHOW(size_pages, "%u", count_pages(res, ballast_blocks_size))
-ATTR(size_pages, BALLAST_FILE_SIZE_PAGES, 0644, size_pages_store);
+static struct kobj_attribute size_pages_attr =
+	BALLAST_ATTR(BALLAST_FILE_SIZE_PAGES, 0644, size_pages_show,
+		     size_pages_store);
 
 static ssize_t packet_limit_store(struct kobject *kobj,
 				  struct kobj_attribute *attr, const char *buf,
@@ -198,7 +198,9 @@ static ssize_t packet_limit_store(struct kobject *kobj,
 }
 
 SHOW(packet_limit, "%u", READ_ONCE(res->packets))
-ATTR(packet_limit, BALLAST_FILE_PACKET_LIMIT, 0644, packet_limit_store);
+static struct kobj_attribute packet_limit_attr =
+	BALLAST_ATTR(BALLAST_FILE_PACKET_LIMIT, 0644, packet_limit_show,
+		     packet_limit_store);
 
 static ssize_t lend_below_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
@@ -220,7 +222,9 @@ static ssize_t lend_below_store(struct kobject *kobj,
 }
 
 SHOW(lend_below, "%ld", READ_ONCE(res->lend_below))
-ATTR(lend_below, BALLAST_FILE_LEND_BELOW, 0644, lend_below_store);
+static struct kobj_attribute lend_below_attr =
+	BALLAST_ATTR(BALLAST_FILE_LEND_BELOW, 0644, lend_below_show,
+		     lend_below_store);
 
 static struct attribute *reserve_attrs[] = {
 	&size_pages_attr.attr,
@@ -272,7 +276,7 @@ int ballast_netsysfs_add(struct ballast_reserve *res)
 
 	kref_get(&res->ref); /* dropped in reserve_kobj_release() */
 	err = compat_kobject_init_and_add(&res->kobj, &reserve_ktype,
-				   &res->dev->dev.kobj, "ballast");
+					  &res->dev->dev.kobj, "ballast");
 	if (err)
 		kobject_put(&res->kobj);
 	return err;
