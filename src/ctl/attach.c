@@ -22,6 +22,8 @@
 #include "sysfs.h"
 #include "uri.h"
 
+/* It would indent after each limit. */
+/* clang-format off */
 const char help_attach[] =
 	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--priority N]]\n"
 	"                         [OPTION=VALUE ...]\n"
@@ -37,11 +39,16 @@ const char help_attach[] =
 	"  queue_depth=N      requests in flight per connection, 1 to " LIMIT_TEXT(BALLAST_MAX_QUEUE_DEPTH)
 	" (default " LIMIT_TEXT(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
 	"  timeout=SECONDS    reconnect when a request is unanswered for this long\n"
-	"  deadline=SECONDS   fail I/O when there is no connection for this long\n"
+	"  deadline=SECONDS   fail I/O when no request is answered for this long\n"
+	"  fence=SECONDS      how long a write that is sent again waits for the lost\n"
+	"                     connection's end (default " LIMIT_TEXT(BALLAST_DEFAULT_FENCE) ")\n"
+	"  connect_timeout=SECONDS  time to connect, and again to negotiate (default "
+	LIMIT_TEXT(BALLAST_DEFAULT_CONNECT_TIMEOUT) ")\n"
 	"  readonly           refuse writes\n"
 	"  reserve=PAGES      size of the interface's reserve, or auto\n"
 	"  filter=on|off      drop unrelated packets while the reserve is in use\n"
 	"  allow=tcp:22,...   ports whose packets the filter lets pass\n";
+/* clang-format on */
 
 #define INDEX_TRIES 64
 

@@ -36,7 +36,8 @@ _ballastctl() {
 			words='nbd:// --help'
 		elif [[ $prev != --priority ]]; then
 			words='--swap --priority index= connections= queue_depth=
-				timeout= deadline= readonly reserve= filter= allow='
+				timeout= deadline= fence= connect_timeout=
+				readonly reserve= filter= allow='
 		fi ;;
 	detach)
 		words="--force --swapoff --help $(_ballastctl_names /sys/block/ballast*)" ;;

@@ -91,6 +91,8 @@ static const struct kind kinds[] = {
 	{ BALLAST_OPT_QUEUE_DEPTH, check_number, 1, BALLAST_MAX_QUEUE_DEPTH },
 	{ BALLAST_OPT_TIMEOUT, check_number, 0, BALLAST_MAX_SECONDS },
 	{ BALLAST_OPT_DEADLINE, check_number, 0, BALLAST_MAX_SECONDS },
+	{ BALLAST_OPT_FENCE, check_number, 0, BALLAST_MAX_SECONDS },
+	{ BALLAST_OPT_CONNECT_TIMEOUT, check_number, 1, BALLAST_MAX_SECONDS },
 	{ BALLAST_OPT_READONLY, NULL, 0, 0 },	/* takes no value */
 	{ BALLAST_OPT_RESERVE, check_reserve, 0, BALLAST_MAX_RESERVE },
 	{ BALLAST_OPT_FILTER, check_filter, 0, 0 },

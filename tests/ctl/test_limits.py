@@ -20,8 +20,12 @@ RANGES = {
     limits.OPT_QUEUE_DEPTH: (1, limits.MAX_QUEUE_DEPTH),
     limits.OPT_TIMEOUT: (0, limits.MAX_SECONDS),
     limits.OPT_DEADLINE: (0, limits.MAX_SECONDS),
+    limits.OPT_FENCE: (0, limits.MAX_SECONDS),
+    limits.OPT_CONNECT_TIMEOUT: (1, limits.MAX_SECONDS),
     limits.OPT_RESERVE: (0, limits.MAX_RESERVE),
 }
+# Options whose value is no number.
+WORDS = {limits.OPT_READONLY, limits.OPT_FILTER, limits.OPT_ALLOW}
 EDGES = [(name, edge) for name, edges in RANGES.items() for edge in edges]
 
 
@@ -42,6 +46,19 @@ def test_beyond_the_limit_is_refused_before_the_kernel_sees_it(ctl, tree, name, 
     assert said.status == 2 and said.out == ""
     assert said.err.startswith(f"ballastctl attach: {word}: is n")
     assert f"from {low} to {high}\n" in said.err
+    assert tree.read(ATTACH) == ""
+
+
+def test_every_option_with_a_number_has_its_range_above():
+    assert set(RANGES) == OPTIONS - WORDS
+
+
+@pytest.mark.parametrize("name", RANGES)
+@pytest.mark.parametrize("value", ["-1", "1s", "0x10", "1.5", "18446744073709551617"])
+def test_what_is_no_number_is_refused_with_option_and_value(ctl, tree, name, value):
+    said = ctl("attach", URI, f"{name}={value}")
+    assert said.status == 2 and said.out == ""
+    assert said.err.startswith(f"ballastctl attach: {name}={value}: is n")
     assert tree.read(ATTACH) == ""
 
 
@@ -113,6 +130,10 @@ def test_limits_in_texts(ctl):
                         ("docs/sysfs.md", sysfs)):
         assert connections in text and depth in text, where
         assert str(limits.DEFAULT_QUEUE_DEPTH) in text, where
+        for name, default in ((limits.OPT_FENCE, limits.DEFAULT_FENCE),
+                              (limits.OPT_CONNECT_TIMEOUT, limits.DEFAULT_CONNECT_TIMEOUT)):
+            described = text[text.index(name):][:500]
+            assert re.search(rf"[Dd]efault:? {default}\b", described), (where, name)
     for where, text in (("manual page", page), ("docs/sysfs.md", sysfs)):
         for value in (limits.MAX_INDEX, limits.MAX_SECONDS, limits.DEFAULT_PORT):
             assert str(value) in text, where

@@ -16,6 +16,10 @@ static void test_defaults(void **state)
 	assert_int_equal(opts.index, -1);
 	assert_int_equal(opts.connections, 1);
 	assert_int_equal(opts.queue_depth, 128);
+	assert_int_equal(opts.timeout, 0);
+	assert_int_equal(opts.deadline, 0);
+	assert_int_equal(opts.fence, 60);
+	assert_int_equal(opts.connect_timeout, 10);
 	assert_false(opts.readonly);
 }
 
@@ -28,23 +32,28 @@ static void check_everything(void)
 	assert_int_equal(opts.index, 3);
 	assert_int_equal(opts.connections, 4);
 	assert_int_equal(opts.queue_depth, 5);
+	assert_int_equal(opts.fence, 6);
+	assert_int_equal(opts.connect_timeout, 8);
 	assert_true(opts.readonly);
 }
 
 static void test_everything(void **state)
 {
 	assert_taken("server=[2001:db8::1]:7 export=disk index=3 "
-		     "connections=4 queue_depth=5 readonly");
+		     "connections=4 queue_depth=5 fence=6 "
+		     "connect_timeout=8 readonly");
 	check_everything();
-	assert_taken("readonly queue_depth=5 connections=4 index=3 "
-		     "export=disk server=[2001:db8::1]:7");
+	assert_taken("readonly connect_timeout=8 fence=6 queue_depth=5 "
+		     "connections=4 index=3 export=disk "
+		     "server=[2001:db8::1]:7");
 	check_everything();
 }
 
 static void test_spaces(void **state)
 {
 	assert_taken("  \t server=[2001:db8::1]:7   export=disk\tindex=3\t \t"
-		     "connections=4\nqueue_depth=5\r\nreadonly \v\f\n");
+		     "connections=4\nqueue_depth=5\r\nfence=6\v"
+		     "connect_timeout=8\freadonly \v\f\n");
 	check_everything();
 }
 
@@ -75,7 +84,8 @@ static void test_usage(void **state)
 		BALLAST_OPT_SERVER "=", BALLAST_OPT_EXPORT "=",
 		BALLAST_OPT_INDEX "=", BALLAST_OPT_CONNECTIONS "=",
 		BALLAST_OPT_QUEUE_DEPTH "=", BALLAST_OPT_TIMEOUT "=",
-		BALLAST_OPT_DEADLINE "=", BALLAST_OPT_READONLY,
+		BALLAST_OPT_DEADLINE "=", BALLAST_OPT_FENCE "=",
+		BALLAST_OPT_CONNECT_TIMEOUT "=", BALLAST_OPT_READONLY,
 		BALLAST_OPT_RESERVE "=", BALLAST_OPT_FILTER "=",
 		BALLAST_OPT_ALLOW "=",
 	};

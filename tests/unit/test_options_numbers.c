@@ -13,6 +13,8 @@ static const struct {
 	{ BALLAST_OPT_QUEUE_DEPTH, 1, BALLAST_MAX_QUEUE_DEPTH },
 	{ BALLAST_OPT_TIMEOUT, 0, BALLAST_MAX_SECONDS },
 	{ BALLAST_OPT_DEADLINE, 0, BALLAST_MAX_SECONDS },
+	{ BALLAST_OPT_FENCE, 0, BALLAST_MAX_SECONDS },
+	{ BALLAST_OPT_CONNECT_TIMEOUT, 1, BALLAST_MAX_SECONDS },
 };
 
 static void test_numbers_good(void **state)
@@ -45,6 +47,10 @@ static void test_numbers_good(void **state)
 						 i == 3 ? value[j] : 0);
 				assert_int_equal(opts.deadline,
 						 i == 4 ? value[j] : 0);
+				assert_int_equal(opts.fence,
+						 i == 5 ? value[j] : 60);
+				assert_int_equal(opts.connect_timeout,
+						 i == 6 ? value[j] : 10);
 			}
 		}
 	}
@@ -87,6 +93,14 @@ static void test_numbers_text(void **state)
 		       "queue_depth=0: is not a number from 1 to 1024");
 	assert_refused(SERVER " queue_depth=1025", EINVAL,
 		       "queue_depth=1025: is not a number from 1 to 1024");
+	assert_refused(SERVER " fence=86401", EINVAL,
+		       "fence=86401: is not a number from 0 to 86400");
+	assert_refused(SERVER " fence=1m", EINVAL,
+		       "fence=1m: is not a number from 0 to 86400");
+	assert_refused(SERVER " connect_timeout=0", EINVAL,
+		       "connect_timeout=0: is not a number from 1 to 86400");
+	assert_refused(SERVER " connect_timeout=86401", EINVAL,
+		       "connect_timeout=86401: is not a number from 1 to 86400");
 }
 
 static void test_numbers_without_value(void **state)
@@ -97,6 +111,10 @@ static void test_numbers_without_value(void **state)
 		       "connections: the option needs a value");
 	assert_refused(SERVER " queue_depth\n", EINVAL,
 		       "queue_depth: the option needs a value");
+	assert_refused(SERVER " fence", EINVAL,
+		       "fence: the option needs a value");
+	assert_refused(SERVER " connect_timeout=", EINVAL,
+		       "connect_timeout=: is not a number from 1 to 86400");
 }
 
 int main(void)
