@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,20 +53,27 @@ static bool is_local4(const struct in_addr *in)
 
 struct search6 {
 	char digits[33];
+	const char *interface;	/* NULL: any */
 	bool found;
 };
 
+/* "fe80000000000000025056fffe000001 02 40 20 80     eth0" */
 static bool if_inet6_line(char *line, void *data)
 {
 	struct search6 *search = data;
+	char interface[32];
 
-	search->found = !strncmp(line, search->digits, 32);
+	if (strncmp(line, search->digits, 32) ||
+	    sscanf(line, "%*s %*s %*s %*s %*s %31s", interface) != 1)
+		return true;
+	search->found = !search->interface ||
+			!strcmp(interface, search->interface);
 	return !search->found;
 }
 
-static bool is_local6(const struct in6_addr *in)
+static bool is_local6(const struct in6_addr *in, const char *interface)
 {
-	struct search6 search = { .found = false };
+	struct search6 search = { .interface = interface };
 	int fd, i;
 
 	if (IN6_IS_ADDR_LOOPBACK(in))
@@ -84,14 +92,54 @@ static bool is_local6(const struct in6_addr *in)
 
 bool address_is_local(const char *address)
 {
+	const char *scope = strchr(address, '%');
+	char plain[INET6_ADDRSTRLEN];
 	struct in_addr in;
 	struct in6_addr in6;
 
-	if (inet_pton(AF_INET, address, &in) == 1)
+	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(address, "%"),
+		 address);
+	if (inet_pton(AF_INET, plain, &in) == 1)
 		return is_local4(&in);
-	if (inet_pton(AF_INET6, address, &in6) == 1)
-		return is_local6(&in6);
+	if (inet_pton(AF_INET6, plain, &in6) == 1)
+		return is_local6(&in6, scope ? scope + 1 : NULL);
 	return false;
+}
+
+/* False: not numeric, or the scope's interface does not exist. */
+static bool read_server(const char *server, struct sockaddr_storage *address)
+{
+	const struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+	};
+	char text[128], *host = text, *port;
+	struct addrinfo *list;
+
+	snprintf(text, sizeof(text), "%s", server);
+	port = strrchr(text, ':');
+	if (!port)
+		return false;
+	*port++ = '\0';
+	if (*host == '[') {
+		host[strcspn(host, "]")] = '\0';
+		host++;
+	}
+	if (getaddrinfo(host, port, &hints, &list))
+		return false;
+	memset(address, 0, sizeof(*address));
+	memcpy(address, list->ai_addr, list->ai_addrlen);
+	freeaddrinfo(list);
+	return true;
+}
+
+bool address_is_same_server(const char *one, const char *other)
+{
+	struct sockaddr_storage a, b;
+
+	if (read_server(one, &a) && read_server(other, &b))
+		return !memcmp(&a, &b, sizeof(a));
+	return !strcmp(one, other);
 }
 
 #define MAX_SOCKETS 64

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/swap.h>
 
+#include "addresses.h"
 #include "content.h"
 #include "detach.h"
 #include "disk.h"
@@ -240,7 +241,8 @@ static bool is_same_swap(const char *name, void *data)
 
 	if (disk_open(&disk, name))
 		return true;
-	same = !disk_read(&disk) && !strcmp(disk.server, attach->address) &&
+	same = !disk_read(&disk) &&
+	       address_is_same_server(disk.server, attach->address) &&
 	       !strcmp(disk.export, attach->uri.export) &&
 	       swap_find(name, &swap);
 	disk_close(&disk);

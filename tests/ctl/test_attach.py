@@ -46,7 +46,11 @@ def test_name(ctl, tree):
 
 @pytest.mark.parametrize("server, uri", [("127.0.0.1:10809", "nbd://127.0.0.1/swap"),
                                          ("127.0.0.1:10809", "nbd://localhost:10809/swap"),
-                                         ("[::1]:10809", "nbd://[0:0::1]/swap")])
+                                         ("[::1]:10809", "nbd://[0:0::1]/swap"),
+                                         ("[fe80::1%lo]:10809", "nbd://[fe80::1%25lo]/swap"),
+                                         ("[fe80::1%lo]:10809", "nbd://[fe80::1%lo]/swap"),
+                                         ("[fe80::1%1]:10809", "nbd://[fe80:0::1%25lo]/swap"),
+                                         ("[FE80::0:1%lo]:10809", "nbd://[fe80::1%251]/swap")])
 def test_two_swaps_in_one_place(ctl, tree, server, uri):
     """Each would overwrite the other's pages."""
     tree.disk(server=server)
@@ -57,6 +61,17 @@ def test_two_swaps_in_one_place(ctl, tree, server, uri):
     assert tree.read(ATTACH) == ""
     tree.disk("ballast5")
     assert ctl("attach", uri, "index=5").status == 0, "but another disk may be had"
+
+
+@pytest.mark.parametrize("server", ["[fe80::1%gone0]:10809", "[fe80::2%lo]:10809",
+                                    "[fe80::1%lo]:10810", "[fe80::1]:10809", "[::1]:10809"])
+def test_two_swaps_in_two_places(ctl, tree, server):
+    """The same address on another interface is another machine."""
+    tree.disk(server=server)
+    tree.swap()
+    said = ctl("attach", "nbd://[fe80::1%25lo]/swap", "--swap")
+    assert "already swapped to" not in said.err
+    assert tree.read(ATTACH).startswith("server=[fe80::1%lo]:10809 ")
 
 
 def test_unknown_name(ctl, tree):

@@ -90,7 +90,8 @@ def machine(tree):
     tree.write("proc/sys/net/ipv4/udp_mem", "4848\t6464\t9696\n")
     tree.write("proc/net/fib_trie", FIB_TRIE)
     tree.write("proc/net/if_inet6",
-               "20010db800000000000000000000000b 02 40 00 80     eth0\n")
+               "20010db800000000000000000000000b 02 40 00 80     eth0\n"
+               "fe80000000000000000000000000000b 02 40 20 80     eth0\n")
     tree.write("proc/mounts", "/dev/vda / ext4 rw 0 0\n")
     tree.write("dev/kmsg", "6,1,100,-;Linux version 6.1.0-56-cloud-amd64\n")
     card(tree, "eth0", "virtio_net")
@@ -283,7 +284,8 @@ def test_udp_mem(ctl, machine):
 
 
 @pytest.mark.parametrize("server", ["192.0.2.11:10809", "127.0.0.1:10809", "127.1.2.3:1",
-                                    "[2001:db8::b]:10809", "[::1]:10809", "[::ffff:192.0.2.11]:1"])
+                                    "[2001:db8::b]:10809", "[::1]:10809", "[::ffff:192.0.2.11]:1",
+                                    "[fe80::b%eth0]:10809"])
 def test_server_is_this_machine(ctl, machine, server):
     ballast_swap(machine, server=server)
     found = only(ctl, "server-is-this-machine")
@@ -291,7 +293,8 @@ def test_server_is_this_machine(ctl, machine, server):
 
 
 @pytest.mark.parametrize("server", ["192.0.2.1:10809", "192.0.2.255:10809", "192.0.2.1:192",
-                                    "[2001:db8::1]:10809"])
+                                    "[2001:db8::1]:10809", "[fe80::a%eth0]:10809",
+                                    "[fe80::b%eth1]:10809"])
 def test_server_is_another(ctl, machine, server):
     ballast_swap(machine, server=server)
     assert findings(ctl) == {}
