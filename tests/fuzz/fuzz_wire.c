@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Any bytes as what a server says: a negotiation, and then replies, read as
- * handshake.c and reply.c read them. The first byte says which requests the
- * replies are to.
+ * handshake.c and reply.c read them; or replies over an old connection, read
+ * as fence.c reads them. The first byte says which, and what was negotiated.
  */
 #include "fuzz.h"
+#include "drain.h"
 #include "export.h"
 #include "wire.h"
 
@@ -241,6 +242,59 @@ static void replies(struct stream *from, bool structured)
 	}
 }
 
+/* As fence_actor() does it, @step bytes at a time. */
+static void drain_bytes(struct ballast_drain *drain, const u8 *bytes,
+			size_t len, size_t step)
+{
+	unsigned int pending = drain->pending;
+	size_t n, left;
+
+	for (; len; bytes += n, len -= n) {
+		left = len < step ? len : step;
+		n = ballast_drain_skip(drain, left);
+		REQUIRE(n <= left);
+		if (!n) {
+			n = left < drain->want ? left : drain->want;
+			REQUIRE(n && drain->have + n <= sizeof(drain->buf));
+			memcpy(drain->buf + drain->have, bytes, n);
+			drain->have += n;
+			drain->want -= n;
+			if (!drain->want)
+				ballast_drain_header(drain);
+		}
+		REQUIRE(drain->broken || !drain->skip != !drain->want);
+		REQUIRE(drain->pending == pending ||
+			(drain->pending < pending && !drain->broken));
+		pending = drain->pending;
+	}
+}
+
+/*
+ * Cut anywhere, and begun within a header, an old connection says the same.
+ * Its first byte says where.
+ */
+static void drained(struct stream *from, bool structured)
+{
+	struct ballast_drain whole, cut;
+	size_t have, first;
+
+	if (!from->left)
+		return;
+	have = *from->data++ % (WIRE_SIMPLE_REPLY_LEN + 1);
+	from->left--;
+	first = from->left < have ? from->left : have;
+	ballast_drain_begin(&whole, structured, 3);
+	drain_bytes(&whole, from->data, from->left, from->left);
+	ballast_drain_begin(&cut, structured, 3);
+	ballast_drain_resume(&cut, from->data, first);
+	drain_bytes(&cut, from->data + first, from->left - first, have + 1);
+	REQUIRE(cut.broken == whole.broken);
+	REQUIRE(cut.pending == whole.pending);
+	REQUIRE(cut.broken ||
+		(cut.have == whole.have && cut.want == whole.want &&
+		 cut.skip == whole.skip));
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct stream from = { data, size };
@@ -251,8 +305,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		return 0;
 	how = *from.data++;
 	from.left--;
-	/* Either the whole, or replies right away. */
-	if (how & 1) {
+	/* Either the whole, or replies right away, or an old connection's. */
+	if (how & 4) {
+		drained(&from, how & 2);
+	} else if (how & 1) {
 		replies(&from, how & 2);
 	} else if (negotiation(&from, &export) && checked(&export)) {
 		replies(&from, export.structured);

@@ -46,6 +46,11 @@ def wire():
     yield b"\3" + b"".join(nbd.hole_chunk(REQUEST, PLACE + at, 16) for at in range(0, 320, 32))
     yield b"\3" + nbd.data_chunk(REQUEST, PLACE, bytes(100)) \
         + nbd.data_chunk(REQUEST, PLACE + 50, bytes(100))
+    write = REQUEST._replace(type=nbd.WRITE, cookie=1 << 17)
+    read = REQUEST._replace(cookie=8 << 18)
+    yield b"\4\0" + nbd.simple(write) + nbd.simple(read, data=bytes(4096)) + nbd.simple(write, 28)
+    yield b"\6\7" + nbd.data_chunk(read, PLACE, bytes(100)) \
+        + nbd.chunk(write, nbd.NONE, flags=nbd.DONE) + nbd.error_chunk(write, 5, b"why")
 
 
 def options():
