@@ -9,7 +9,6 @@ import pytest
 
 from rig import line, nbd, servers, stall
 from rig.disk import Disk
-from rig.load import verifying
 from rig.wait import until
 
 pytestmark = pytest.mark.console_ok("ballast: ")
