@@ -30,8 +30,8 @@ const char ballast_options_usage[] =
 	" (default: " __stringify(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
 	"  timeout=SECONDS    reconnect when the server leaves a request unanswered this long\n"
 	"                     (default: 0, never)\n"
-	"  deadline=SECONDS   fail I/O when there is no connection for this long (default: 0,\n"
-	"                     never: I/O waits)\n"
+	"  deadline=SECONDS   fail I/O when the server has answered nothing for this long\n"
+	"                     (default: 0, never: I/O waits)\n"
 	"  fence=SECONDS      how long a write that is sent again waits for the end of the old\n"
 	"                     connection (default: " __stringify(BALLAST_DEFAULT_FENCE)
 	", 0: it does not wait)\n"

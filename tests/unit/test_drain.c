@@ -352,6 +352,18 @@ static void test_structured_not_negotiated(void **state)
 	check_stream(true, 2, 0, false);
 }
 
+/* The reply that broke the protocol is handed over, and is no answer. */
+static void test_broken_before(void **state)
+{
+	struct ballast_drain drain;
+
+	put_simple(cookie_of(WRITE, 512), 0);
+	ballast_drain_begin(&drain, false, 1);
+	drain.broken = true;
+	ballast_drain_resume(&drain, stream, WIRE_SIMPLE_REPLY_LEN);
+	assert_int_equal(drain.pending, 1);
+}
+
 static void test_broken_takes_all(void **state)
 {
 	struct ballast_drain drain;
@@ -408,6 +420,7 @@ int main(void)
 		DRAIN_TEST(test_resume_in_a_chunk_header),
 		DRAIN_TEST(test_resume_in_a_payload),
 		DRAIN_TEST(test_broken),
+		DRAIN_TEST(test_broken_before),
 		DRAIN_TEST(test_structured_not_negotiated),
 		DRAIN_TEST(test_broken_takes_all),
 		DRAIN_TEST(test_garbage_lengths),

@@ -34,7 +34,7 @@ void ballast_drain_begin(struct ballast_drain *drain, bool structured,
 /* All of a reply has arrived. */
 static void drain_end_reply(struct ballast_drain *drain)
 {
-	if (drain->reply.done && drain->pending &&
+	if (!drain->broken && drain->reply.done && drain->pending &&
 	    ballast_wire_cookie_changes_data(drain->reply.cookie))
 		drain->pending--;
 	drain_next(drain);
