@@ -33,7 +33,7 @@
 #define MAX_THREADS 32
 
 static int direct_fd, buffered_fd;
-static bool zeroes, buffered;
+static bool zeroes;
 static volatile sig_atomic_t stop;
 
 /* Returns whether a call that took from began_ns on did what it should. */

@@ -72,7 +72,7 @@ LIES = {
     # Structured replies.
     "simple-to-a-structured-read": s(
         lambda m, r: simple(r, data=m.read(r)),
-        "simple reply to a read, although structured replies were negotiated"),
+        "simple reply to a read although structured replies were negotiated"),
     "chunk-magic-0": s(lambda m, r: bytes(20), "wrong magic in a reply"),
     "chunk-cookie-0": s(lambda m, r: data_chunk(r, r.offset, m.read(r), DONE, cookie=0), GONE),
     "chunk-of-unknown-type": s(lambda m, r: chunk(r, 77, bytes(100), DONE),

@@ -195,7 +195,7 @@ def test_deadline_fails_io_and_ends(shared_vm):
         assert said.status and time.monotonic() - began < 3
         assert disk.file("ballast/inflight") == "0"
         log = shared_vm.run("dmesg").output
-        assert "no connection for 3 s: I/O fails from now on (deadline=)" in log, log
+        assert "no answer for 3 s: I/O fails from now on (deadline=)" in log, log
         server.start()
         until(lambda: disk.file("ballast/state") == "live", 20, "it to be live again")
         shared_vm.run(read)
@@ -217,7 +217,7 @@ def test_deadline_begins_when_the_connection_is_lost(shared_vm):
         server.start()
         assert waiting.wait(30) == 0, waiting.output
         log = shared_vm.run("dmesg").output
-        assert "is restored" in log and "no connection for" not in log, log
+        assert "is restored" in log and "no answer for" not in log, log
 
 
 def test_deadline_in_the_middle_of_a_negotiation(shared_vm):

@@ -223,7 +223,7 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 static void poll_links(void *data)
 {
 	struct ballast_session *session = data;
-	bool answered;
+	bool answered = false;
 
 	drop_failed(session, &answered);
 	ballast_fences_check(&session->fences);
@@ -367,6 +367,8 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 	struct ballast_link *link;
 	unsigned int down = 0;
 
+	/* Before what the links tell of their connections is lost. */
+	update_outage(session);
 	ballast_for_each_link(link, session) {
 		if (ballast_link_live(link))
 			continue;
@@ -374,10 +376,7 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 		ballast_link_outage(link, true);
 		if (link->sock && ballast_fences_full(&session->fences))
 			continue;
-		if (link->sock && link->answered) {
-			*answered = true;
-			session->outage = false;
-		}
+		*answered |= link->sock && link->answered;
 		if (link->sock && __ratelimit(&link->said))
 			pr_err("%s: connection %td to %pISpc: %s (error %d)\n",
 			       session->name, link - session->links,
