@@ -17,85 +17,13 @@
 
 #include "compat.h"
 #include "export.h"
+#include "stream.h"
 #include "wire.h"
 
 /* Limit on replies to one option, since the server is not trusted. */
 #define HANDSHAKE_MAX_REPLIES	32
 
-/**
- * struct handshake - one negotiation under way
- * @sock: connected
- * @deadline: jiffies
- * @wait: what to do meanwhile
- * @why: the reason of a failure
- */
-struct handshake {
-	struct socket *sock;
-	unsigned long deadline;
-	const struct ballast_wait *wait;
-	const char *why;
-};
-
-static const char handshake_closed[] = "the server closed the connection";
-
-static int handshake_send(struct handshake *hs, struct kvec *vec, size_t nr)
-{
-	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
-	size_t len = 0, i;
-	int n;
-
-	for (i = 0; i < nr; i++)
-		len += vec[i].iov_len;
-	n = kernel_sendmsg(hs->sock, &msg, vec, nr, len);
-	if (n == len)
-		return 0;
-	/* Sending may notice the close before reading does. */
-	if (n == -EPIPE || n == -ECONNRESET) {
-		hs->why = handshake_closed;
-		return -ECONNRESET;
-	}
-	hs->why = "sending failed";
-	return n < 0 ? n : -ETIMEDOUT;
-}
-
-static int handshake_read(struct handshake *hs, void *buf, size_t len)
-{
-	struct kvec vec = { .iov_base = buf, .iov_len = len };
-
-	while (vec.iov_len) {
-		struct msghdr msg = { .msg_flags = MSG_WAITALL };
-		long left = hs->deadline - jiffies;
-		int n = -EAGAIN;
-
-		if (left > 0) {
-			hs->sock->sk->sk_rcvtimeo = min_t(long, left, BALLAST_POLL);
-			n = kernel_recvmsg(hs->sock, &msg, &vec, 1,
-					   vec.iov_len, MSG_WAITALL);
-		}
-		if (n == -EAGAIN && left > BALLAST_POLL) {
-			if (hs->wait->poll)
-				hs->wait->poll(hs->wait->data);
-			continue;
-		}
-		if (n == -EAGAIN) {
-			hs->why = "the server does not answer";
-			return -ETIMEDOUT;
-		}
-		if (!n) {
-			hs->why = handshake_closed;
-			return -ECONNRESET;
-		}
-		if (n < 0) {
-			hs->why = "receiving failed";
-			return n;
-		}
-		vec.iov_base += n;
-		vec.iov_len -= n;
-	}
-	return 0;
-}
-
-static int handshake_skip(struct handshake *hs, size_t len)
+static int handshake_skip(struct ballast_stream *hs, size_t len)
 {
 	u8 scratch[64];
 	int err = 0;
@@ -103,13 +31,13 @@ static int handshake_skip(struct handshake *hs, size_t len)
 	while (len && !err) {
 		size_t n = min(len, sizeof(scratch));
 
-		err = handshake_read(hs, scratch, n);
+		err = ballast_stream_read(hs, scratch, n);
 		len -= n;
 	}
 	return err;
 }
 
-static int handshake_greeting(struct handshake *hs, u16 *flags)
+static int handshake_greeting(struct ballast_stream *hs, u16 *flags)
 {
 	u8 buf[WIRE_GREETING_LEN];
 	__be32 ours;
@@ -117,13 +45,13 @@ static int handshake_greeting(struct handshake *hs, u16 *flags)
 	int err;
 
 	/* The greeting of another protocol may be shorter than 18 bytes. */
-	err = handshake_read(hs, buf, WIRE_MAGIC_LEN);
+	err = ballast_stream_read(hs, buf, WIRE_MAGIC_LEN);
 	if (!err)
 		err = ballast_wire_check_magic(buf, &hs->why);
 	if (err)
 		return err;
-	err = handshake_read(hs, buf + WIRE_MAGIC_LEN,
-			     sizeof(buf) - WIRE_MAGIC_LEN);
+	err = ballast_stream_read(hs, buf + WIRE_MAGIC_LEN,
+				  sizeof(buf) - WIRE_MAGIC_LEN);
 	if (!err)
 		err = ballast_wire_get_greeting(buf, flags, &hs->why);
 	if (err)
@@ -131,20 +59,20 @@ static int handshake_greeting(struct handshake *hs, u16 *flags)
 
 	*flags &= NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES;
 	ours = cpu_to_be32(*flags);
-	return handshake_send(hs, &vec, 1);
+	return ballast_stream_send(hs, &vec, 1);
 }
 
-static int handshake_reply(struct handshake *hs, u32 option,
+static int handshake_reply(struct ballast_stream *hs, u32 option,
 			   struct wire_option_reply *reply)
 {
 	u8 buf[WIRE_OPTION_REPLY_LEN];
-	int err = handshake_read(hs, buf, sizeof(buf));
+	int err = ballast_stream_read(hs, buf, sizeof(buf));
 
 	return err ?: ballast_wire_get_option_reply(buf, option, reply, &hs->why);
 }
 
 /* Structured replies are requested but not required. */
-static int handshake_structured(struct handshake *hs, bool *structured)
+static int handshake_structured(struct ballast_stream *hs, bool *structured)
 {
 	u8 option[WIRE_OPTION_LEN];
 	struct kvec vec = { .iov_base = option, .iov_len = sizeof(option) };
@@ -152,7 +80,7 @@ static int handshake_structured(struct handshake *hs, bool *structured)
 	int err;
 
 	ballast_wire_put_option(option, NBD_OPT_STRUCTURED_REPLY, 0);
-	err = handshake_send(hs, &vec, 1);
+	err = ballast_stream_send(hs, &vec, 1);
 	if (!err)
 		err = handshake_reply(hs, NBD_OPT_STRUCTURED_REPLY, &reply);
 	if (!err)
@@ -167,7 +95,7 @@ static int handshake_structured(struct handshake *hs, bool *structured)
 	return 0;
 }
 
-static int handshake_info(struct handshake *hs, u32 length,
+static int handshake_info(struct ballast_stream *hs, u32 length,
 			  struct wire_export *export, bool *have_size)
 {
 	u8 info[WIRE_INFO_MAX_LEN] = {};
@@ -175,7 +103,7 @@ static int handshake_info(struct handshake *hs, u32 length,
 	u16 type;
 	int err;
 
-	err = handshake_read(hs, info, n);
+	err = ballast_stream_read(hs, info, n);
 	if (!err)
 		err = handshake_skip(hs, length - n);
 	if (!err)
@@ -186,8 +114,9 @@ static int handshake_info(struct handshake *hs, u32 length,
 }
 
 /* @unsupported: the server lacks NBD_OPT_GO. Return: 0 or an errno */
-static int handshake_go(struct handshake *hs, const char *name, u32 name_len,
-			struct wire_export *export, bool *unsupported)
+static int handshake_go(struct ballast_stream *hs, const char *name,
+			u32 name_len, struct wire_export *export,
+			bool *unsupported)
 {
 	u8 head[WIRE_GO_HEAD_LEN], tail[WIRE_GO_TAIL_LEN];
 	struct kvec vec[] = {
@@ -200,7 +129,7 @@ static int handshake_go(struct handshake *hs, const char *name, u32 name_len,
 	int err, i;
 
 	ballast_wire_put_go(head, tail, name_len);
-	err = handshake_send(hs, vec, ARRAY_SIZE(vec));
+	err = ballast_stream_send(hs, vec, ARRAY_SIZE(vec));
 
 	for (i = 0; !err && i < HANDSHAKE_MAX_REPLIES; i++) {
 		err = handshake_reply(hs, NBD_OPT_GO, &reply);
@@ -230,7 +159,7 @@ static int handshake_go(struct handshake *hs, const char *name, u32 name_len,
 	return err;
 }
 
-static int handshake_export_name(struct handshake *hs, const char *name,
+static int handshake_export_name(struct ballast_stream *hs, const char *name,
 				 u32 name_len, u16 flags,
 				 struct wire_export *export)
 {
@@ -242,9 +171,9 @@ static int handshake_export_name(struct handshake *hs, const char *name,
 	int err;
 
 	ballast_wire_put_option(option, NBD_OPT_EXPORT_NAME, name_len);
-	err = handshake_send(hs, vec, ARRAY_SIZE(vec));
+	err = ballast_stream_send(hs, vec, ARRAY_SIZE(vec));
 	if (!err)
-		err = handshake_read(hs, buf, sizeof(buf));
+		err = ballast_stream_read(hs, buf, sizeof(buf));
 	if (err == -ECONNRESET)
 		hs->why =
 			"the server closed the connection; does the export exist?";
@@ -271,15 +200,12 @@ int ballast_handshake(struct socket *sock, const char *name, u32 name_len,
 		      const struct ballast_wait *wait,
 		      struct wire_export *export, const char **why)
 {
-	struct handshake hs = {
-		.sock = sock,
-		.deadline = jiffies + wait->timeout,
-		.wait = wait,
-	};
+	struct ballast_stream hs;
 	bool ask_by_name = true;
 	u16 flags;
 	int err;
 
+	ballast_stream_init(&hs, sock, wait);
 	*export = (struct wire_export) {};
 	err = handshake_greeting(&hs, &flags);
 	if (!err && flags & NBD_FLAG_FIXED_NEWSTYLE) {

@@ -7,20 +7,7 @@
 
 #include <linux/types.h>
 
-/**
- * struct ballast_wait - how to wait for the server
- * @timeout: jiffies, for the whole of it
- * @poll: called every BALLAST_POLL jiffies while nothing arrives; may be NULL
- * @data: its argument
- */
-struct ballast_wait {
-	long timeout;
-	void (*poll)(void *data);
-	void *data;
-};
-
-#define BALLAST_POLL	max(HZ / 10, 1)
-
+struct ballast_wait;
 struct socket;
 struct wire_export;
 

@@ -22,6 +22,7 @@
 #include "send.h"
 #include "session.h"
 #include "socket.h"
+#include "stream.h"
 
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
 #define RECONNECT_LONGEST_PAUSE	(5 * HZ)

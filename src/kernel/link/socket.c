@@ -11,7 +11,7 @@
 #include <net/tcp.h>
 
 #include "compat.h"
-#include "handshake.h"
+#include "stream.h"
 
 /* How long one message of the negotiation may take to arrive. */
 #define SOCKET_TIMEOUT		(10 * HZ)

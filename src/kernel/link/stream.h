@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Sending and receiving on a socket that no link uses yet: the negotiation
+ * and the verification.
+ */
+#ifndef BALLAST_STREAM_H
+#define BALLAST_STREAM_H
+
+#include <linux/types.h>
+
+struct kvec;
+struct socket;
+
+/**
+ * struct ballast_wait - how to wait for the server
+ * @timeout: jiffies, for the whole of it
+ * @poll: called every BALLAST_POLL jiffies while nothing arrives; may be NULL
+ * @data: its argument
+ */
+struct ballast_wait {
+	long timeout;
+	void (*poll)(void *data);
+	void *data;
+};
+
+#define BALLAST_POLL	max(HZ / 10, 1)
+
+/**
+ * struct ballast_stream - a socket and how long it may take
+ * @sock: connected
+ * @deadline: jiffies
+ * @wait: what to do meanwhile
+ * @poll_at: jiffies; when to do it next
+ * @why: the reason of a failure
+ */
+struct ballast_stream {
+	struct socket *sock;
+	unsigned long deadline;
+	const struct ballast_wait *wait;
+	unsigned long poll_at;
+	const char *why;
+};
+
+void ballast_stream_init(struct ballast_stream *stream, struct socket *sock,
+			 const struct ballast_wait *wait);
+int ballast_stream_send(struct ballast_stream *stream, struct kvec *vec,
+			size_t nr);
+int ballast_stream_read(struct ballast_stream *stream, void *buf, size_t len);
+
+#endif /* BALLAST_STREAM_H */
