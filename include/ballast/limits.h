@@ -23,6 +23,7 @@
 #define BALLAST_OPT_READONLY		"readonly"
 #define BALLAST_OPT_RESERVE		"reserve"
 #define BALLAST_OPT_FILTER		"filter"
+#define BALLAST_OPT_VERIFY		"verify"
 #define BALLAST_OPT_ALLOW		"allow"
 
 #define BALLAST_MAX_HOST		64	/* bytes, the NUL included */
@@ -55,6 +56,9 @@
 #define BALLAST_FILE_FENCES_HELD	"fences_held"
 #define BALLAST_FILE_FENCES_EXPIRED	"fences_expired"
 #define BALLAST_FILE_INTERFACE		"interface"
+#define BALLAST_FILE_VERIFY		"verify"
+#define BALLAST_FILE_VERIFIED		"verified"
+#define BALLAST_FILE_VERIFY_ERRORS	"verify_errors"
 #define BALLAST_FILE_DETACH		"detach"
 
 /* /sys/class/net/IFACE/ballast/ */

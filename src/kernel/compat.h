@@ -18,6 +18,7 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/ethtool.h>
+#include <linux/highmem.h>
 #include <linux/lockdep.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
@@ -44,6 +45,11 @@
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define sockaddr_unsized sockaddr
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define kmap_local_page kmap_atomic
+#define kunmap_local kunmap_atomic
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
@@ -397,6 +403,7 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 #define BLK_FEAT_WRITE_CACHE	BIT(0)
 #define BLK_FEAT_FUA		BIT(1)
 #define BLK_FEAT_ROTATIONAL	BIT(2)
+#define BLK_FEAT_STABLE_WRITES	BIT(3)
 
 struct compat_queue_limits {
 	unsigned int features;
@@ -439,6 +446,8 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
 			      lim->features & BLK_FEAT_FUA);
 	if (!(lim->features & BLK_FEAT_ROTATIONAL))
 		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+	if (lim->features & BLK_FEAT_STABLE_WRITES)
+		blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, q);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
 	return gd;
 }

@@ -41,6 +41,7 @@ const char ballast_options_usage[] =
 	"  readonly           refuse writes\n"
 	"  reserve=PAGES      pages of the interface's reserve, or auto (default)\n"
 	"  filter=on|off      drop unrelated packets while the reserve is in use (default: on)\n"
+	"  verify=on|off      refuse a server that has lost pages swapped to it (default: on)\n"
 	"  allow=tcp:22,...   TCP and UDP ports that pass the filter, at most "
 	__stringify(BALLAST_MAX_ALLOW);
 
@@ -191,13 +192,23 @@ static int parse_readonly(struct ballast_options *opts, char *value, char *why)
 	return 0;
 }
 
-static int parse_filter(struct ballast_options *opts, char *value, char *why)
+static int parse_switch(const char *name, const char *value, bool *on,
+			char *why)
 {
 	if (strcmp(value, "on") && strcmp(value, "off"))
-		return bad(why, -EINVAL, BALLAST_OPT_FILTER, value,
-			   "is neither on nor off");
-	opts->filter = !strcmp(value, "on");
+		return bad(why, -EINVAL, name, value, "is neither on nor off");
+	*on = !strcmp(value, "on");
 	return 0;
+}
+
+static int parse_filter(struct ballast_options *opts, char *value, char *why)
+{
+	return parse_switch(BALLAST_OPT_FILTER, value, &opts->filter, why);
+}
+
+static int parse_verify(struct ballast_options *opts, char *value, char *why)
+{
+	return parse_switch(BALLAST_OPT_VERIFY, value, &opts->verify, why);
 }
 
 static int parse_reserve(struct ballast_options *opts, char *value, char *why)
@@ -265,6 +276,7 @@ static const struct option {
 	{ BALLAST_OPT_CONNECT_TIMEOUT, false, parse_connect_timeout },
 	{ BALLAST_OPT_READONLY, true, parse_readonly },
 	{ BALLAST_OPT_FILTER, false, parse_filter },
+	{ BALLAST_OPT_VERIFY, false, parse_verify },
 	{ BALLAST_OPT_RESERVE, false, parse_reserve },
 	{ BALLAST_OPT_ALLOW, false, parse_allow },
 };
@@ -349,6 +361,7 @@ int ballast_options_parse(char *string, size_t len,
 		.fence = BALLAST_DEFAULT_FENCE,
 		.connect_timeout = BALLAST_DEFAULT_CONNECT_TIMEOUT,
 		.filter = true,
+		.verify = true,
 		.reserve = BALLAST_RESERVE_AUTO,
 	};
 

@@ -41,6 +41,8 @@ struct ballast_allow {
  *		     during the attach
  * @readonly: refuse writes, even if the server allows them
  * @filter: drop unrelated packets while the interface's reserve is in use
+ * @verify: read back some of what was swapped out before a restored connection
+ *	    is used
  * @reserve: pages of the interface's reserve, or BALLAST_RESERVE_AUTO
  * @nr_allow: entries in @allow
  * @allow: the ports that pass the filter
@@ -59,6 +61,7 @@ struct ballast_options {
 	unsigned int connect_timeout;
 	bool readonly;
 	bool filter;
+	bool verify;
 	int reserve;
 	unsigned int nr_allow;
 	struct ballast_allow allow[BALLAST_MAX_ALLOW];

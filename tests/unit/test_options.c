@@ -239,6 +239,25 @@ static void test_first_complaint(void **state)
 		       "index=x: is not a number from 0 to 1048575");
 }
 
+static void test_verify(void **state)
+{
+	assert_taken(SERVER);
+	assert_true(opts.verify);
+	assert_taken(SERVER " verify=off");
+	assert_false(opts.verify);
+	assert_true(opts.filter);
+	assert_taken(SERVER " verify=on readonly");
+	assert_true(opts.verify);
+	check_value("verify", "yes", "is neither on nor off");
+	check_value("verify", "ON", "is neither on nor off");
+	check_value("verify", "on,off", "is neither on nor off");
+	check_value("verify", "", "is neither on nor off");
+	assert_refused(SERVER " verify", EINVAL,
+		       "verify: the option needs a value");
+	assert_refused(SERVER " verify=on verify=on", EINVAL,
+		       "verify=on: the option is given twice");
+}
+
 static void test_filter(void **state)
 {
 	assert_taken(SERVER);
@@ -316,6 +335,7 @@ int main(void)
 		UNIT_TEST(test_longest_string),
 		UNIT_TEST(test_readonly),
 		UNIT_TEST(test_filter),
+		UNIT_TEST(test_verify),
 		UNIT_TEST(test_reserve),
 		UNIT_TEST(test_allow),
 		UNIT_TEST(test_twice),

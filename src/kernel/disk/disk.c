@@ -181,8 +181,9 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	return disk;
 }
 
-static struct queue_limits disk_limits(const struct wire_export *export)
+static struct queue_limits disk_limits(const struct ballast_session *session)
 {
+	const struct wire_export *export = &session->export;
 	u32 zeroes = round_down(U32_MAX, export->min_block) >> SECTOR_SHIFT;
 	struct queue_limits lim = {
 		.logical_block_size = export->min_block,
@@ -200,6 +201,12 @@ static struct queue_limits disk_limits(const struct wire_export *export)
 		if (export->flags & NBD_FLAG_SEND_FUA)
 			lim.features |= BLK_FEAT_FUA;
 	}
+	/*
+	 * Else a program that faults a page in again while it is being written
+	 * may change it, and what the server has is not known.
+	 */
+	if (session->verify)
+		lim.features |= BLK_FEAT_STABLE_WRITES;
 	if (export->flags & NBD_FLAG_ROTATIONAL)
 		lim.features |= BLK_FEAT_ROTATIONAL;
 	if (export->flags & NBD_FLAG_SEND_TRIM) {
@@ -215,7 +222,7 @@ static struct queue_limits disk_limits(const struct wire_export *export)
 static int disk_alloc_queues(struct ballast_disk *disk)
 {
 	const struct ballast_session *session = &disk->session;
-	struct queue_limits lim = disk_limits(&session->export);
+	struct queue_limits lim = disk_limits(session);
 	struct gendisk *gd;
 	int err;
 

@@ -108,6 +108,32 @@ static ssize_t reconnects_show(struct kobject *kobj,
 	return sysfs_emit(buf, "%u\n", READ_ONCE(to_session(kobj)->reconnects));
 }
 
+static struct ballast_verify_stats verify_stats(struct kobject *kobj)
+{
+	struct ballast_verify_stats stats;
+
+	ballast_verify_get_stats(to_session(kobj)->verify, &stats);
+	return stats;
+}
+
+static ssize_t verify_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%s\n", verify_stats(kobj).state);
+}
+
+static ssize_t verified_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", verify_stats(kobj).blocks);
+}
+
+static ssize_t verify_errors_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", verify_stats(kobj).errors);
+}
+
 /* Of the first connection that has a route; empty if none has. */
 static ssize_t interface_show(struct kobject *kobj, struct kobj_attribute *attr,
 			      char *buf)
@@ -178,6 +204,13 @@ static struct kobj_attribute fences_expired_attr =
 		     NULL);
 static struct kobj_attribute interface_attr =
 	BALLAST_ATTR(BALLAST_FILE_INTERFACE, 0444, interface_show, NULL);
+static struct kobj_attribute verify_attr =
+	BALLAST_ATTR(BALLAST_FILE_VERIFY, 0444, verify_show, NULL);
+static struct kobj_attribute verified_attr =
+	BALLAST_ATTR(BALLAST_FILE_VERIFIED, 0444, verified_show, NULL);
+static struct kobj_attribute verify_errors_attr =
+	BALLAST_ATTR(BALLAST_FILE_VERIFY_ERRORS, 0444, verify_errors_show,
+		     NULL);
 static struct kobj_attribute detach_attr =
 	BALLAST_ATTR(BALLAST_FILE_DETACH, 0200, NULL, detach_store);
 
@@ -192,6 +225,9 @@ static struct attribute *disk_attrs[] = {
 	&fences_held_attr.attr,
 	&fences_expired_attr.attr,
 	&interface_attr.attr,
+	&verify_attr.attr,
+	&verified_attr.attr,
+	&verify_errors_attr.attr,
 	&detach_attr.attr,
 	NULL,
 };

@@ -14,6 +14,7 @@
 #include <net/tcp.h>
 
 #include "compat.h"
+#include "verify.h"
 
 /**
  * ballast_cmd_init - translate a request of the block layer to NBD
@@ -281,6 +282,7 @@ int ballast_cmd_zero(struct ballast_cmd *cmd, size_t n)
  */
 void ballast_cmd_end(struct ballast_cmd *cmd)
 {
+	ballast_verify_end(cmd, !cmd->error);
 	blk_mq_end_request(blk_mq_rq_from_pdu(cmd),
 			   errno_to_blk_status(cmd->error));
 }
@@ -290,7 +292,9 @@ void ballast_cmds_fail(struct list_head *cmds)
 {
 	struct ballast_cmd *cmd, *next;
 
-	list_for_each_entry_safe(cmd, next, cmds, entry)
+	list_for_each_entry_safe(cmd, next, cmds, entry) {
+		ballast_verify_end(cmd, false);
 		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), BLK_STS_IOERR);
+	}
 	INIT_LIST_HEAD(cmds);
 }

@@ -16,6 +16,7 @@
 
 #include "wire.h"
 
+struct ballast_verify;
 struct bio;
 struct request;
 struct sk_buff;
@@ -47,6 +48,8 @@ struct sock;
  * @iter: the rest of @bio
  * @error: what the server reported, a negative errno; 0: no error so far
  * @cover: the parts of a structured read that have arrived
+ * @verify: counts this request as in flight; NULL: it changes nothing, or
+ *	    verify=off
  */
 struct ballast_cmd {
 	struct llist_node submit;
@@ -68,6 +71,7 @@ struct ballast_cmd {
 	struct iov_iter iter;
 	int error;
 	struct wire_cover cover;
+	struct ballast_verify *verify;
 };
 
 blk_status_t ballast_cmd_init(struct ballast_cmd *cmd, struct request *rq);

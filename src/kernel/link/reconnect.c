@@ -308,6 +308,13 @@ static int connect_link(struct ballast_session *session,
 		report(session, quiet, "negotiation", err, why);
 		goto abort;
 	}
+	if (!attach) {
+		wait = wait_for(session, attach, RECONNECT_NEGOTIATION);
+		err = ballast_verify_server(session, sock, export.structured,
+					    &wait);
+		if (err)
+			goto abort;
+	}
 	err = attach ? use_path(session, link, sock->sk) : 0;
 	if (err) {
 		report(session, quiet, "reserve", err,

@@ -101,6 +101,11 @@ int ballast_session_init(struct ballast_session *session,
 		link->fences = &session->fences;
 		ballast_link_init(link, opts->timeout, &session->wait);
 	}
+	if (opts->verify) {
+		session->verify = ballast_verify_alloc();
+		if (!session->verify)
+			return -ENOMEM;
+	}
 	err = session_check_reserve(opts);
 	return err ?: ballast_session_resolve(session);
 }
@@ -112,6 +117,7 @@ int ballast_session_init(struct ballast_session *session,
 void ballast_session_free(struct ballast_session *session)
 {
 	ballast_fences_free(&session->fences);
+	ballast_verify_free(session->verify);
 	kvfree(session->slots);
 	kfree(session->links);
 	if (session->net)
@@ -303,6 +309,7 @@ void ballast_session_submit(struct ballast_session *session, unsigned int queue,
 {
 	struct ballast_link *link = &session->links[queue];
 
+	ballast_verify_submit(session->verify, cmd);
 	if (unlikely(!ballast_link_live(link)))
 		link = ballast_session_find_live(session) ?: link;
 	ballast_send_submit(link, cmd);

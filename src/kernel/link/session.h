@@ -15,6 +15,7 @@
 #include "fence.h"
 #include "link.h"
 #include "options.h"
+#include "verify.h"
 #include "wire.h"
 
 struct dst_entry;
@@ -37,6 +38,7 @@ struct task_struct;
  * @slots: the requests in flight by index, shared by @links
  * @nr_slots: number of @slots
  * @fences: the old connections
+ * @verify: checks that a server has what was written; NULL: verify=off
  * @thread: makes and restores the connections, see reconnect.c
  * @wait: wakes @thread, and those who wait for @links
  * @notifier: of the interfaces in @net
@@ -66,6 +68,7 @@ struct ballast_session {
 	struct ballast_slot *slots;
 	u32 nr_slots;
 	struct ballast_fences fences;
+	struct ballast_verify *verify;
 
 	struct task_struct *thread;
 	wait_queue_head_t wait;
