@@ -48,6 +48,7 @@ const char help_attach[] =
 	"  readonly           refuse writes\n"
 	"  reserve=PAGES      size of the interface's reserve, or auto\n"
 	"  filter=on|off      drop unrelated packets while the reserve is in use\n"
+	"  verify=on|off      refuse a server that has lost pages swapped to it\n"
 	"  allow=tcp:22,...   ports whose packets the filter lets pass\n";
 /* clang-format on */
 

@@ -19,7 +19,7 @@ _ballastctl() {
 	[[ $cur == = ]] && prev='=' cur=''
 	if [[ $prev == = ]]; then
 		case ${COMP_WORDS[COMP_CWORD-1]}${COMP_WORDS[COMP_CWORD-2]-} in
-		*filter*) words='on off' ;;
+		*filter* | *verify*) words='on off' ;;
 		*reserve*) words='auto' ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
@@ -37,7 +37,7 @@ _ballastctl() {
 		elif [[ $prev != --priority ]]; then
 			words='--swap --priority index= connections= queue_depth=
 				timeout= deadline= fence= connect_timeout=
-				readonly reserve= filter= allow='
+				readonly reserve= filter= verify= allow='
 		fi ;;
 	detach)
 		words="--force --swapoff --help $(_ballastctl_names /sys/block/ballast*)" ;;

@@ -34,7 +34,13 @@ static const struct field {
 	NUMBER(OURS(BALLAST_FILE_RECONNECTS), reconnects),
 	NUMBER("size", sectors),
 	NUMBER("ro", readonly),
+	TEXT(OURS(BALLAST_FILE_VERIFY), verify),
+	NUMBER(OURS(BALLAST_FILE_VERIFIED), verified),
+	NUMBER(OURS(BALLAST_FILE_VERIFY_ERRORS), verify_errors),
 };
+
+/* A module of an earlier release, which may still be loaded, lacks the last ones. */
+#define REQUIRED (ARRAY_SIZE(fields) - 3)
 
 #define STAT ARRAY_SIZE(fields)	/* index of its file descriptor */
 
@@ -60,7 +66,8 @@ int disk_open(struct disk *disk, const char *name)
 	for (i = 0; i <= STAT && !err; i++) {
 		disk->fds[i] = file_open("/sys/block/%s/%s", name,
 					 i == STAT ? "stat" : fields[i].file);
-		if (disk->fds[i] < 0)
+		if (disk->fds[i] < 0 &&
+		    (i == STAT || i < REQUIRED || disk->fds[i] != -ENOENT))
 			err = disk->fds[i];
 	}
 	if (err)
@@ -85,6 +92,8 @@ static int read_field(struct disk *disk, size_t i)
 	char number[32];
 	ssize_t len;
 
+	if (disk->fds[i] < 0)
+		return 0;
 	if (!fields[i].size) {
 		len = file_reread(disk->fds[i], number, sizeof(number));
 		*(long long *)value = strtoll(number, NULL, 10);

@@ -24,7 +24,7 @@ struct disk_stat {
 /* A disk's values in sysfs; the files are open from disk_open to disk_close. */
 struct disk {
 	char name[DISK_NAME_LEN];
-	int fds[10];
+	int fds[13];
 	char server[DISK_SERVER_LEN];
 	char export[DISK_EXPORT_LEN];
 	char state[16];
@@ -34,6 +34,9 @@ struct disk {
 	long long reconnects;
 	long long sectors;
 	long long readonly;
+	char verify[16];	/* empty: the module does not know this */
+	long long verified;
+	long long verify_errors;
 	struct disk_stat stat;
 };
 

@@ -3,6 +3,8 @@
  * ballastctl doctor: network disks, and whether they keep working when memory
  * runs out.
  */
+#include <string.h>
+
 #include "addresses.h"
 #include "doctor.h"
 #include "files.h"
@@ -51,6 +53,26 @@ static void check_guard(const struct netdisk *disk)
 			nr > 1 ? "   # if this is the route to the server" : "");
 }
 
+/* The module refuses a server that lacks what was swapped out to it. */
+static void check_verify(const struct netdisk *disk)
+{
+	struct finding *f;
+	char text[16];
+
+	if (disk->kind != NETDISK_BALLAST ||
+	    file_value(text, sizeof(text), SYSFS_DISK "/" BALLAST_FILE_VERIFY,
+		       disk->name) <= 0 ||
+	    strcmp(text, "refused"))
+		return;
+	f = found("server-lost-pages", SERIOUS,
+		  "the server of %s (%s) does not have the pages that were swapped out to it",
+		  disk->name, disk->server);
+	figures(f, "The kernel log has the offset and the reason: dmesg | grep verification.");
+	why(f, "It serves a blank export, another one or an old copy, or its crash lost writes that it had acknowledged; or it cannot read them. Programs whose pages are there wait. If the server gets the right data back, they go on. If these are lost, detach the disk: those programs die, and no wrong page gets into memory.");
+	command(f, "ballastctl detach --force %s   # if the data are lost",
+		disk->name);
+}
+
 /* "N", or no such file, without zswap. */
 static void check_zswap(const struct netdisks *disks)
 {
@@ -77,6 +99,7 @@ void check_netdisks(const struct netdisks *disks)
 
 	for (i = 0; i < disks->nr; i++) {
 		check_server(&disks->disks[i]);
+		check_verify(&disks->disks[i]);
 		check_guard(&disks->disks[i]);
 	}
 	check_zswap(disks);

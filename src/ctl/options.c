@@ -57,7 +57,7 @@ static const char *check_reserve(const struct kind *kind, const char *value,
 	return why;
 }
 
-static const char *check_filter(const struct kind *kind, const char *value,
+static const char *check_switch(const struct kind *kind, const char *value,
 				char *why, size_t size)
 {
 	(void)kind, (void)why, (void)size;
@@ -95,7 +95,8 @@ static const struct kind kinds[] = {
 	{ BALLAST_OPT_CONNECT_TIMEOUT, check_number, 1, BALLAST_MAX_SECONDS },
 	{ BALLAST_OPT_READONLY, NULL, 0, 0 },	/* takes no value */
 	{ BALLAST_OPT_RESERVE, check_reserve, 0, BALLAST_MAX_RESERVE },
-	{ BALLAST_OPT_FILTER, check_filter, 0, 0 },
+	{ BALLAST_OPT_FILTER, check_switch, 0, 0 },
+	{ BALLAST_OPT_VERIFY, check_switch, 0, 0 },
 	{ BALLAST_OPT_ALLOW, check_allow, 1, 65535 },	/* ports */
 };
 

@@ -35,6 +35,17 @@ static double mib(double bytes)
 
 static const char *const directions[] = { "read", "written" };
 
+static void print_verify(const struct disk *disk)
+{
+	if (!*disk->verify)
+		return;
+	out("  verify: %s, %lld blocks read back, %lld connections refused\n",
+	    disk->verify, disk->verified, disk->verify_errors);
+	if (!strcmp(disk->verify, "refused"))
+		out("  The server does not have the pages that were swapped out to it. Give it back\n"
+		    "  the data that it had; see the kernel log and ballastctl doctor.\n");
+}
+
 static void print_disk(const struct disk *disk, const struct swap *swap)
 {
 	const struct disk_stat *stat = &disk->stat;
@@ -53,6 +64,7 @@ static void print_disk(const struct disk *disk, const struct swap *swap)
 		out("  swap: %.1f MiB of %.1f MiB used, priority %d\n",
 		    swap->used_kib / 1024.0, swap->size_kib / 1024.0,
 		    swap->priority);
+	print_verify(disk);
 	out("  in flight: %lld requests\n", disk->inflight);
 	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
 		n = stat->requests[i];
@@ -78,6 +90,11 @@ static void json_disk(const struct disk *disk, const struct swap *swap)
 	json_number(BALLAST_FILE_CONNECTIONS, disk->connections);
 	json_number(BALLAST_FILE_INFLIGHT, disk->inflight);
 	json_number(BALLAST_FILE_RECONNECTS, disk->reconnects);
+	if (*disk->verify) {
+		json_text(BALLAST_FILE_VERIFY, disk->verify);
+		json_number(BALLAST_FILE_VERIFIED, disk->verified);
+		json_number(BALLAST_FILE_VERIFY_ERRORS, disk->verify_errors);
+	}
 	json_number("size_bytes", disk->sectors * 512);
 	json_bool("readonly", disk->readonly);
 	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {

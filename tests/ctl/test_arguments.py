@@ -83,6 +83,7 @@ BAD = [
     (["attach", URI, "readonly=1"], "readonly=1"),
     (["attach", URI, "readonly="], "readonly="),
     (["attach", URI, "filter=maybe"], "filter=maybe"),
+    (["attach", URI, "verify=maybe"], "verify=maybe"),
     (["attach", URI, "reserve=lots"], "reserve=lots"),
     over("reserve", limits.MAX_RESERVE),
     (["attach", URI, "allow=22"], "allow=22"),

@@ -26,6 +26,7 @@ def offered(*words):
     (["ballastctl", "attach", "nbd://x/y", "qu"], {"queue_depth="}),
     (["ballastctl", "attach", "nbd://x/y", "filter", "="], {"on", "off"}),
     (["ballastctl", "attach", "nbd://x/y", "filter", "=", "of"], {"off"}),
+    (["ballastctl", "attach", "nbd://x/y", "verify", "="], {"on", "off"}),
     (["ballastctl", "attach", "nbd://x/y", "--priority", ""], set()),
     (["ballastctl", "status", "--j"], {"--json"}),
     (["ballastctl", "tune", ""], {"min-free-kbytes", "--help"}),

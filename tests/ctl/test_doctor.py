@@ -300,6 +300,15 @@ def test_server_is_another(ctl, machine, server):
     assert findings(ctl) == {}
 
 
+def test_server_lost_pages(ctl, machine):
+    ballast_swap(machine, verify="refused", verify_errors=7)
+    found = only(ctl, "server-lost-pages")
+    assert found["severity"] == "serious"
+    assert found["commands"] == ["ballastctl detach --force ballast0   # if the data are lost"]
+    ballast_swap(machine, verify="off")
+    assert findings(ctl) == {}
+
+
 def test_nbd_without_guard(ctl, machine):
     nbd(machine)
     found = findings(ctl)

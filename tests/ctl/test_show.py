@@ -75,6 +75,28 @@ def test_status_json(ctl, tree):
     assert json.loads(ctl("status", "--json", "ballast0").out)["disks"] == [disk]
 
 
+def test_verify(ctl, tree):
+    tree.disk()
+    assert "verify: on, 32 blocks read back, 0 connections refused\n" in ctl("status").out
+    tree.disk(verify="refused", verify_errors=3)
+    out = ctl("status").out
+    assert "verify: refused, 32 blocks read back, 3 connections refused" in out
+    assert "does not have the pages that were swapped out to it" in out
+    disk, = json.loads(ctl("status", "--json").out)["disks"]
+    assert (disk["verify"], disk["verified"], disk["verify_errors"]) == ("refused", 32, 3)
+
+
+def test_module_of_an_earlier_release(ctl, tree):
+    """It lacks the files of verify, and everything else is shown."""
+    tree.disk()
+    for file in ("verify", "verified", "verify_errors"):
+        (tree.root / f"sys/block/ballast0/ballast/{file}").unlink()
+    assert "ballast0: live" in ctl("status").out and "verify" not in ctl("status").out
+    disk, = json.loads(ctl("status", "--json").out)["disks"]
+    assert disk["reconnects"] == 1 and "verify" not in disk
+    assert ctl("list").out.splitlines()[1].startswith("ballast0")
+
+
 def test_not_loaded(ctl, tree):
     (tree.root / "sys/class/ballast").rename(tree.root / "sys/elsewhere")
     assert ctl("list") == (0, "", "")
