@@ -67,8 +67,10 @@ static void check_verify(const struct netdisk *disk)
 	f = found("server-lost-pages", SERIOUS,
 		  "the server of %s (%s) does not have the pages that were swapped out to it",
 		  disk->name, disk->server);
-	figures(f, "The kernel log has the offset and the reason: dmesg | grep verification.");
-	why(f, "It serves a blank export, another one or an old copy, or its crash lost writes that it had acknowledged; or it cannot read them. Programs whose pages are there wait. If the server gets the right data back, they go on. If these are lost, detach the disk: those programs die, and no wrong page gets into memory.");
+	figures(f,
+		"The kernel log has the offset and the reason: dmesg | grep verification.");
+	why(f,
+	    "It serves a blank export, another one or an old copy, or its crash lost writes that it had acknowledged; or it cannot read them. Programs whose pages are there wait. If the server gets the right data back, they go on. If these are lost, detach the disk: those programs die, and no wrong page gets into memory.");
 	command(f, "ballastctl detach --force %s   # if the data are lost",
 		disk->name);
 }

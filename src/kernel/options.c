@@ -16,6 +16,7 @@
 #include <linux/string.h>
 #include <linux/stringify.h>
 
+/* clang-format off */
 const char ballast_options_usage[] =
 	"server=ADDRESS[:PORT] [OPTION=VALUE ...]\n"
 	"  server=192.0.2.10:" __stringify(BALLAST_DEFAULT_PORT)
@@ -44,6 +45,7 @@ const char ballast_options_usage[] =
 	"  verify=on|off      refuse a server that has lost pages swapped to it (default: on)\n"
 	"  allow=tcp:22,...   TCP and UDP ports that pass the filter, at most "
 	__stringify(BALLAST_MAX_ALLOW);
+/* clang-format on */
 
 static int bad(char *why, int err, const char *name, const char *value,
 	       const char *what)
@@ -353,7 +355,7 @@ int ballast_options_parse(char *string, size_t len,
 	char *word;
 	int err;
 
-	*opts = (struct ballast_options) {
+	*opts = (struct ballast_options){
 		.export = "",
 		.index = -1,
 		.connections = BALLAST_DEFAULT_CONNECTIONS,

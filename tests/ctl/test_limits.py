@@ -25,7 +25,7 @@ RANGES = {
     limits.OPT_RESERVE: (0, limits.MAX_RESERVE),
 }
 # Options whose value is no number.
-WORDS = {limits.OPT_READONLY, limits.OPT_FILTER, limits.OPT_ALLOW}
+WORDS = {limits.OPT_READONLY, limits.OPT_FILTER, limits.OPT_VERIFY, limits.OPT_ALLOW}
 EDGES = [(name, edge) for name, edges in RANGES.items() for edge in edges]
 
 

@@ -6,7 +6,7 @@
 
 #include "sums.h"
 
-#define TABLE	(SUMS_SHARDS * SUMS_ENTRIES)
+#define TABLE (SUMS_SHARDS * SUMS_ENTRIES)
 
 static struct ballast_sums sums;
 static u64 page[SUMS_BLOCK / 8];
@@ -133,8 +133,8 @@ static void test_zeros(void **state)
 	assert_int_equal(nr, 16);
 	for (i = 0; i < nr; i++) {
 		zeros += !picked[i].sum;
-		assert_true(ballast_sums_differ(&sums, &picked[i],
-						content(1000)));
+		assert_true(
+			ballast_sums_differ(&sums, &picked[i], content(1000)));
 	}
 	assert_int_equal(zeros, 8);
 	/* In the slots of the others. */
@@ -365,7 +365,7 @@ static void test_model(void **state)
 	check_idle();
 }
 
-#define SUMS_TEST(test)	cmocka_unit_test_setup(test, setup)
+#define SUMS_TEST(test) cmocka_unit_test_setup(test, setup)
 
 int main(void)
 {

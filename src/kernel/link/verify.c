@@ -171,7 +171,8 @@ static void verify_record_pages(struct ballast_verify *verify,
 				struct ballast_cmd *cmd)
 {
 	struct bio *bio = blk_mq_rq_from_pdu(cmd)->bio;
-	u32 step = clamp_t(u32, round_down(cmd->length / VERIFY_FEW, SUMS_BLOCK),
+	u32 step = clamp_t(u32,
+			   round_down(cmd->length / VERIFY_FEW, SUMS_BLOCK),
 			   SUMS_BLOCK, VERIFY_LONGEST_STEP);
 	u64 pos = cmd->offset, next = pos;
 
