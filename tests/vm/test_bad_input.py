@@ -195,10 +195,10 @@ REAL = [
 ERROR = 1 << 31
 MIB = 1 << 20
 LIES = [
-    ("ssh-server", says_at_once(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), EPROTO, "no NBD server"),
-    ("http-server", says_at_once(b"HTTP/1.1 400 Bad Request\r\n\r\n"), EPROTO, "no NBD server"),
-    ("eight-wrong-bytes", says_at_once(b"220 x.y\n"), EPROTO, "no NBD server"),
-    ("wrong-second-magic", says_at_once(b"NBDMAGICIHAVEOPS\0\3"), EPROTO, "no NBD server"),
+    ("ssh-server", says_at_once(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), EPROTO, "not an NBD server"),
+    ("http-server", says_at_once(b"HTTP/1.1 400 Bad Request\r\n\r\n"), EPROTO, "not an NBD server"),
+    ("eight-wrong-bytes", says_at_once(b"220 x.y\n"), EPROTO, "not an NBD server"),
+    ("wrong-second-magic", says_at_once(b"NBDMAGICIHAVEOPS\0\3"), EPROTO, "not an NBD server"),
     ("oldstyle", says_at_once(b"NBDMAGIC\x00\x00\x42\x02\x81\x86\x12\x53".ljust(152, b"\0")),
      EPROTO, "oldstyle"),
     # Replies to options.
@@ -218,7 +218,7 @@ LIES = [
     ("size-too-short", says_to_go(reply(GO, INFO, bytes(4))), EPROTO, "wrong length"),
     ("blocks-too-long", says_to_go(reply(GO, INFO, b"\0\3".ljust(18, b"\0"))), EPROTO,
      "wrong length"),
-    ("ack-without-size", says_to_go(reply(GO, ACK)), EPROTO, "did not tell the export's size"),
+    ("ack-without-size", says_to_go(reply(GO, ACK)), EPROTO, "did not send the size of the export"),
     ("unknown-reply", says_to_go(reply(GO, 4711)), EPROTO, ""),
     ("policy", says_to_go(reply(GO, ERROR | 2, b"not for you")), EACCES,
      "the server's policy forbids it"),
