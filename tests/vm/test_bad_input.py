@@ -195,7 +195,8 @@ REAL = [
 ERROR = 1 << 31
 MIB = 1 << 20
 LIES = [
-    ("ssh-server", says_at_once(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), EPROTO, "not an NBD server"),
+    ("ssh-server", says_at_once(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), EPROTO,
+     "not an NBD server"),
     ("http-server", says_at_once(b"HTTP/1.1 400 Bad Request\r\n\r\n"), EPROTO, "not an NBD server"),
     ("eight-wrong-bytes", says_at_once(b"220 x.y\n"), EPROTO, "not an NBD server"),
     ("wrong-second-magic", says_at_once(b"NBDMAGICIHAVEOPS\0\3"), EPROTO, "not an NBD server"),
