@@ -230,7 +230,6 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 	ballast_link_hold_path(link, true);
 	spin_lock_bh(&set->lock);
 	WRITE_ONCE(set->active, set->active | BIT_ULL(i));
-	set->begun++;
 	spin_unlock_bh(&set->lock);
 
 	/* TCP must not give up before the fence does. */

@@ -70,7 +70,6 @@ struct ballast_fence {
  * @active: bit mask of the fences that hold requests
  * @held: requests that the server has answered and that wait for a fence
  * @nr_held: number of @held
- * @begun: number of fences so far
  * @expired: number of fences that ended after @limit, without the server
  * @pushed_at: jiffies; when the old connections retransmitted last on demand
  */
@@ -86,7 +85,6 @@ struct ballast_fences {
 	u64 active;
 	struct list_head held;
 	unsigned int nr_held;
-	unsigned int begun;
 	unsigned int expired;
 	unsigned long pushed_at;
 };
