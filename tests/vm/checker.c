@@ -207,9 +207,9 @@ static void report(const struct thread *threads, unsigned int nr)
 	       since_start(now_ns()));
 	for (i = 0; i < KINDS; i++)
 		printf(" %llu %s,", (unsigned long long)counts[i], kinds[i]);
-	printf(" the slowest %.1f s; %llu violations, %llu errors\n",
-	       slowest / 1e9, (unsigned long long)violations,
-	       (unsigned long long)errors);
+	printf(" %llu torn, the slowest %.1f s; %llu violations, %llu errors\n",
+	       (unsigned long long)torn_reads, slowest / 1e9,
+	       (unsigned long long)violations, (unsigned long long)errors);
 }
 
 static void usage(void)
