@@ -4,7 +4,6 @@
 import json
 
 import run
-import subjects
 from rig import pyplot
 
 # Heading, width, and what to show of a result.
@@ -93,9 +92,8 @@ def picture(results, storm, about, path):
     for result in results:
         name = result["subject"]
         times, rates = _line(result)
-        axes.plot(times, rates, color=f"C{list(subjects.SUBJECTS).index(name)}",
-                  linewidth=1.2, alpha=0.8,
-                  label=None if name in labeled else subjects.SUBJECTS[name].title)
+        axes.plot(times, rates, color=f"C{names.index(name)}", linewidth=1.2, alpha=0.8,
+                  label=None if name in labeled else result["title"])
         labeled.add(name)
     seconds = results[0]["seconds"]
     axes.axvspan(0, seconds["after"], color="0.88", zorder=0,

@@ -73,7 +73,8 @@ def run(subject, storm, conditions, ko, directory, show=None, act=None):
     beginning, before the calm from the run's; sample is None when there is no
     answer.
     """
-    subject = subjects.SUBJECTS.get(subject, subject)
+    if isinstance(subject, str):
+        subject = subjects.parse(subject)
     directory.mkdir(parents=True, exist_ok=True)
     return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None), act).result
 
@@ -229,7 +230,8 @@ class Run:
         corrupt = re.search(r"fail:|failed: [1-9]", self.hogs_said) or self.hogs.status == 2
         zero = begun["storm"]
         return {
-            "subject": self.subject.name, "storm": self.storm, **result,
+            "subject": self.subject.name, "title": self.subject.title, "storm": self.storm,
+            **result,
             "verify": "corrupt" if corrupt else "unknown" if self.hogs.running else "clean",
             "allocation_failures": text.count("page allocation failure"),
             "oom_kills": text.count("Out of memory: Killed"),

@@ -49,7 +49,7 @@ def main():
         for storm in options.storms:
             for subject in options.subjects:
                 count += 1
-                print(f"\n== {count} of {total}: {subjects.SUBJECTS[subject].title}; "
+                print(f"\n== {count} of {total}: {subjects.parse(subject).title}; "
                       f"storm {storm}: {run.TITLES[storm]}; load {os.getloadavg()[0]:.1f}",
                       flush=True)
                 logs = out / "logs" / f"{subject}-{storm}-{number}"
@@ -71,17 +71,23 @@ def main():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
 
-    def words(known):
+    def words(check):
         def parse(text):
             names = text.replace(",", " ").split()
             for name in names:
-                if name not in known:
-                    raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+                try:
+                    check(name)
+                except ValueError as error:
+                    raise argparse.ArgumentTypeError(str(error)) from None
             return names
         return parse
 
-    parser.add_argument("--subjects", type=words(subjects.SUBJECTS), default="ballast nbd")
-    parser.add_argument("--storms", type=words(run.STORMS), default="c")
+    def storm(name):
+        if name not in run.STORMS:
+            raise ValueError(f"{name!r} is none of {', '.join(run.STORMS)}")
+
+    parser.add_argument("--subjects", type=words(subjects.parse), default="ballast nbd")
+    parser.add_argument("--storms", type=words(storm), default="c")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--suite", choices=image.SUITES, default="bookworm")
     parser.add_argument("--nic", default="virtio-net-pci")

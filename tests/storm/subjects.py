@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The disks that a storm is let loose on: how each is attached in the guest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rig import net
 from rig.disk import Disk
@@ -23,6 +23,7 @@ class Subject:
     parameter: str = ""     # of the module: NAME=VALUE
     before: str = ""        # in the guest, first
     tools: tuple = ()       # of guest.c, running: (NAME, ARGUMENT)
+    after: str = ""         # in the guest, when the disk is attached
 
     def _serve(self, address):
         return NbdServer({"swap": DISK_SIZE}, address=address)
@@ -40,6 +41,8 @@ class Subject:
             guest.run(f"modprobe nbd && nbd-client {host} {port} /dev/{self.disk} -N swap -swap")
             if self.ballast:
                 guest.run("echo eth0 > /sys/class/ballast/guard")
+        if self.after:
+            guest.run(self.after)
         return server
 
     def _attach_ballast(self, guest, server, index=0):
@@ -75,7 +78,7 @@ class Raid(Subject):
 
     def attach(self, guest, address):
         pair = Pair(address)
-        guest.run("insmod /run/ballast.ko && modprobe raid1")
+        guest.run(f"insmod /run/ballast.ko {self.parameter} && modprobe raid1")
         self._attach_ballast(guest, pair)
         self._attach_ballast(guest, pair.other, 1)
         guest.run(f"mdadm --create /dev/{self.disk} --level=1 --raid-devices=2 --run "
@@ -121,20 +124,68 @@ TARGET = """
     ln -s $PWD/subsystems/storm ports/1/subsystems/storm
 """
 
+# What ballast is made of: (option of the attach string, parameter of the module) that switches
+# the part off. A module that has no such parameter ignores it.
+PARTS = {
+    "filter": ("filter=off", ""),
+    "reserve": ("reserve=0", ""),
+    "softirq": ("", "softirq_reserves=N"),
+    "tcpmem": ("", "protect_tcp_mem=N"),
+}
+
+# As much memory as the reserve had goes to the kernel's own.
+MIN_FREE_INSTEAD = """cd /sys/class/net/eth0/ballast && pages=$(cat size_pages) &&
+    [ "$pages" -gt 0 ] && echo 0 > size_pages && file=/proc/sys/vm/min_free_kbytes &&
+    echo $(($(cat $file) + pages * $(getconf PAGESIZE) / 1024)) > $file"""
+
 SUBJECTS = {subject.name: subject for subject in (
     Subject("ballast", "ballast0", "ballast", ballast=True),
-    Subject("no-filter", "ballast0", "ballast, filter=off", ballast=True, options="filter=off"),
-    Subject("no-reserve", "ballast0", "ballast, reserve=0", ballast=True, options="reserve=0"),
-    Subject("no-tcpmem", "ballast0", "ballast, tcp_mem not protected", ballast=True,
-            parameter="protect_tcp_mem=N"),
     Subject("nbd", "nbd0", "in-tree nbd"),
     Subject("guard", "nbd0", "in-tree nbd, guarded", ballast=True),
+    Subject("guard-no-reserve", "nbd0", "in-tree nbd, guarded, min_free_kbytes for the reserve",
+            ballast=True, after=MIN_FREE_INSTEAD),
     Subject("zswap", "ballast0", "ballast under zswap", ballast=True,
             before="echo 1 > /sys/module/zswap/parameters/enabled"),
     Moving("moving", "ballast0", "ballast, two machines behind an address", ballast=True),
     Raid("raid", "md0", "md RAID 1 over two ballast disks", ballast=True, options="deadline=5"),
     Nvme("nvme", "nvme0n1", "NVMe/TCP"),
 )}
+
+
+def without(subject, parts):
+    """subject with these parts, names of PARTS, switched off."""
+    options = [subject.options, *(PARTS[part][0] for part in parts)]
+    if any(options[1:]) and subject.disk.startswith("nbd"):
+        raise ValueError(f"{subject.name}: only ballast's own disk can be attached without "
+                         f"{' or '.join(part for part in parts if PARTS[part][0])}")
+    parameters = [subject.parameter, *(PARTS[part][1] for part in parts)]
+    return replace(subject, options=" ".join(filter(None, options)),
+                   parameter=" ".join(filter(None, parameters)),
+                   title=f"{subject.title} without {', '.join(parts)}")
+
+
+def parse(name):
+    """The subject of that name: one of SUBJECTS, and +no-PART for each part that is off.
+
+    no-PART+no-PART is ballast without them, nothing is ballast without any.
+    ValueError says what is wrong with a name.
+    """
+    if name in SUBJECTS:
+        return SUBJECTS[name]
+    if name == "nothing":
+        return replace(without(SUBJECTS["ballast"], PARTS), name=name)
+    first, *rest = name.split("+")
+    if first not in SUBJECTS:
+        first, rest = "ballast", [first, *rest]
+    parts = [word.removeprefix("no-") for word in rest]
+    if not all(word.startswith("no-") and part in PARTS for word, part in zip(rest, parts)) \
+            or len(set(parts)) < len(parts):
+        raise ValueError(f"{name!r} is none of {', '.join([*SUBJECTS, 'nothing'])}, nor "
+                         f"ballast without parts, such as no-{'+no-'.join(PARTS)}")
+    subject = SUBJECTS[first]
+    if not subject.ballast:
+        raise ValueError(f"{name!r}: {first} has no parts")
+    return replace(without(subject, parts), name=name)
 
 
 def server_address(ipv6):

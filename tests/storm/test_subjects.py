@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Names of subjects, and what each switches off. Needs no guest."""
+
+import pytest
+
+import subjects
+
+
+@pytest.mark.parametrize("name, options, parameter", [
+    ("ballast", "", ""),
+    ("no-filter", "filter=off", ""),
+    ("no-reserve", "reserve=0", ""),
+    ("no-tcpmem", "", "protect_tcp_mem=N"),
+    ("no-softirq", "", "softirq_reserves=N"),
+    ("no-filter+no-reserve", "filter=off reserve=0", ""),
+    ("no-softirq+no-filter+no-tcpmem", "filter=off", "softirq_reserves=N protect_tcp_mem=N"),
+    ("ballast+no-filter", "filter=off", ""),
+    ("nothing", "filter=off reserve=0", "softirq_reserves=N protect_tcp_mem=N"),
+])
+def test_parts_of_ballast(name, options, parameter):
+    subject = subjects.parse(name)
+    assert (subject.name, subject.disk, subject.ballast) == (name, "ballast0", True)
+    assert (subject.options, subject.parameter) == (options, parameter)
+
+
+def test_every_named_subject_is_found():
+    for name, subject in subjects.SUBJECTS.items():
+        assert subjects.parse(name) is subject
+
+
+def test_parts_of_others():
+    raid = subjects.parse("raid+no-filter")
+    assert (type(raid), raid.options) == (subjects.Raid, "deadline=5 filter=off")
+    assert subjects.parse("guard+no-softirq").parameter == "softirq_reserves=N"
+
+
+@pytest.mark.parametrize("name", ["", "no-", "no-brakes", "filter", "no-filter+reserve",
+                                  "no-filter+no-filter", "nbd+no-filter", "guard+no-reserve",
+                                  "nothing+no-filter"])
+def test_what_is_none_is_refused(name):
+    with pytest.raises(ValueError):
+        subjects.parse(name)
