@@ -86,7 +86,9 @@ storm:
 	tests/storm/storm.py --subjects="$(SUBJECTS)" --storms="$(STORMS)" \
 		--runs=$(RUNS) --suite=$(SUITE) --nic=$(NIC) --mem=$(MEM) --mtu=$(MTU) --sg=$(SG) \
 		--min-free=$(MIN_FREE) --calm=$(CALM) --length=$(LENGTH) \
-		--after=$(AFTER) --out=$(OUT)
+		--after=$(AFTER) --rate=$(RATE) --nics=$(NICS) --storm-nic=$(STORM_NIC) \
+		--queues=$(QUEUES) --ring=$(RING) --mrg=$(MRG) --pps=$(PPS) \
+		--udp-mem=$(UDP_MEM) --out=$(OUT)
 
 # What storms take of the processors by themselves.
 storm-processor:

@@ -5,6 +5,10 @@
  *   guest sink PORT BYTES   takes UDP packets and TCP connections on PORT,
  *                           IPv4 and IPv6, into buffers of BYTES, and never
  *                           reads one
+ *   guest hold PORT COUNT BYTES SECONDS
+ *                           takes UDP packets on COUNT ports from PORT on, into
+ *                           buffers of BYTES each, and every SECONDS throws
+ *                           away what is in them; 0: never
  *   guest report DISK FILE[:FIELD]...
  *                           once a second a line: seconds of uptime, pages
  *                           swapped in and out, free pages, requests that
@@ -14,8 +18,8 @@
  *                           in ms, both within that second), and of each FILE
  *                           the first number, or the FIELDth, or the number
  *                           that follows the word FIELD; -1 if there is none
- *   guest echo PORT         takes TCP connections on PORT, one after the other,
- *                           and sends back what comes
+ *   guest echo PORT         takes TCP connections on PORT, the latest in place of
+ *                           the one before, and sends back what comes
  *   guest write FILE TEXT   opens FILE, and writes TEXT to it on SIGUSR1
  *
  * Static and locked into memory: what watches the patient must not need the
@@ -62,6 +66,12 @@ static int bound(int type, int port, int bytes)
 	return fd;
 }
 
+static void ready(void)
+{
+	puts("ready");
+	fflush(stdout);
+}
+
 static void sink(int port, int bytes)
 {
 	int tcp = bound(SOCK_STREAM, port, bytes);
@@ -72,31 +82,62 @@ static void sink(int port, int bytes)
 	bound(SOCK_DGRAM, port, bytes);
 	if (listen(tcp, 1024))
 		die("listen");
-	puts("ready");
-	fflush(stdout);
+	ready();
 	for (;;)
 		if (accept(tcp, NULL, NULL) < 0) /* else keep it */
 			usleep(10000);
 }
 
+#define PORTS	64
+#define AT_ONCE	16384	/* packets thrown away of a port; more may be on their way */
+
+static void hold(int port, int count, int bytes, int seconds)
+{
+	int fds[PORTS], i, n;
+
+	for (i = 0; i < count && i < PORTS; i++)
+		fds[i] = bound(SOCK_DGRAM, port + i, bytes);
+	count = i;
+	ready();
+	while (!seconds)
+		pause();
+	for (;;) {
+		sleep(seconds);
+		for (i = 0; i < count; i++)
+			for (n = 0; n < AT_ONCE; n++)
+				if (recv(fds[i], NULL, 0, MSG_DONTWAIT) < 0)
+					break;
+	}
+}
+
+/* Sends back what came; false at the end of the connection. */
+static int answer(int fd)
+{
+	char data[4096];
+	ssize_t n = read(fd, data, sizeof(data));
+
+	return n > 0 && write(fd, data, n) == n;
+}
+
 static void echo(int port)
 {
-	int tcp = bound(SOCK_STREAM, port, 65536), fd;
-	char data[4096];
-	ssize_t n;
+	struct pollfd fds[2] = { { .events = POLLIN }, { -1, POLLIN } };
 
-	if (listen(tcp, 16))
+	signal(SIGPIPE, SIG_IGN);
+	fds[0].fd = bound(SOCK_STREAM, port, 65536);
+	if (listen(fds[0].fd, 16))
 		die("listen");
-	puts("ready");
-	fflush(stdout);
-	for (;;) {
-		fd = accept(tcp, NULL, NULL);
-		if (fd < 0)
+	ready();
+	while (poll(fds, 2, -1) > 0) {
+		if (fds[1].revents && !answer(fds[1].fd)) {
+			close(fds[1].fd);
+			fds[1].fd = -1;
+		}
+		if (!fds[0].revents)
 			continue;
-		while ((n = read(fd, data, sizeof(data))) > 0 &&
-		       write(fd, data, n) == n)
-			;
-		close(fd);
+		if (fds[1].fd >= 0)
+			close(fds[1].fd);
+		fds[1].fd = accept(fds[0].fd, NULL, NULL);
 	}
 }
 
@@ -110,8 +151,7 @@ static void write_later(const char *path, const char *line)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	puts("ready");
-	fflush(stdout);
+	ready();
 	sigwait(&set, &signal);
 	if (write(fd, line, strlen(line)) < 0)
 		die(path);
@@ -281,6 +321,8 @@ int main(int argc, char **argv)
 		die("mlockall");
 	if (argc == 4 && !strcmp(argv[1], "sink"))
 		sink(atoi(argv[2]), atoi(argv[3]));
+	if (argc == 6 && !strcmp(argv[1], "hold"))
+		hold(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
 	if (argc >= 3 && !strcmp(argv[1], "report"))
 		report(argv[2], argv + 3);
 	if (argc == 3 && !strcmp(argv[1], "echo"))
@@ -288,6 +330,6 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "write"))
 		write_later(argv[2], argv[3]);
 	fprintf(stderr,
-		"usage: guest sink PORT BYTES | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE TEXT\n");
+		"usage: guest sink PORT BYTES | guest hold PORT COUNT BYTES SECONDS | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE TEXT\n");
 	return 2;
 }

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import samples
 import subjects
+import traffic as sender
 from rig import host, kmemleak, module, net, programs, traffic
 from rig.agent import GuestGone
-from rig.line import two_cards
+from rig.line import second_addresses, second_nic, two_cards
 from rig.vm import VM, CommandFailed
 
 HERE = Path(__file__).resolve().parent
@@ -29,13 +30,28 @@ STORMS = {
     "e": (("udp", 7), ("tcp", 9)),
     "f": (("fragmented", 7),),
     "g": (("connects", 9),),
+    "u": (("unread", 1000),),
+    "burst": (("burst", 1000),),
+    "arp": (("arp", 0),),
+    "syn": (("syn", 9),),
 }
+# Seconds after which what the sockets of u hold is thrown away; 0: never.
+THROWN_AWAY = {"u": 0, "burst": 1}
+# In the guest before such a storm.
+BEFORE = {"syn": f"""modprobe nf_conntrack && ip route add default via {net.HOST4} &&
+    nft add table inet storm &&
+    nft 'add chain inet storm in {{ type filter hook input priority 0; }}' &&
+    nft add rule inet storm in ct state established counter"""}
 IPV6 = ("e",)
 TITLES = {
     "calm": "no storm", "a": "UDP, 100 Mbit/s", "b": "32 TCP streams", "c": "UDP and TCP",
     "c10": "UDP, 10 Mbit/s, and TCP",
     "d": "64-byte packets", "e": "UDP and TCP over IPv6", "f": "fragmented UDP",
     "g": "500 new TCP connections a second",
+    "u": f"UDP into {sender.SOCKETS} large sockets, one after the other",
+    "burst": f"UDP in bursts into {sender.SOCKETS} large sockets, emptied each second",
+    "arp": f"{sender.ARPS} ARP broadcasts a second",
+    "syn": f"{sender.SYNS} SYNs a second to an open port, with conntrack",
 }
 UDP_BUFFER = 16 << 20   # for the port's one socket
 TCP_BUFFER = 8 << 20    # for each connection
@@ -57,7 +73,15 @@ class Conditions:
     min_free: int = 0       # vm.min_free_kbytes; 0: the default
     mtu: int = 1500
     two_cards: bool = False  # see rig/line.py
+    nics: int = 1           # 2: another one with an address of its own
+    storm_nic: int = 1      # the one that the storm's traffic is for
+    queues: int = 1         # of each NIC
+    ring: int = 0           # its receive ring's places; 0: the default
+    mrg: bool = True        # virtio: mergeable receive buffers
     sg: bool = True         # scatter-gather on
+    rate: str = ""          # what the server is limited to, such as 100M
+    pps: int = 0            # the storm's packets a second; 0: its kind's own
+    udp_mem: int = 0        # net.ipv4.udp_mem, in pages; 0: the default
     calm: int = 10          # seconds of each phase
     length: int = 25
     after: int = 12
@@ -75,6 +99,7 @@ def run(subject, storm, conditions, ko, directory, show=None, act=None):
     """
     if isinstance(subject, str):
         subject = subjects.parse(subject)
+    subject = subject.limited(conditions.rate)
     directory.mkdir(parents=True, exist_ok=True)
     return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None), act).result
 
@@ -92,7 +117,8 @@ class Run:
         net.set_mtu(conditions.mtu)
         self.address = subjects.server_address(storm in IPV6)
         with VM(conditions.suite, flavour=conditions.flavour, memory=conditions.memory,
-                nic=conditions.nic, nics=1 + conditions.two_cards, mtu=conditions.mtu,
+                nic=conditions.nic, nics=max(conditions.nics, 1 + conditions.two_cards),
+                nic_props=nic_props(conditions), queues=conditions.queues, mtu=conditions.mtu,
                 logs=directory, append=kmemleak.APPEND) as self.guest:
             self._prepare(ko)
             with subject.attach(self.guest, self.address) as self.server:
@@ -116,13 +142,45 @@ class Run:
             guest.run(f"echo {conditions.min_free} > /proc/sys/vm/min_free_kbytes")
         if conditions.two_cards:
             two_cards(guest)
-        if not conditions.sg:
-            guest.run("ethtool -K eth0 sg off")
+        self._prepare_nics()
+        if conditions.udp_mem:
+            guest.run("echo {0} {0} {0} > /proc/sys/net/ipv4/udp_mem".format(conditions.udp_mem))
+        guest.run(BEFORE.get(self.storm, ""))
+
+    def _prepare_nics(self):
+        guest, conditions = self.guest, self.conditions
+        if conditions.nics > 1:
+            second_nic(guest)
+        for number in range(conditions.nics):
+            name = f"eth{number}"
+            if not conditions.sg:
+                guest.run(f"ethtool -K {name} sg off")
+            if conditions.queues > 1:
+                # Otherwise Linux uses one a processor.
+                guest.run(f"ethtool -L {name} combined {conditions.queues} || "
+                          f"ethtool -l {name} | tail -5 | grep 'Combined:.*{conditions.queues}$'")
+            if conditions.ring and conditions.nic != VIRTIO:
+                guest.run(f"ethtool -G {name} rx {conditions.ring}")
+
+    def _storm_address(self):
+        addresses = self.guest.address4, self.guest.address6
+        if self.conditions.storm_nic > 1:
+            addresses = second_addresses(self.guest)
+        return addresses[self.storm in IPV6]
+
+    def _start_tools(self):
+        """What takes packets in the guest."""
+        tools = [f"sink 7 {UDP_BUFFER}", f"sink 9 {TCP_BUFFER}"]
+        if self.storm in THROWN_AWAY:
+            (_, port), = STORMS[self.storm]
+            tools.append(f"hold {port} {sender.SOCKETS} {sender.SOCKET} "
+                         f"{THROWN_AWAY[self.storm]}")
+        for tool_ in tools:
+            self.guest.spawn(f"exec /run/guest {tool_}").wait_output("ready")
 
     def _weather(self):
         guest, conditions = self.guest, self.conditions
-        for port, size in ((7, UDP_BUFFER), (9, TCP_BUFFER)):
-            guest.spawn(f"exec /run/guest sink {port} {size}").wait_output("ready")
+        self._start_tools()
         # With real-time priority, so that a delay is not due to a lack of processor time.
         self.reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {self.subject.disk} "
                                     + " ".join(samples.FILES.values()))
@@ -134,9 +192,9 @@ class Run:
         self._watch("fill", PATIENCE, lambda: self.samples.last and
                     self.samples.last.rate_in >= SWAPS)
         self._watch("calm", conditions.calm)
-        address = guest.address6 if self.storm in IPV6 else guest.address4
         lost = self._lost()
-        with traffic.sent(address, STORMS[self.storm], conditions.length, conditions.after + 600):
+        with traffic.sent(self._storm_address(), STORMS[self.storm], conditions.length,
+                          conditions.after + 600, conditions.pps):
             self._watch("storm", conditions.length)
             self._watch("after", conditions.after)
             self.end = time.monotonic()
@@ -173,7 +231,7 @@ class Run:
 
     def _lost(self):
         """Packets that never reached the guest: its NIC had not taken those before them."""
-        return net.counters(self.guest.network.taps[0])["tx"]["dropped"]
+        return sum(net.counters(tap)["tx"]["dropped"] for tap in self.guest.network.taps)
 
     def _at(self, now):
         if self.phase == "fill":
@@ -250,6 +308,19 @@ class Run:
             "hogs": self.hogs_said,
             "logs": str(self.directory),
         }
+
+
+VIRTIO = "virtio-net-pci"
+
+
+def nic_props(conditions):
+    """QEMU's properties of the NICs. ValueError: this kind of NIC can't be like that."""
+    if conditions.nic != VIRTIO:
+        if conditions.queues > 1 or not conditions.mrg:
+            raise ValueError(f"QUEUES and MRG are for {VIRTIO} only, not for {conditions.nic}")
+        return {}
+    return {**({"rx_queue_size": conditions.ring} if conditions.ring else {}),
+            **({} if conditions.mrg else {"mrg_rxbuf": "off"})}
 
 
 HEADING = "   t phase    in/s  out/s   free inflight in_use lent   kept  dropped tcp_mem  gap"

@@ -12,6 +12,7 @@ STUCK = 15      # seconds without a completed request while some are in flight: 
 STARVED = 0.1   # of the calm rate
 
 RESERVE = "/sys/class/net/eth0/ballast/"
+RESERVE2 = "/sys/class/net/eth1/ballast/"    # if there is one
 # What every line begins with (see guest.c), then these files.
 HEAD = ("uptime", "swapped_in", "swapped_out", "free", "completed", "inflight", "gap", "late")
 FILES = {
@@ -19,9 +20,15 @@ FILES = {
     "lent": RESERVE + "lent_pages",
     "kept": RESERVE + "rx_kept",
     "dropped": RESERVE + "rx_dropped",
+    "allowed": RESERVE + "rx_allowed",
     "activations": RESERVE + "activations",
+    "in_use_ms": RESERVE + "in_use_ms",
     "lends": RESERVE + "lends",
     "rescues": RESERVE + "rescues",
+    "packets": "/sys/class/net/eth0/statistics/rx_packets",
+    "packets2": "/sys/class/net/eth1/statistics/rx_packets",
+    "kept2": RESERVE2 + "rx_kept",
+    "dropped2": RESERVE2 + "rx_dropped",
     "tcp_mem": "/proc/net/sockstat:mem",
 }
 
@@ -136,6 +143,8 @@ def judge(samples, calm, storm, after):
         "lent": samples.most("lent", *trial),
         "tcp_mem": samples.most("tcp_mem", *after),
         "rescues": samples.most("rescues", calm[0], after[1]),
-        **{name: samples.growth(name, *trial) for name in ("kept", "dropped", "activations",
-                                                           "lends")},
+        **{name: samples.growth(name, *trial) for name in ("kept", "dropped", "allowed",
+                                                           "activations", "in_use_ms", "lends",
+                                                           "packets", "packets2", "kept2",
+                                                           "dropped2")},
     }

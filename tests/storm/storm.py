@@ -9,7 +9,6 @@ an ordinary user; what comes from the network is made before.
 import argparse
 import datetime
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,24 +19,19 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
 import report  # noqa: E402
 import run  # noqa: E402
 import subjects  # noqa: E402
+import variables  # noqa: E402
 from rig import host, image, module  # noqa: E402
-from rig.vm import CLOUD_NICS  # noqa: E402
 
 
 def main():
-    options = arguments()
-    flavour = ("cloud-amd64" if options.nic in CLOUD_NICS and options.suite != "debug"
-               else "amd64")
+    options, conditions = arguments()
+    flavour = variables.flavour(options)
     if not host.inside():
         host.say(f"guest image: {image.get(options.suite, flavour).release}")
         if "nvme" in options.subjects:
             image.get()  # the target's
         host.enter(module.build(options.suite, flavour).path)
     ko = Path(host.inside())
-    conditions = run.Conditions(suite=options.suite, nic=options.nic, memory=options.mem,
-                                min_free=options.min_free, mtu=options.mtu,
-                                sg=options.sg == "on", calm=options.calm, length=options.length,
-                                after=options.after)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     about = describe(options, image.get(options.suite, flavour).release)
@@ -69,44 +63,22 @@ def main():
 
 
 def arguments():
+    """The options, and the conditions that they make."""
     parser = argparse.ArgumentParser(description=__doc__)
-
-    def words(check):
-        def parse(text):
-            names = text.replace(",", " ").split()
-            for name in names:
-                try:
-                    check(name)
-                except ValueError as error:
-                    raise argparse.ArgumentTypeError(str(error)) from None
-            return names
-        return parse
-
-    def storm(name):
-        if name not in run.STORMS:
-            raise ValueError(f"{name!r} is none of {', '.join(run.STORMS)}")
-
-    parser.add_argument("--subjects", type=words(subjects.parse), default="ballast nbd")
-    parser.add_argument("--storms", type=words(storm), default="c")
+    parser.add_argument("--subjects", type=variables.words(subjects.parse), default="ballast nbd")
+    parser.add_argument("--storms", type=variables.words(variables.storm), default="c")
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--suite", choices=image.SUITES, default="bookworm")
-    parser.add_argument("--nic", default="virtio-net-pci")
-    parser.add_argument("--mem", type=int, default=256, help="MiB")
-    parser.add_argument("--min-free", type=int, default=0, help="vm.min_free_kbytes")
-    parser.add_argument("--mtu", type=int, default=1500)
-    parser.add_argument("--sg", choices=("on", "off"), default="on", help="scatter-gather")
-    parser.add_argument("--calm", type=int, default=10, help="seconds before the storm")
-    parser.add_argument("--length", type=int, default=25, help="seconds of the storm")
-    parser.add_argument("--after", type=int, default=12, help="seconds after it")
+    variables.add(parser)
     parser.add_argument("--out", default="build/storm")
-    # make gives every variable, set or not.
-    options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
-    options.command = "make storm"
-    for name, value in vars(options).items():
-        text = " ".join(value) if isinstance(value, list) else str(value)
-        if name not in ("out", "command") and text != str(parser.get_default(name)):
-            options.command += f" {name.upper()}={shlex.quote(text)}"
-    return options
+    options = variables.parse(parser, sys.argv[1:])
+    try:
+        conditions = variables.conditions(options)
+        for name in options.subjects:
+            subjects.parse(name).limited(options.rate)
+    except ValueError as error:
+        parser.error(str(error))
+    options.command = f"make storm {variables.said(options, parser)}".strip()
+    return options, conditions
 
 
 def describe(options, release):
@@ -118,7 +90,9 @@ def describe(options, release):
         "guest": f"kernel {release}, {options.mem} MiB, {options.nic}, MTU {options.mtu}, "
                  f"2 processors, QEMU {os.environ.get('BALLAST_ACCEL', 'tcg')}"
                  + ("" if options.sg == "on" else ", no scatter-gather")
-                 + (f", min_free_kbytes {options.min_free}" if options.min_free else ""),
+                 + (f", min_free_kbytes {options.min_free}" if options.min_free else "")
+                 + (", two NICs" if options.nics == 2 or options.storm_nic == 2 else "")
+                 + (f", server {options.rate}bit/s" if options.rate else ""),
     }
 
 

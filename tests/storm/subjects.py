@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rig import net
 from rig.disk import Disk
-from rig.servers import Cluster, NbdServer
+from rig.servers import Cluster, Nbdkit, NbdServer
 from rig.vm import VM
 
 DISK_SIZE = 1 << 30
@@ -24,8 +24,12 @@ class Subject:
     before: str = ""        # in the guest, first
     tools: tuple = ()       # of guest.c, running: (NAME, ARGUMENT)
     after: str = ""         # in the guest, when the disk is attached
+    rate: str = ""          # bits a second that the server is limited to, such as 100M
 
     def _serve(self, address):
+        if self.rate:
+            return Nbdkit("memory", str(DISK_SIZE), f"rate={self.rate}", filters=["rate"],
+                          address=address)
         return NbdServer({"swap": DISK_SIZE}, address=address)
 
     def attach(self, guest, address):
@@ -44,6 +48,14 @@ class Subject:
         if self.after:
             guest.run(self.after)
         return server
+
+    def limited(self, rate):
+        """The same with a server that is limited to rate."""
+        if not rate:
+            return self
+        if type(self) is not Subject:   # the others have servers of their own
+            raise ValueError(f"{self.name} has no server whose rate can be limited")
+        return replace(self, rate=rate)
 
     def _attach_ballast(self, guest, server, index=0):
         options = dict(word.split("=", 1) for word in self.options.split())

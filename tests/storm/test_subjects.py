@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Names of subjects, and what each switches off. Needs no guest."""
 
+import dataclasses
+
 import pytest
 
 import subjects
@@ -40,3 +42,15 @@ def test_parts_of_others():
 def test_what_is_none_is_refused(name):
     with pytest.raises(ValueError):
         subjects.parse(name)
+
+
+def test_a_slow_server():
+    assert subjects.parse("nbd").limited("100M").rate == "100M"
+    assert subjects.parse("nbd").limited("") is subjects.SUBJECTS["nbd"]
+    with pytest.raises(ValueError):
+        subjects.parse("nvme").limited("100M")
+
+
+def test_a_subject_of_its_own_is_limited_too():
+    own = dataclasses.replace(subjects.parse("ballast"), options="allow=tcp:22")
+    assert own.limited("60M").options == "allow=tcp:22"

@@ -2,20 +2,34 @@
 # SPDX-License-Identifier: GPL-2.0
 """The traffic of a storm: sent from the host end into the guest's sinks.
 
-A process of its own, so that it neither waits for nor holds up who measures.
-usage: traffic.py KIND ADDRESS PORT SECONDS LINGER, with KIND one of those below;
-connections stay open for LINGER seconds after the last byte.
+A process of its own, so that it neither waits for nor holds up the one that measures.
+usage: traffic.py KIND ADDRESS PORT SECONDS LINGER [RATE], with KIND one of those below;
+connections stay open for LINGER seconds after the last byte. RATE is in packets a second,
+for the kinds in RATED.
 """
 
+import itertools
+import random
 import resource
 import selectors
 import socket
+import struct
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
+from rig import frames, net  # noqa: E402
 
 RATE = 9000       # packets a second: 100 Mbit/s of
 SIZE = 1400       # bytes each
 STREAMS = 32
+SOCKETS = 24      # of "unread" and "burst", at as many ports
+SOCKET = 16 << 20  # bytes of receive buffer, each
+PPS = 25000       # packets a second into them
+BURST = 0.5       # seconds of packets, then as many without
+ARPS = 640
+SYNS = 5000
 UDP_SEGMENT = 103  # of <linux/udp.h>
 
 
@@ -52,6 +66,79 @@ def udp(address, port, seconds, size=SIZE, rate=RATE):
     most = min(64, 65000 // size)
     payload = memoryview(bytes(size * most))
     return paced(lambda n: sock.send(payload[:size * n]), rate, seconds, most)
+
+
+def segments(address, port):
+    """A function that sends n packets, and how many it can send at once."""
+    sock = connected(socket.SOCK_DGRAM, address, port)
+    sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SIZE)
+    most = min(64, 65000 // SIZE)
+    payload = memoryview(bytes(SIZE * most))
+    return lambda n: sock.send(payload[:SIZE * n]), most
+
+
+def one_after_the_other(address, port):
+    """The same, into SOCKETS ports: to the next one when what was sent fills the buffer."""
+    sends = itertools.cycle(segments(address, port + n) for n in range(SOCKETS))
+    send, most = next(sends)
+    sent = 0
+
+    def into(n):
+        nonlocal send, sent
+        sent += n
+        # What is accounted is never less than the data.
+        if sent * SIZE > SOCKET:
+            (send, _), sent = next(sends), n
+        send(n)
+    return into, most
+
+
+def unread(address, port, seconds, rate=PPS):
+    """What is unread keeps growing."""
+    send, most = one_after_the_other(address, port)
+    return paced(send, rate, seconds, most)
+
+
+def burst(address, port, seconds, rate=PPS):
+    """The same number of packets in bursts."""
+    send, most = one_after_the_other(address, port)
+    end = time.monotonic() + seconds
+    sent = 0
+    while time.monotonic() < end:
+        sent += paced(send, 2 * rate, BURST, most)
+        time.sleep(BURST)
+    return sent
+
+
+def arp(_address, _port, seconds, rate=ARPS):
+    """Broadcasts that ask for another machine, from one that is not there either."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.bind((net.BRIDGE, 0))
+    request = frames.arp_request("192.0.2.253", "192.0.2.254")
+    frame = frames.ether("ff:ff:ff:ff:ff:ff", frames.ARP, request)
+    return paced(lambda _: sock.send(frame), rate, seconds)
+
+
+def segment(source, address, source_port, port):
+    """A SYN, without an IP header."""
+    source, address = socket.inet_aton(source), socket.inet_aton(address)
+    words = [source_port, port, random.getrandbits(32), 0, 5 << 4, 2, 1024]
+    total = sum(struct.unpack("!16H", source + address + struct.pack("!HH", 6, 20)
+                              + struct.pack("!HHIIBBHHH", *words, 0, 0)))
+    total = (total & 0xffff) + (total >> 16)
+    return struct.pack("!HHIIBBHHH", *words, ~(total + (total >> 16)) & 0xffff, 0)
+
+
+def syn(address, port, seconds, rate=SYNS):
+    """First packets of connections from machines that are not there."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+    def send(_):
+        source = f"198.51.100.{random.randint(1, 254)}"
+        packet = segment(source, address, random.randint(1024, 65535), port)
+        # The kernel fills in the length and the checksum.
+        sock.sendto(frames.ip(source, address, frames.TCP, packet), (address, 0))
+    return paced(send, rate, seconds)
 
 
 def tenth(address, port, seconds):
@@ -133,11 +220,15 @@ def connects(address, port, seconds):
     return paced(lambda _: kept.append(connected(socket.SOCK_STREAM, address, port)), 500, seconds)
 
 
+RATED = {"udp": udp, "unread": unread, "burst": burst, "arp": arp, "syn": syn}
+
+
 def main():
-    kind, address, port, seconds, linger = sys.argv[1:6]
-    kinds = {"udp": udp, "tenth": tenth, "tcp": tcp, "small": small, "flood": flood,
-             "fragmented": fragmented, "connects": connects}
-    sent = kinds[kind](address, int(port), float(seconds))
+    kind, address, port, seconds, linger, *rate = sys.argv[1:]
+    kinds = {"tenth": tenth, "tcp": tcp, "small": small, "flood": flood,
+             "fragmented": fragmented, "connects": connects, **RATED}
+    options = {"rate": float(rate[0])} if rate and kind in RATED else {}
+    sent = kinds[kind](address, int(port), float(seconds), **options)
     print(f"{kind}: {sent}", flush=True)
     # The unread connections outlive the storm: so does what they hold.
     time.sleep(float(linger))

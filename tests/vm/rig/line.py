@@ -46,6 +46,27 @@ def two_cards(guest):
             src {guest.address4} metric 100""")
 
 
+def second_addresses(guest):
+    """The IPv4 and IPv6 addresses that second_nic() configures."""
+    return net.guest4(100 + guest.network.n), net.guest6(100 + guest.network.n)
+
+
+def second_nic(guest):
+    """eth1 of a guest of two nics receives what is sent to an address of its own.
+
+    What the guest sends still leaves by eth0: that has the route.
+    """
+    address4, address6 = second_addresses(guest)
+    guest.run(f"""cd /proc/sys/net/ipv4/conf && for name in all eth0 eth1; do
+            echo 1 > $name/arp_ignore && echo 2 > $name/arp_announce &&
+            echo 0 > $name/rp_filter || exit
+        done
+        ip link set eth1 mtu {guest.network.mtu} up &&
+        ip address add {address4}/32 dev eth1 &&
+        ip -6 address add {address6}/128 dev eth1 nodad &&
+        until [ "$(cat /sys/class/net/eth1/carrier)" = 1 ]; do sleep 0.02; done""")
+
+
 @contextmanager
 def other_card(guest):
     """After two_cards(): they go there when this begins, and back when it ends."""

@@ -91,11 +91,12 @@ def set_mtu(mtu):
 class Guest:
     """A guest's taps and addresses; its number is the first that is free."""
 
-    def __init__(self, nics=1, mtu=1500):
+    def __init__(self, nics=1, mtu=1500, queues=1):
         up()
+        kind = ["mode", "tap", *(["multi_queue"] if queues > 1 else [])]
         self.taps = []
         for n in range(MAX_GUESTS):
-            added = ip("tuntap", "add", f"guest{n}.0", "mode", "tap", check=False)
+            added = ip("tuntap", "add", f"guest{n}.0", *kind, check=False)
             if added.returncode == 0:
                 break
             if "busy" not in added.stdout and "exists" not in added.stdout:
@@ -105,12 +106,13 @@ class Guest:
             raise RuntimeError("no guest number is free")
         self.n = n
         self.mtu = mtu
+        self.queues = queues
         self.address4 = guest4(n)
         self.address6 = guest6(n)
         for nic in range(nics):
             tap = f"guest{n}.{nic}"
             if nic:
-                ip("tuntap", "add", tap, "mode", "tap")
+                ip("tuntap", "add", tap, *kind)
             self.taps.append(tap)
             sysctl(f"net/ipv6/conf/{tap}/disable_ipv6", 1)
             # A bridge takes its ports' least MTU, unless it was told.

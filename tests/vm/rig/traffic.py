@@ -11,10 +11,14 @@ SENDER = host.REPO / "tests" / "storm" / "traffic.py"
 
 
 @contextmanager
-def sent(address, streams, seconds, linger=0):
-    """streams: (kind, port), see SENDER, which says what the rest means too."""
+def sent(address, streams, seconds, linger=0, rate=0):
+    """streams: (kind, port), see SENDER, which says what the rest means too.
+
+    rate 0: the kind's own.
+    """
     processes = [host.start([sys.executable, SENDER, kind, address, str(port), str(seconds),
-                             str(linger)], stdout=subprocess.DEVNULL)
+                             str(linger), *([str(rate)] if rate else [])],
+                            stdout=subprocess.DEVNULL)
                  for kind, port in streams]
     try:
         yield

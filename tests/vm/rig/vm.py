@@ -39,7 +39,8 @@ class VM:
 
     Whatever the flavour: a nic that the cloud kernels have no driver for gets amd64.
     nic_props are QEMU device properties, such as {"host_mtu": 9000, "gso": "off"}.
-    More nics than one are of the same model; only the first is configured.
+    More nics than one are of the same model; only the first is configured. queues are
+    of each virtio NIC, per direction.
     disks are raw files, /dev/vdb and on; what the guest writes there stays. What
     it writes to its root is thrown away. append goes to the kernel's command
     line, files (path: bytes) into the root, qemu to QEMU's own. root is a disk
@@ -52,8 +53,8 @@ class VM:
     """
 
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
-                 nic="virtio-net-pci", nic_props=None, nics=1, mtu=1500, disks=(),
-                 append="", files=None, qemu=(), udev=False, name="guest", logs=None,
+                 nic="virtio-net-pci", nic_props=None, nics=1, queues=1, mtu=1500,
+                 disks=(), append="", files=None, qemu=(), udev=False, name="guest", logs=None,
                  boot_timeout=None, root=None, variant="systemd", dhcp=False, initrd=None,
                  firmware=None, icount=False):
         debug = suite == "debug"
@@ -77,7 +78,7 @@ class VM:
         self._dir = Path(tempfile.mkdtemp(prefix="ballast-vm-"))
         _running.add(self)
         try:
-            self.network = net.Guest(nics, mtu)
+            self.network = net.Guest(nics, mtu, queues)
             if initrd:
                 shutil.copy(initrd, self._dir / "initrd")
             else:
@@ -236,9 +237,14 @@ class VM:
             argv += ["-drive", f"file={disk},format=raw,if=virtio"]
         # No guest boots from the network: no boot ROM.
         nic_props = {"romfile": "", **nic_props}
+        queues = self.network.queues
+        if queues > 1:
+            # A vector for each queue, one for the configuration, one for the control queue.
+            nic_props.update(mq="on", vectors=2 * queues + 2)
         for number, tap in enumerate(self.network.taps):
             props = "".join(f",{key}={value}" for key, value in nic_props.items())
-            argv += ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no",
+            argv += ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no"
+                     + (f",queues={queues}" if queues > 1 else ""),
                      "-device", f"{self.nic},id=nic{number},netdev=net{number},"
                                 f"mac={net.mac(self.network.n, number)}{props}"]
         with open(self._dir / "qemu.log", "wb") as log:
