@@ -3,6 +3,7 @@
 
 import json
 
+import answers
 import run
 from rig import pyplot
 
@@ -28,6 +29,12 @@ COLUMNS = (
     ("lost", 6, lambda r: _or_dash(r.get("lost"))),
     ("load", 4, lambda r: r["load"]),
 )
+# Of probe.py's questions: heading, width, and the figure of each phase.
+PROBE = (
+    ("pings lost", 15, "ping", "lost"), ("slowest", 19, "ping", "slowest"),
+    ("outage", 16, "ping", "outage"), ("lines lost", 13, "session", "lost"),
+    ("slowest ", 19, "session", "slowest"),
+)
 LEGEND = """\
 calm/s, storm/s, after/s: pages swapped in and out in a second, medians of the phase's seconds;
 during, after: those of storm and after as ratios to calm. gap: longest time, in seconds, without
@@ -40,6 +47,11 @@ host, at the end, over a minute; well over 2, others had the processors, and rat
 theirs too.
 starved: under a tenth of the calm rate. deadlocked: no sign for 10 s, or no completed request for
 15 s. pages: what stress-ng's verification found; unknown when it could not be ended.
+"""
+PROBE_LEGEND = """\
+Ten pings a second, and a line a second over a TCP connection to a program that sends it back:
+how many were never answered, the slowest answer and the longest time without one, in seconds; of
+the calm, the storm and the time after it.
 """
 
 
@@ -58,8 +70,21 @@ def table(results, about):
     lines.append(" ".join(f"{name:>{width}}" for name, width, _ in COLUMNS))
     for result in results:
         lines.append(" ".join(f"{str(show(result)):>{width}}" for _, width, show in COLUMNS))
-    lines += ["", LEGEND]
+    lines += ["", LEGEND, *probe_table(results)]
     return "\n".join(lines)
+
+
+def probe_table(results):
+    """Lines: what became of the probe's questions."""
+    width = max(len(result["subject"]) for result in results)
+    lines = [f"{'subject':>{width}} storm "
+             + " ".join(f"{heading.strip():>{wide}}" for heading, wide, *_ in PROBE)]
+    for result in results:
+        cells = ("/".join(str(_or_dash(result["probe"][kind][phase][figure]))
+                          for phase in answers.PHASES[1:]) for _, _, kind, figure in PROBE)
+        lines.append(f"{result['subject']:>{width}} {result['storm']:>5} "
+                     + " ".join(f"{cell:>{wide}}" for cell, (_, wide, *_) in zip(cells, PROBE)))
+    return [*lines, "", PROBE_LEGEND]
 
 
 def write(results, about, directory):

@@ -9,6 +9,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import answers
+import probe
 import samples
 import subjects
 import traffic as sender
@@ -169,8 +171,8 @@ class Run:
         return addresses[self.storm in IPV6]
 
     def _start_tools(self):
-        """What takes packets in the guest."""
-        tools = [f"sink 7 {UDP_BUFFER}", f"sink 9 {TCP_BUFFER}"]
+        """What takes packets in the guest, and answers the probe."""
+        tools = [f"sink 7 {UDP_BUFFER}", f"sink 9 {TCP_BUFFER}", f"echo {probe.PORT}"]
         if self.storm in THROWN_AWAY:
             (_, port), = STORMS[self.storm]
             tools.append(f"hold {port} {sender.SOCKETS} {sender.SOCKET} "
@@ -179,6 +181,10 @@ class Run:
             self.guest.spawn(f"exec /run/guest {tool_}").wait_output("ready")
 
     def _weather(self):
+        with probe.running(self.guest.address4, self.directory / "answers"):
+            self._weather_probed()
+
+    def _weather_probed(self):
         guest, conditions = self.guest, self.conditions
         self._start_tools()
         # With real-time priority, so that a delay is not due to a lack of processor time.
@@ -285,11 +291,12 @@ class Run:
         console = self.guest.console
         text = console.text
         # Newer ones end with "failed: 0".
+        asked = answers.read(self.directory / "answers")
         corrupt = re.search(r"fail:|failed: [1-9]", self.hogs_said) or self.hogs.status == 2
         zero = begun["storm"]
         return {
             "subject": self.subject.name, "title": self.subject.title, "storm": self.storm,
-            **result,
+            **result, "probe": answers.figures(asked, begun, self.end),
             "verify": "corrupt" if corrupt else "unknown" if self.hogs.running else "clean",
             "allocation_failures": text.count("page allocation failure"),
             "oom_kills": text.count("Out of memory: Killed"),
