@@ -90,6 +90,11 @@ storm:
 		--queues=$(QUEUES) --ring=$(RING) --mrg=$(MRG) --pps=$(PPS) \
 		--udp-mem=$(UDP_MEM) --out=$(OUT)
 
+# What each part of ballast is worth; goes on where it was stopped.
+storm-proof:
+	scripts/deps
+	tests/storm/proof.py --proofs="$(PROOFS)" --runs=$(RUNS) --out=$(OUT)
+
 # What storms take of the processors by themselves.
 storm-processor:
 	scripts/deps
@@ -125,4 +130,4 @@ demo-calm:
 	@scripts/deps
 	@tests/storm/demo.py --calm
 
-.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter storm storm-processor storm-quick matrix arm64 blktests demo demo-calm
+.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter storm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm

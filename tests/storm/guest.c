@@ -89,7 +89,8 @@ static void sink(int port, int bytes)
 }
 
 #define PORTS	64
-#define AT_ONCE	16384	/* packets thrown away of a port; more may be on their way */
+/* As many packets are thrown away of a port; more may be on their way. */
+#define AT_ONCE	16384
 
 static void hold(int port, int count, int bytes, int seconds)
 {
@@ -322,7 +323,8 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "sink"))
 		sink(atoi(argv[2]), atoi(argv[3]));
 	if (argc == 6 && !strcmp(argv[1], "hold"))
-		hold(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+		hold(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]),
+		     atoi(argv[5]));
 	if (argc >= 3 && !strcmp(argv[1], "report"))
 		report(argv[2], argv + 3);
 	if (argc == 3 && !strcmp(argv[1], "echo"))
