@@ -30,6 +30,7 @@ FILES = {
     "kept2": RESERVE2 + "rx_kept",
     "dropped2": RESERVE2 + "rx_dropped",
     "tcp_mem": "/proc/net/sockstat:mem",
+    "udp_mem": "/proc/net/sockstat:19",     # the word; TCP has a mem before it
 }
 
 
@@ -142,6 +143,7 @@ def judge(samples, calm, storm, after):
         "silence": round(silence, 1),
         "lent": samples.most("lent", *trial),
         "tcp_mem": samples.most("tcp_mem", *after),
+        "udp_mem": samples.most("udp_mem", *trial),
         "rescues": samples.most("rescues", calm[0], after[1]),
         **{name: samples.growth(name, *trial) for name in ("kept", "dropped", "allowed",
                                                            "activations", "in_use_ms", "lends",
