@@ -95,6 +95,11 @@ storm-proof:
 	scripts/deps
 	tests/storm/proof.py --proofs="$(PROOFS)" --runs=$(RUNS) --out=$(OUT)
 
+# Whether a machine in no danger still answers when it begins to swap.
+storm-calm:
+	scripts/deps
+	tests/storm/onset.py --runs=$(RUNS) --mem=$(MEM) --out=$(OUT)
+
 # What storms take of the processors by themselves.
 storm-processor:
 	scripts/deps
@@ -130,4 +135,4 @@ demo-calm:
 	@scripts/deps
 	@tests/storm/demo.py --calm
 
-.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter storm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm
+.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter storm storm-calm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm
