@@ -29,7 +29,7 @@ from rig.vm import CommandFailed  # noqa: E402
 
 # PART: STORM VARIABLE=VALUE..., or SUBJECT/SUBJECT in the place of PART.
 TRIALS = """
-    filter: u; filter: u RATE=100M; reserve: u NICS=2 RATE=60M PPS=50000;
+    filter: u UDP_MEM=60000; filter: u RATE=100M; reserve: u NICS=2 RATE=60M PPS=50000;
     softirq: u NICS=2 RATE=100M; tcpmem: c; ballast/nothing: u NICS=2 RATE=60M PPS=50000;
     guard/guard-no-reserve: u RATE=100M
 """
@@ -38,8 +38,8 @@ FAILURES = 3    # runs in a row that could not be made, or said nothing
 VERDICTS = ("lived", "starved", "deadlocked")
 # What is kept of a result.
 FIGURES = ("verdict", "verify", "rate", "gap", "silence", "lent", "lends", "in_use_ms", "dropped",
-           "kept", "dropped2", "rescues", "lost", "load", "allocation_failures", "alarms", "probe",
-           "logs")
+           "kept", "dropped2", "rescues", "packets", "packets2", "udp_mem", "lost", "load",
+           "allocation_failures", "alarms", "probe", "logs")
 
 
 @dataclass(frozen=True)
