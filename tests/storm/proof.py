@@ -29,7 +29,7 @@ from rig.vm import CommandFailed  # noqa: E402
 
 # PART: STORM VARIABLE=VALUE..., or SUBJECT/SUBJECT in the place of PART.
 TRIALS = """
-    filter: u UDP_MEM=60000; filter: u RATE=100M; reserve: u NICS=2 RATE=60M PPS=50000;
+    filter: u UDP_MEM=60000; filter: u RATE=100M; reserve: u NICS=2 UDP_MEM=30000;
     softirq: u NICS=2 RATE=100M; tcpmem: c; ballast/nothing: u NICS=2 RATE=60M PPS=50000;
     guard/guard-no-reserve: u RATE=100M
 """
