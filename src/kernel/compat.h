@@ -147,6 +147,22 @@ static inline unsigned int compat_dev_rx_ring(struct net_device *dev)
 	return ring.rx_pending;
 }
 
+/*
+ * Pages that the sockets of a protocol hold. Since 6.0 each processor keeps
+ * what it has charged lately apart.
+ */
+static inline long compat_proto_pages(const struct proto *prot)
+{
+	long pages = atomic_long_read(prot->memory_allocated);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 0, 0)
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		pages += READ_ONCE(*per_cpu_ptr(prot->per_cpu_fw_alloc, cpu));
+#endif
+	return pages;
+}
+
 /* Is the socket's memory charged to a cgroup as well? */
 static inline bool compat_sk_has_memcg(const struct sock *sk)
 {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What passes the filter while the reserve is in use, and what is dropped, by reason.
 
-The reserve is in use as long as a test wants: lend_below is more than the guest's
-memory, and a server that is stopped keeps a request in flight.
+Memory is critical as long as a test wants: lend_below is the guest's memory, of which a
+file takes more than half, and a server that is stopped keeps a request in flight.
 """
 
 import os
@@ -23,8 +23,13 @@ RESERVE = "/sys/class/net/eth0/ballast"
 COUNTERS = ("rx_kept", "rx_allowed", "rx_dropped", "rx_dropped_bytes", "rx_dropped_other_socket",
             "rx_dropped_protocol", "rx_dropped_fragment", "rx_dropped_budget",
             "rx_dropped_malformed")
-# Headroom is never so much: in use whenever requests are in flight.
-ALWAYS = f"awk '/MemTotal/ {{print int($2 / 4)}}' /proc/meminfo > {RESERVE}/lend_below"
+# Headroom is never half as much: critical whenever requests are in flight.
+ALWAYS = f"""
+    awk '/MemTotal/ {{print int($2 / 4)}}' /proc/meminfo > {RESERVE}/lend_below
+    mountpoint -q /mnt || mount -t tmpfs -o size=100% tmpfs /mnt
+    [ -e /mnt/fill ] ||
+        head -c $(awk '/MemAvailable/ {{print int($2 * 700)}}' /proc/meminfo) /dev/zero > /mnt/fill
+"""
 HOST = {4: net.HOST4, 6: net.HOST6}
 
 
@@ -74,11 +79,12 @@ def in_use(guest, server, **options):
         try:
             reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct "
                                  "skip=99 2>&1")
-            until(lambda: guest.run(f"cat {RESERVE}/in_use {disk.sys}/ballast/inflight")
-                  .output.split() == ["1", "1"], 20, "the reserve to be in use")
+            until(lambda: guest.run(f"cat {RESERVE}/grade {disk.sys}/ballast/inflight")
+                  .output.split() == ["critical", "1"], 20, "memory to be critical")
             yield disk
         finally:
             os.kill(server_pid, signal.SIGCONT)
+            guest.run("rm -f /mnt/fill")
         assert reader.wait(20) == 0, reader.output
 
 

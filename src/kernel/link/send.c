@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "link.h"
+#include "reserve/pressure.h"
 #include "reserve/tcpmem.h"
 #include "watch.h"
 
@@ -130,8 +131,9 @@ void ballast_send_locked(struct ballast_link *link, struct sock *sk)
 	rest = compat_sk_take_rest(sk);
 	/* First, so that the reserve counts these requests when it is asked. */
 	send_take_submitted(link);
-	ballast_path_update(link->path);
-	send_limit_packets(link, sk, ballast_path_in_use(link->path));
+	if (link->path)
+		ballast_pressure_update();
+	send_limit_packets(link, sk, link->path && ballast_pressure_in_use());
 	err = send_all(link, sk);
 	compat_sk_put_rest(sk, rest);
 	ballast_link_note_route(link, sk);

@@ -5,6 +5,7 @@
 #ifndef BALLAST_DEMAND_H
 #define BALLAST_DEMAND_H
 
+#include <linux/in6.h>
 #include <linux/list.h>
 #include <linux/types.h>
 
@@ -19,6 +20,8 @@
  * @filter: drop unrelated packets while the reserve is in use
  * @guard: the user's requests are not visible to the module; it infers them
  *	   from packets of SOCK_MEMALLOC sockets and from pages under writeback
+ * @hop: next hop of the user's packets, IPv4 as a mapped address; all zero:
+ *	 unknown
  * @nr_allow: number of entries in @allow
  * @allow: packets that the administrator lets pass, within a budget
  *
@@ -31,6 +34,7 @@ struct ballast_demand {
 	int pages;
 	bool filter;
 	bool guard;
+	struct in6_addr hop;
 	unsigned int nr_allow;
 	struct ballast_allow allow[BALLAST_MAX_ALLOW];
 };

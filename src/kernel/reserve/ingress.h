@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The filter of an interface while its reserve is in use, and its counters.
+ * The filter of an interface while reserves are in use, and its counters.
  */
 #ifndef BALLAST_INGRESS_H
 #define BALLAST_INGRESS_H
@@ -10,12 +10,13 @@
 struct nf_hook_state;
 struct sk_buff;
 
-/* Why a packet was dropped while the reserve was in use. */
+/* Why a packet was dropped while reserves were in use. */
 enum ballast_drop {
-	BALLAST_DROP_OTHER_SOCKET,	/* TCP, but not for block I/O */
-	BALLAST_DROP_PROTOCOL,		/* UDP, ICMP and others */
-	BALLAST_DROP_FRAGMENT,		/* cannot be matched to a socket */
-	BALLAST_DROP_BUDGET,		/* allowed, but the budget is used up */
+	BALLAST_DROP_OTHER_SOCKET, /* TCP, but not for block I/O */
+	BALLAST_DROP_PROTOCOL, /* UDP, ICMP and others */
+	BALLAST_DROP_FRAGMENT, /* cannot be matched to a socket */
+	BALLAST_DROP_BUDGET, /* allowed, but the budget is used up */
+	BALLAST_DROP_LIMIT, /* a disk's, but over packet_limit */
 	BALLAST_DROP_MALFORMED,
 	BALLAST_NR_DROPS
 };
@@ -24,15 +25,19 @@ enum ballast_drop {
  * struct ballast_ingress_stats - one CPU's count of packets
  * @seen: packets that came in while the hook had no reason to check each; one
  *	  in 16 of them is checked
- * @kept: packets that passed while the reserve was in use
- * @allowed: those of them that took from the budget
+ * @pfmemalloc: packets that came in in memory of the emergency reserves
+ * @kept: packets that passed while reserves were in use
+ * @allowed: those of them that took from a budget of the interface
+ * @unrelated: those of them that took from the budget of unrelated packets
  * @dropped_bytes: bytes in dropped packets
  * @dropped: dropped packets, by reason
  */
 struct ballast_ingress_stats {
 	u32 seen;
+	u64 pfmemalloc;
 	u64 kept;
 	u64 allowed;
+	u64 unrelated;
 	u64 dropped_bytes;
 	u64 dropped[BALLAST_NR_DROPS];
 };

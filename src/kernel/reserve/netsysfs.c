@@ -15,12 +15,18 @@
 
 #include "compat.h"
 #include "ingress.h"
-#include "lend.h"
 #include "objects.h"
+#include "pressure.h"
 #include "reserve.h"
 
 /* Characters of a refused value that are logged. */
-#define NETSYSFS_LOGGED		64
+#define NETSYSFS_LOGGED 64
+
+static const char *const grade_names[] = {
+	[BALLAST_CALM] = "calm",
+	[BALLAST_TIGHT] = "tight",
+	[BALLAST_CRITICAL] = "critical",
+};
 
 static struct ballast_reserve *to_reserve(struct kobject *kobj)
 {
@@ -67,31 +73,38 @@ count_pages(struct ballast_reserve *res,
 				    struct kobj_attribute *attr, char *buf) \
 	{                                                                   \
 		struct ballast_reserve *res = to_reserve(kobj);             \
-									    \
+                                                                            \
 		return sysfs_emit(buf, _format "\n", _value);               \
 	}
 #define SHOW_RO(_name, _file, _format, _value)      \
 	SHOW(_name, _format, _value)                \
 	static struct kobj_attribute _name##_attr = \
 		BALLAST_ATTR(_file, 0444, _name##_show, NULL)
-#define SHOW_STAT(_name, _file, _field)                                    \
-	SHOW_RO(_name, _file, "%llu",                                      \
+#define SHOW_STAT(_name, _file, _field) \
+	SHOW_RO(_name, _file, "%llu",   \
 		sum_stat(res, offsetof(struct ballast_ingress_stats, _field)))
 
 SHOW_RO(available_pages, BALLAST_FILE_AVAILABLE_PAGES, "%u",
 	count_pages(res, ballast_blocks_available));
 SHOW_RO(lent_pages, BALLAST_FILE_LENT_PAGES, "%u",
 	count_pages(res, ballast_blocks_lent));
-SHOW_RO(in_use, BALLAST_FILE_IN_USE, "%d", ballast_reserve_in_use(res));
+SHOW_RO(in_use, BALLAST_FILE_IN_USE, "%d",
+	res->dev &&ballast_pressure_in_use());
+SHOW_RO(grade, BALLAST_FILE_GRADE, "%s",
+	grade_names[res->dev ? ballast_pressure_grade() : BALLAST_CALM]);
 SHOW_RO(in_use_ms, BALLAST_FILE_IN_USE_MS, "%llu",
-	ballast_lend_in_use_ms(res));
+	ballast_pressure_times().in_use_ms - res->before.in_use_ms);
+SHOW_RO(critical_ms, BALLAST_FILE_CRITICAL_MS, "%llu",
+	ballast_pressure_times().critical_ms - res->before.critical_ms);
 SHOW_RO(activations, BALLAST_FILE_ACTIVATIONS, "%llu",
-	READ_ONCE(res->activations));
+	ballast_pressure_times().activations - res->before.activations);
 SHOW_RO(lends, BALLAST_FILE_LENDS, "%llu", READ_ONCE(res->lends));
 SHOW_RO(refills, BALLAST_FILE_REFILLS, "%llu", READ_ONCE(res->refills));
 SHOW_RO(rescues, BALLAST_FILE_RESCUES, "%llu", READ_ONCE(res->rescues));
 SHOW_STAT(rx_kept, BALLAST_FILE_RX_KEPT, kept);
 SHOW_STAT(rx_allowed, BALLAST_FILE_RX_ALLOWED, allowed);
+SHOW_STAT(rx_unrelated, BALLAST_FILE_RX_UNRELATED, unrelated);
+SHOW_STAT(rx_pfmemalloc, BALLAST_FILE_RX_PFMEMALLOC, pfmemalloc);
 SHOW_RO(rx_dropped, BALLAST_FILE_RX_DROPPED, "%llu", sum_dropped(res));
 SHOW_STAT(rx_dropped_bytes, BALLAST_FILE_RX_DROPPED_BYTES, dropped_bytes);
 SHOW_STAT(rx_dropped_other_socket, BALLAST_FILE_RX_DROPPED_SOCKET,
@@ -102,6 +115,8 @@ SHOW_STAT(rx_dropped_fragment, BALLAST_FILE_RX_DROPPED_FRAG,
 	  dropped[BALLAST_DROP_FRAGMENT]);
 SHOW_STAT(rx_dropped_budget, BALLAST_FILE_RX_DROPPED_BUDGET,
 	  dropped[BALLAST_DROP_BUDGET]);
+SHOW_STAT(rx_dropped_limit, BALLAST_FILE_RX_DROPPED_LIMIT,
+	  dropped[BALLAST_DROP_LIMIT]);
 SHOW_STAT(rx_dropped_malformed, BALLAST_FILE_RX_DROPPED_BAD,
 	  dropped[BALLAST_DROP_MALFORMED]);
 
@@ -134,6 +149,13 @@ static __printf(4, 5) void refuse(const struct kobject *kobj,
 	va_end(args);
 }
 
+static void refuse_unused(const struct kobject *kobj,
+			  const struct kobj_attribute *attr, const char *buf)
+{
+	refuse(kobj, attr, buf,
+	       "no disk's packets come in on this interface, so it has no reserve, only a filter");
+}
+
 /* A number of pages, or "auto". Return: 0, -EPERM or -EINVAL, which is logged */
 static int parse_pages(const struct kobject *kobj,
 		       const struct kobj_attribute *attr, const char *buf,
@@ -159,7 +181,9 @@ static ssize_t size_pages_store(struct kobject *kobj,
 	if (err)
 		return err;
 	err = ballast_reserve_set_pages(to_reserve(kobj), pages);
-	if (err == -EINVAL)
+	if (err == -EOPNOTSUPP)
+		refuse_unused(kobj, attr, buf);
+	else if (err == -EINVAL)
 		refuse(kobj, attr, buf, "is over %lu pages, a tenth of memory",
 		       ballast_reserve_max_pages());
 	else if (err == -ENOMEM)
@@ -191,7 +215,9 @@ static ssize_t packet_limit_store(struct kobject *kobj,
 		return -EINVAL;
 	}
 	err = ballast_reserve_set_packets(to_reserve(kobj), packets);
-	if (err == -ENOMEM)
+	if (err == -EOPNOTSUPP)
+		refuse_unused(kobj, attr, buf);
+	else if (err == -ENOMEM)
 		refuse(kobj, attr, buf,
 		       "not enough free memory to resize the reserve");
 	return err ?: len;
@@ -212,7 +238,9 @@ static ssize_t lend_below_store(struct kobject *kobj,
 	if (err)
 		return err;
 	err = ballast_reserve_set_lend_below(to_reserve(kobj), pages);
-	if (err == -EINVAL)
+	if (err == -EOPNOTSUPP)
+		refuse_unused(kobj, attr, buf);
+	else if (err == -EINVAL)
 		refuse(kobj, attr, buf, "the machine has only %lu pages",
 		       totalram_pages());
 	else if (err == -ENOMEM)
@@ -233,16 +261,21 @@ static struct attribute *reserve_attrs[] = {
 	&packet_limit_attr.attr,
 	&lend_below_attr.attr,
 	&in_use_attr.attr,
+	&grade_attr.attr,
 	&activations_attr.attr,
 	&in_use_ms_attr.attr,
+	&critical_ms_attr.attr,
 	&rx_kept_attr.attr,
 	&rx_allowed_attr.attr,
+	&rx_unrelated_attr.attr,
+	&rx_pfmemalloc_attr.attr,
 	&rx_dropped_attr.attr,
 	&rx_dropped_bytes_attr.attr,
 	&rx_dropped_other_socket_attr.attr,
 	&rx_dropped_protocol_attr.attr,
 	&rx_dropped_fragment_attr.attr,
 	&rx_dropped_budget_attr.attr,
+	&rx_dropped_limit_attr.attr,
 	&rx_dropped_malformed_attr.attr,
 	&lends_attr.attr,
 	&refills_attr.attr,

@@ -11,6 +11,9 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/dst.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -58,6 +61,25 @@ static void path_work(struct work_struct *work)
 	memalloc_noreclaim_restore(noreclaim);
 }
 
+/* The neighbor that packets of @sk go to, IPv4 as a mapped address. */
+static struct in6_addr path_next_hop(struct sock *sk, struct dst_entry *dst)
+{
+	struct in6_addr hop = {};
+
+	if (sk->sk_family == AF_INET || ipv6_addr_v4mapped(&sk->sk_v6_daddr))
+		ipv6_addr_set_v4mapped(rt_nexthop(container_of(dst,
+							       struct rtable,
+							       dst),
+						  sk->sk_daddr),
+				       &hop);
+#if IS_ENABLED(CONFIG_IPV6)
+	else if (sk->sk_family == AF_INET6)
+		hop = *rt6_nexthop(container_of(dst, struct rt6_info, dst),
+				   &sk->sk_v6_daddr);
+#endif
+	return hop;
+}
+
 /**
  * ballast_path_find - find the physical interfaces under a connection
  * @sk: a connected socket
@@ -75,6 +97,7 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 	struct netdev_nested_priv priv = {};
 	struct ballast_path *path;
 	struct dst_entry *dst;
+	struct in6_addr hop;
 	unsigned int i;
 
 	path = kzalloc(sizeof(*path), GFP_KERNEL);
@@ -91,15 +114,19 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 	rcu_read_lock();
 	path->ifindex = dst->dev->ifindex;
 	if (dst->dev->flags & IFF_LOOPBACK)
-		pr_warn_ratelimited("the server is on this machine: it needs memory itself in order to free memory, so swapping to it can lock up, which a reserve cannot prevent\n");
+		pr_warn_ratelimited(
+			"the server is on this machine: it needs memory itself in order to free memory, so swapping to it can lock up, which a reserve cannot prevent\n");
 	else if (list_empty(&dst->dev->adj_list.lower))
 		path_add_lowest(dst->dev, &priv);
 	else
 		netdev_walk_all_lower_dev_rcu(dst->dev, path_add_lowest, &priv);
 	rcu_read_unlock();
+	hop = path_next_hop(sk, dst);
 	dst_release(dst);
-	for (i = 0; i < path->nr_devices; i++)
+	for (i = 0; i < path->nr_devices; i++) {
 		path->demand[i] = *demand;
+		path->demand[i].hop = hop;
+	}
 	return path;
 }
 
@@ -118,8 +145,8 @@ int ballast_path_use(struct ballast_path *path)
 	int err = 0;
 
 	for (i = 0; i < path->nr_devices; i++) {
-		path->res[i] = ballast_reserve_get(path->devices[i],
-						   &path->demand[i]);
+		path->res[i] =
+			ballast_reserve_get(path->devices[i], &path->demand[i]);
 		err = PTR_ERR_OR_ZERO(path->res[i]);
 		if (err)
 			break;

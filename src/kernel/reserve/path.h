@@ -15,11 +15,11 @@
 #include <linux/workqueue.h>
 
 #include "demand.h"
-#include "lend.h"
+#include "pressure.h"
 #include "reserve.h"
 
 /* Physical interfaces under one connection, at most. */
-#define BALLAST_MAX_PATH	8
+#define BALLAST_MAX_PATH 8
 
 struct net_device;
 struct sock;
@@ -82,7 +82,7 @@ static inline void ballast_path_io_begin(const struct ballast_path *path)
 	unsigned int i;
 
 	for (i = 0; path && i < path->nr; i++)
-		ballast_lend_io_begin(path->res[i]);
+		ballast_pressure_io_begin(path->res[i]);
 }
 
 /* No requests are in flight any more. Any context. */
@@ -91,27 +91,7 @@ static inline void ballast_path_io_end(const struct ballast_path *path)
 	unsigned int i;
 
 	for (i = 0; path && i < path->nr; i++)
-		ballast_lend_io_end(path->res[i]);
-}
-
-/* Lend blocks where headroom is low. Softirq, or softirqs disabled. */
-static inline void ballast_path_update(const struct ballast_path *path)
-{
-	unsigned int i;
-
-	for (i = 0; path && i < path->nr; i++)
-		ballast_lend_update(path->res[i]);
-}
-
-/* Is one of the reserves in use? Any context. */
-static inline bool ballast_path_in_use(const struct ballast_path *path)
-{
-	unsigned int i;
-
-	for (i = 0; path && i < path->nr; i++)
-		if (ballast_reserve_in_use(path->res[i]))
-			return true;
-	return false;
+		ballast_pressure_io_end(path->res[i]);
 }
 
 #endif /* BALLAST_PATH_H */

@@ -26,12 +26,13 @@
 #include "compat.h"
 #include "demand.h"
 #include "ingress.h"
-#include "lend.h"
 #include "netsysfs.h"
 #include "objects.h"
+#include "pressure.h"
 #include "size.h"
+#include "softirq.h"
 
-#define RESERVE_FILL_TIMEOUT	(2 * HZ)
+#define RESERVE_FILL_TIMEOUT (2 * HZ)
 
 /*
  * Protects the registry, the reserves' demands and their size. Process
@@ -40,6 +41,8 @@
  */
 static DEFINE_MUTEX(reserves_mutex);
 static LIST_HEAD(reserves);
+/* Demands on all of them; 0: there is no reserve. */
+static unsigned int nr_demands;
 
 /* Counts changes of which device is under which. Written under the RTNL. */
 static unsigned int reserve_generation;
@@ -75,8 +78,8 @@ static int reserve_add_block(struct ballast_reserve *res)
 
 	spin_lock_bh(&res->lock);
 	if (ballast_blocks_lent(res->blocks))
-		ret = ballast_blocks_refill(res->blocks, 1,
-					    __GFP_KSWAPD_RECLAIM) ?: -ENOMEM;
+		ret = ballast_blocks_refill(res->blocks, 1, __GFP_KSWAPD_RECLAIM) ?:
+			      -ENOMEM;
 	spin_unlock_bh(&res->lock);
 	return ret;
 }
@@ -98,7 +101,7 @@ int ballast_reserve_fill(struct ballast_reserve *res)
 	unsigned long end = jiffies + RESERVE_FILL_TIMEOUT;
 	int err;
 
-	while ((err = reserve_add_block(res)) && !ballast_reserve_in_use(res)) {
+	while ((err = reserve_add_block(res)) && !ballast_pressure_in_use()) {
 		if (err > 0)
 			cond_resched();
 		else if (time_after(jiffies, end))
@@ -145,40 +148,54 @@ static int reserve_resize(struct ballast_reserve *res)
 	return err;
 }
 
-/* Build the union of what the users let pass; the filter reads it meanwhile. */
-static void reserve_collect_allow(struct ballast_reserve *res)
+static void reserve_add_allow(unsigned int *nr,
+			      const struct ballast_demand *demand)
 {
-	const struct ballast_demand *demand;
-	unsigned int i, nr = 0;
+	struct ballast_allow *allow = ballast_pressure.allow;
+	unsigned int i;
 
-	lockdep_assert_held(&reserves_mutex);
-	list_for_each_entry(demand, &res->demands, entry) {
-		for (i = 0; i < demand->nr_allow && nr < BALLAST_MAX_ALLOW;
-		     i++, nr++) {
-			WRITE_ONCE(res->allow[nr].protocol,
-				   demand->allow[i].protocol);
-			WRITE_ONCE(res->allow[nr].port, demand->allow[i].port);
-		}
+	for (i = 0; i < demand->nr_allow && *nr < BALLAST_MAX_ALLOWED;
+	     i++, ++*nr) {
+		WRITE_ONCE(allow[*nr].protocol, demand->allow[i].protocol);
+		WRITE_ONCE(allow[*nr].port, demand->allow[i].port);
 	}
-	WRITE_ONCE(res->nr_allow, nr);
 }
 
-/* Users or the interface have changed. Return: 0 or -ENOMEM */
-static int reserve_refresh(struct ballast_reserve *res)
+static void reserve_add_hop(unsigned int *nr, const struct in6_addr *hop)
 {
+	unsigned int i;
+
+	if (ipv6_addr_any(hop) || *nr == BALLAST_MAX_HOPS)
+		return;
+	for (i = 0; i < *nr; i++)
+		if (ipv6_addr_equal(&ballast_pressure.hops[i], hop))
+			return;
+	ballast_pressure.hops[*nr] = *hop;
+	++*nr;
+}
+
+/* Bring what all demands ask of the machine up to date. */
+static void reserve_collect(void)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+	unsigned int guards = 0, nr_allow = 0, nr_hops = 0;
 	const struct ballast_demand *demand;
-	unsigned int guards = 0;
+	const struct ballast_reserve *res;
 	bool filter = false;
 
 	lockdep_assert_held(&reserves_mutex);
-	list_for_each_entry(demand, &res->demands, entry) {
-		filter |= demand->filter;
-		guards += demand->guard;
+	list_for_each_entry(res, &reserves, entry) {
+		list_for_each_entry(demand, &res->demands, entry) {
+			filter |= demand->filter;
+			guards += demand->guard;
+			reserve_add_allow(&nr_allow, demand);
+			reserve_add_hop(&nr_hops, &demand->hop);
+		}
 	}
-	WRITE_ONCE(res->filter, filter);
-	WRITE_ONCE(res->guards, guards);
-	reserve_collect_allow(res);
-	return reserve_resize(res);
+	WRITE_ONCE(p->filter, filter);
+	WRITE_ONCE(p->guards, guards);
+	WRITE_ONCE(p->nr_allow, nr_allow);
+	WRITE_ONCE(p->nr_hops, nr_hops);
 }
 
 static struct ballast_reserve *reserve_find(const struct net_device *dev)
@@ -220,12 +237,33 @@ static void reserve_end(struct ballast_reserve *res)
 	list_del(&res->entry);
 	nf_unregister_net_hook(dev_net(res->dev), &res->hook);
 	ballast_netsysfs_remove(res);
-	ballast_lend_stop(res);
+	if (!list_empty(&res->demands))
+		ballast_pressure_remove(res);
 	ballast_blocks_end(reserve_swap_blocks(res, NULL));
 	synchronize_net(); /* the hook may still run */
 	dev_put(res->dev);
 	WRITE_ONCE(res->dev, NULL);
 	ballast_reserve_unref(res);
+}
+
+static void reserve_set_up(struct ballast_reserve *res, struct net_device *dev)
+{
+	kref_init(&res->ref);
+	INIT_LIST_HEAD(&res->demands);
+	spin_lock_init(&res->lock);
+	ballast_budget_init(&res->budget);
+	res->before = ballast_pressure_times();
+	res->rx_at = jiffies;
+	res->rescued_at = jiffies;
+	res->dev = dev;
+	res->fixed_pages = BALLAST_RESERVE_AUTO;
+	res->fixed_lend_below = BALLAST_RESERVE_AUTO;
+	res->hook.hook = ballast_ingress_hook;
+	res->hook.pf = NFPROTO_NETDEV;
+	res->hook.hooknum = NF_NETDEV_INGRESS;
+	res->hook.priority = INT_MIN; /* before other hooks use memory */
+	res->hook.dev = dev;
+	res->hook.priv = res;
 }
 
 static struct ballast_reserve *reserve_make(struct net_device *dev)
@@ -237,18 +275,7 @@ static struct ballast_reserve *reserve_make(struct net_device *dev)
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 	ballast_object_get();
-	kref_init(&res->ref);
-	INIT_LIST_HEAD(&res->demands);
-	res->dev = dev;
-	res->fixed_pages = BALLAST_RESERVE_AUTO;
-	res->fixed_lend_below = BALLAST_RESERVE_AUTO;
-	res->hook.hook = ballast_ingress_hook;
-	res->hook.pf = NFPROTO_NETDEV;
-	res->hook.hooknum = NF_NETDEV_INGRESS;
-	res->hook.priority = INT_MIN; /* before other hooks use memory */
-	res->hook.dev = dev;
-	res->hook.priv = res;
-	ballast_lend_start(res);
+	reserve_set_up(res, dev);
 	res->stats = alloc_percpu(struct ballast_ingress_stats);
 	if (!res->stats)
 		goto put;
@@ -269,37 +296,142 @@ put:
 	return ERR_PTR(err);
 }
 
+/* A card, or what a hypervisor shows as one. */
+static bool reserve_is_physical(const struct net_device *dev)
+{
+	return dev->dev.parent && !(dev->flags & IFF_LOOPBACK);
+}
+
+/* A physical interface without a reserve, referenced; or NULL. */
+static struct net_device *reserve_find_bare(void)
+{
+	struct net_device *dev;
+	struct net *net;
+
+	lockdep_assert_held(&reserves_mutex);
+	rcu_read_lock();
+	for_each_net_rcu(net) {
+		for_each_netdev_rcu(net, dev) {
+			if (dev->reg_state != NETREG_REGISTERED ||
+			    !reserve_is_physical(dev) || reserve_find(dev))
+				continue;
+			dev_hold(dev);
+			rcu_read_unlock();
+			return dev;
+		}
+	}
+	rcu_read_unlock();
+	return NULL;
+}
+
+/* The filter of an interface that carries no block I/O. */
+static bool reserve_make_bare(struct net_device *dev)
+{
+	struct ballast_reserve *res = reserve_make(dev);
+
+	if (!IS_ERR(res))
+		return true;
+	pr_warn("%s: no filter: packets that it receives can take the memory that block I/O needs (error %ld)\n",
+		dev->name, PTR_ERR(res));
+	return false;
+}
+
+/*
+ * Give every physical interface its filter. The notifier takes care of those
+ * that are registered from now on.
+ */
+static void reserve_make_all(void)
+{
+	struct net_device *dev;
+	bool made = true;
+
+	while (made && (dev = reserve_find_bare())) {
+		made = reserve_make_bare(dev);
+		dev_put(dev);
+	}
+}
+
+static void reserve_end_all(void)
+{
+	struct ballast_reserve *res, *next;
+
+	lockdep_assert_held(&reserves_mutex);
+	list_for_each_entry_safe(res, next, &reserves, entry)
+		reserve_end(res);
+	ballast_softirq_stop();
+}
+
+/* The first demand of all opens what the machine has one of. */
+static int reserve_begin(void)
+{
+	lockdep_assert_held(&reserves_mutex);
+	return nr_demands ? 0 : ballast_softirq_start();
+}
+
+static int reserve_add_demand(struct ballast_reserve *res,
+			      struct ballast_demand *demand)
+{
+	lockdep_assert_held(&reserves_mutex);
+	kref_get(&res->ref);
+	nr_demands++;
+	list_add(&demand->entry, &res->demands);
+	reserve_collect();
+	if (list_is_singular(&res->demands))
+		ballast_pressure_add(res);
+	return reserve_resize(res);
+}
+
+static void reserve_remove_demand(struct ballast_reserve *res,
+				  struct ballast_demand *demand)
+{
+	lockdep_assert_held(&reserves_mutex);
+	list_del(&demand->entry);
+	if (res->dev && list_empty(&res->demands)) {
+		ballast_pressure_remove(res);
+		res->fixed_pages = BALLAST_RESERVE_AUTO;
+		res->fixed_packets = 0;
+		res->fixed_lend_below = BALLAST_RESERVE_AUTO;
+	}
+	if (!--nr_demands)
+		reserve_end_all();
+	else if (res->dev)
+		reserve_resize(res);
+	reserve_collect();
+}
+
 /**
  * ballast_reserve_get - become a user of an interface's reserve
  * @dev: the interface; the caller holds a reference
  * @demand: what the user asks for; belongs to the reserve until
  *	    ballast_reserve_put()
  *
- * Makes the reserve if there is none yet. Blocks that cannot be allocated
+ * Makes the reserve if there is none yet, and with the first demand the
+ * filters of all other physical interfaces. Blocks that cannot be allocated
  * without reclaim are missing at first, and count as lent.
  *
  * Context: Process context. Takes reserves_mutex, nf_hook_mutex, kernfs's
- * locks and those of static keys.
+ * locks and those of static keys and tracepoints.
  * Return: the reserve; ERR_PTR(-ENODEV): @dev is being unregistered;
  * ERR_PTR(-ENOMEM) or another errno
  */
 struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
 					    struct ballast_demand *demand)
 {
-	struct ballast_reserve *res;
+	struct ballast_reserve *res = ERR_PTR(-ENODEV);
 	int err = 0;
 
 	mutex_lock(&reserves_mutex);
 	/* If it is registered now, the notifier will see its end. */
-	if (dev->reg_state != NETREG_REGISTERED) {
-		mutex_unlock(&reserves_mutex);
-		return ERR_PTR(-ENODEV);
-	}
-	res = reserve_find(dev) ?: reserve_make(dev);
+	if (dev->reg_state == NETREG_REGISTERED)
+		res = ERR_PTR(reserve_begin());
 	if (!IS_ERR(res)) {
-		kref_get(&res->ref);
-		list_add(&demand->entry, &res->demands);
-		err = reserve_refresh(res);
+		res = reserve_find(dev) ?: reserve_make(dev);
+		if (IS_ERR(res) && !nr_demands)
+			ballast_softirq_stop();
+	}
+	if (!IS_ERR(res)) {
+		err = reserve_add_demand(res, demand);
+		reserve_make_all();
 	}
 	mutex_unlock(&reserves_mutex);
 	if (err) {
@@ -314,7 +446,7 @@ struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
  * @res: from ballast_reserve_get(), with no request of the user in flight
  * @demand: as given to ballast_reserve_get()
  *
- * Ends the reserve if this was its last user.
+ * Ends all reserves if this was the last user of all.
  *
  * Context: Process context. Takes the locks of ballast_reserve_get().
  */
@@ -322,13 +454,7 @@ void ballast_reserve_put(struct ballast_reserve *res,
 			 struct ballast_demand *demand)
 {
 	mutex_lock(&reserves_mutex);
-	list_del(&demand->entry);
-	if (res->dev) {
-		if (list_empty(&res->demands))
-			reserve_end(res);
-		else
-			reserve_refresh(res);
-	}
+	reserve_remove_demand(res, demand);
 	mutex_unlock(&reserves_mutex);
 	ballast_reserve_unref(res);
 }
@@ -345,7 +471,9 @@ static int reserve_set(struct ballast_reserve *res, int *fixed, int value,
 
 	if (!mutex_trylock(&reserves_mutex))
 		return restart_syscall();
-	if (res->dev) {
+	if (res->dev && list_empty(&res->demands)) {
+		err = -EOPNOTSUPP;
+	} else if (res->dev) {
 		was = *fixed;
 		*fixed = value;
 		err = reserve_resize(res);
@@ -368,8 +496,8 @@ static int reserve_set(struct ballast_reserve *res, int *fixed, int value,
  * Waits for the blocks as ballast_reserve_fill() does.
  *
  * Context: Process context, from a file in sysfs.
- * Return: 0; -EINVAL: more than ballast_reserve_max_pages(); -ENODEV: the
- * interface is gone; the result of restart_syscall(). The size is as before
+ * Return: 0; -EINVAL: more than ballast_reserve_max_pages(); -EOPNOTSUPP: the
+ * interface carries no block I/O; -ENODEV: it is gone; the result of restart_syscall(). The size is as before
  * after -ENOMEM: not enough free memory without reclaim, and after -EINTR: a
  * signal came
  */
@@ -386,8 +514,8 @@ int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
  * @packets: at least 1; or 0: as many as its users can have in flight
  *
  * Context: Process context, from a file in sysfs.
- * Return: 0; -ENOMEM: the number is as before; -ENODEV: the interface is
- * gone; the result of restart_syscall()
+ * Return: 0; -ENOMEM: the number is as before; -EOPNOTSUPP: the interface
+ * carries no block I/O; -ENODEV: it is gone; the result of restart_syscall()
  */
 int ballast_reserve_set_packets(struct ballast_reserve *res, int packets)
 {
@@ -401,8 +529,8 @@ int ballast_reserve_set_packets(struct ballast_reserve *res, int packets)
  *
  * Context: Process context, from a file in sysfs.
  * Return: 0; -EINVAL: more than the machine's memory; -ENOMEM: the headroom
- * is as before; -ENODEV: the interface is gone; the result of
- * restart_syscall()
+ * is as before; -EOPNOTSUPP: the interface carries no block I/O; -ENODEV: it
+ * is gone; the result of restart_syscall()
  */
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages)
 {
@@ -442,25 +570,35 @@ unsigned int ballast_reserve_generation(void)
 	return READ_ONCE(reserve_generation);
 }
 
-static int reserve_event(struct notifier_block *nb, unsigned long event,
-			 void *ptr)
+/* Under the RTNL, whose holder must not wait for reclaim here. */
+static void reserve_follow(struct net_device *dev, unsigned long event)
 {
-	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+	unsigned int noreclaim = memalloc_noreclaim_save();
 	struct ballast_reserve *res;
 
-	ASSERT_RTNL();
-	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER)
-		WRITE_ONCE(reserve_generation, reserve_generation + 1);
-	if (event != NETDEV_UNREGISTER && event != NETDEV_CHANGEMTU)
-		return NOTIFY_DONE;
 	mutex_lock(&reserves_mutex);
 	res = reserve_find(dev);
-	if (res && event == NETDEV_UNREGISTER)
+	if (event == NETDEV_REGISTER && nr_demands && !res &&
+	    reserve_is_physical(dev))
+		reserve_make_bare(dev);
+	else if (res && event == NETDEV_UNREGISTER)
 		reserve_end(res);
-	else if (res && reserve_refresh(res))
+	else if (res && event == NETDEV_CHANGEMTU && reserve_resize(res))
 		pr_warn("%s: not enough free memory without reclaim for the reserve at MTU %u; write auto to size_pages to retry\n",
 			dev->name, dev->mtu);
 	mutex_unlock(&reserves_mutex);
+	memalloc_noreclaim_restore(noreclaim);
+}
+
+static int reserve_event(struct notifier_block *nb, unsigned long event,
+			 void *ptr)
+{
+	ASSERT_RTNL();
+	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER)
+		WRITE_ONCE(reserve_generation, reserve_generation + 1);
+	if (event == NETDEV_REGISTER || event == NETDEV_UNREGISTER ||
+	    event == NETDEV_CHANGEMTU)
+		reserve_follow(netdev_notifier_info_to_dev(ptr), event);
 	return NOTIFY_DONE;
 }
 
@@ -477,6 +615,7 @@ static struct notifier_block reserve_notifier = {
 int __init ballast_reserve_init(void)
 {
 	ballast_size_init();
+	ballast_pressure_init();
 	return register_netdevice_notifier(&reserve_notifier);
 }
 
@@ -489,4 +628,5 @@ int __init ballast_reserve_init(void)
 void ballast_reserve_exit(void)
 {
 	unregister_netdevice_notifier(&reserve_notifier);
+	ballast_pressure_exit();
 }

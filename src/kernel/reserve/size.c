@@ -119,13 +119,15 @@ void ballast_size_compute(struct ballast_reserve *res)
  * @res: the reserve, after ballast_size_compute()
  *
  * Context: Process context, under reserves_mutex.
- * Return: the size that was asked for, else the estimate, but not more than
- * 1/64 of memory; in pages
+ * Return: 0 if nothing is asked of the reserve; the size that was asked for,
+ * else the estimate, but not more than 1/64 of memory; in pages
  */
 unsigned int ballast_size_pages(const struct ballast_reserve *res)
 {
 	int fixed = size_fixed_pages(res);
 
+	if (list_empty(&res->demands))
+		return 0;
 	if (fixed != BALLAST_RESERVE_AUTO)
 		return fixed;
 	return min_t(unsigned long, size_auto_max_pages(),

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Budgets of packets that are not for block I/O, in windows of a tenth of a
+ * second.
+ *
+ * What the link itself depends on, and what allow= names, has a budget in
+ * packets on each interface and in each class.
+ *
+ * Unrelated packets have one budget in memory, which is the machine's. A
+ * packet that a program reads at once returns its memory. What stays unread
+ * does not, so the growth of what all sockets hold is what counts, against the
+ * headroom that is left. A few packets of each flow pass in addition. They
+ * keep a ping, an ssh session, DHCP and a heartbeat alive beside a flood,
+ * which is a few flows with many packets.
+ */
+#include "budget.h"
+
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
+#include <linux/skbuff.h>
+#include <linux/string.h>
+#include <net/tcp.h>
+#include <net/udp.h>
+
+#include "compat.h"
+#include "pressure.h"
+
+#define BUDGET_WINDOW (HZ / 10)
+/* Packets of a class that pass in a window. */
+#define BUDGET_PACKETS 64
+/* Flows are told apart by this many bits of their hash. */
+#define BUDGET_FLOW_BITS 8
+/* Packets of each flow, and of all flows, that pass in a window anyway. */
+#define BUDGET_FLOW_PACKETS 2
+#define BUDGET_FLOWS_PACKETS 64
+/* What sockets hold is added up for one packet in 8, and in each jiffy. */
+#define BUDGET_UNREAD_MASK 7
+/* Pages by which unread data may grow in a window: so much of the headroom. */
+#define BUDGET_GROWTH_SHARE 4
+/* What grew in a window is accepted up to this share of the headroom. */
+#define BUDGET_ACCEPTED_SHARE 16
+
+/**
+ * struct budget_unrelated - the budget of unrelated packets
+ * @lock: spinlock, taken in softirq; none is taken under it
+ * @since: when the present window began, in jiffies
+ * @bytes: memory of the packets that have passed in this window
+ * @flows_packets: packets that have passed for their flow's sake
+ * @flows: the same by flow, by a hash of it
+ * @unread: pages that sockets of TCP and UDP hold, when last added up
+ * @unread_at: when that was
+ * @countdown: packets until they are added up again
+ * @accepted: pages that sockets may hold before growth counts
+ */
+static struct budget_unrelated {
+	spinlock_t lock;
+	unsigned long since;
+	unsigned long bytes;
+	unsigned int flows_packets;
+	u8 flows[1 << BUDGET_FLOW_BITS];
+	long unread;
+	unsigned long unread_at;
+	unsigned int countdown;
+	long accepted;
+} unrelated = {
+	.lock = __SPIN_LOCK_UNLOCKED(unrelated.lock),
+};
+
+/**
+ * ballast_budget_init - prepare the budgets of an interface
+ * @budget: no other context sees it yet
+ *
+ * Context: Any.
+ */
+void ballast_budget_init(struct ballast_budget *budget)
+{
+	spin_lock_init(&budget->lock);
+	budget->since = jiffies - BUDGET_WINDOW;
+}
+
+/**
+ * ballast_budget_take - take one packet from a budget of an interface
+ * @budget: of the interface
+ * @class: of the packet
+ *
+ * Context: Softirq. Takes the lock of the budget.
+ * Return: false: the budget is used up
+ */
+bool ballast_budget_take(struct ballast_budget *budget,
+			 enum ballast_budget_class class)
+{
+	bool taken;
+
+	spin_lock(&budget->lock);
+	if (time_after_eq(jiffies, budget->since + BUDGET_WINDOW)) {
+		budget->since = jiffies;
+		memset(budget->taken, 0, sizeof(budget->taken));
+	}
+	taken = budget->taken[class] < BUDGET_PACKETS;
+	if (taken)
+		budget->taken[class]++;
+	spin_unlock(&budget->lock);
+	return taken;
+}
+
+/* Add up what the sockets hold, now and then. */
+static void budget_add_up(struct budget_unrelated *budget)
+	__must_hold(&budget->lock)
+{
+	lockdep_assert_held(&budget->lock);
+	if (budget->unread_at == jiffies && budget->countdown--)
+		return;
+	budget->unread =
+		compat_proto_pages(&tcp_prot) + compat_proto_pages(&udp_prot);
+	budget->unread_at = jiffies;
+	budget->countdown = BUDGET_UNREAD_MASK;
+}
+
+/*
+ * A new window. After a pause the machine was calm: what sockets hold now is
+ * accepted. Slow growth is accepted too.
+ */
+static void budget_open_window(struct budget_unrelated *budget, long headroom)
+	__must_hold(&budget->lock)
+{
+	long limit;
+
+	lockdep_assert_held(&budget->lock);
+	limit = budget->accepted + headroom / BUDGET_ACCEPTED_SHARE;
+	if (time_after(jiffies, budget->since + 2 * HZ))
+		limit = budget->unread;
+	budget->accepted = min(budget->unread, limit);
+	budget->since = jiffies;
+	budget->bytes = 0;
+	budget->flows_packets = 0;
+	memset(budget->flows, 0, sizeof(budget->flows));
+}
+
+/* Does the memory budget have room for @skb? */
+static bool budget_fits(const struct budget_unrelated *budget, long headroom)
+	__must_hold(&budget->lock)
+{
+	long growth = budget->unread - budget->accepted;
+
+	lockdep_assert_held(&budget->lock);
+	if (growth > headroom / BUDGET_GROWTH_SHARE)
+		return false;
+	return headroom >= READ_ONCE(ballast_pressure.enough) ||
+	       budget->bytes >> PAGE_SHIFT < headroom / 2;
+}
+
+static bool budget_take_flow(struct budget_unrelated *budget,
+			     struct sk_buff *skb) __must_hold(&budget->lock)
+{
+	u8 *flow = &budget->flows[skb_get_hash(skb) >> (32 - BUDGET_FLOW_BITS)];
+
+	lockdep_assert_held(&budget->lock);
+	if (*flow >= BUDGET_FLOW_PACKETS ||
+	    budget->flows_packets >= BUDGET_FLOWS_PACKETS)
+		return false;
+	++*flow;
+	budget->flows_packets++;
+	return true;
+}
+
+/**
+ * ballast_budget_take_unrelated - may an unrelated packet pass?
+ * @skb: the packet. If it holds memory from the emergency reserves, it passes
+ *	 for its flow's sake only
+ *
+ * Context: Softirq. Takes the lock of the budget.
+ * Return: true: it passes, and its memory is taken from the budget
+ */
+bool ballast_budget_take_unrelated(struct sk_buff *skb)
+{
+	long headroom = READ_ONCE(ballast_pressure.headroom);
+	struct budget_unrelated *budget = &unrelated;
+	bool taken;
+
+	spin_lock(&budget->lock);
+	budget_add_up(budget);
+	if (time_after_eq(jiffies, budget->since + BUDGET_WINDOW))
+		budget_open_window(budget, headroom);
+	taken = budget_take_flow(budget, skb) ||
+		(!skb_pfmemalloc(skb) && budget_fits(budget, headroom));
+	if (taken)
+		budget->bytes += skb->truesize;
+	spin_unlock(&budget->lock);
+	return taken;
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The state of the machine, see pressure.h: when it changes, and the timer
+ * that looks at it.
+ *
+ * It must change before a driver's refill fails. So headroom is computed where
+ * memory is used up: for each packet that comes in, for each request that is
+ * sent, and from a timer while requests are in flight.
+ *
+ * All of it runs in softirq or with softirqs disabled, and never waits, unless
+ * a function says otherwise.
+ */
+#include "pressure.h"
+
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/rculist.h>
+#include <linux/vmstat.h>
+
+#include "compat.h"
+#include "headroom.h"
+#include "lend.h"
+#include "reserve.h"
+
+/* Headroom of so many times the mark is ample. */
+#define PRESSURE_AMPLE 4
+/*
+ * The machine stays tight until there has been no reason for it for this
+ * long. With a tenth of a second, a stream into a buffer that no process
+ * reads passed between two bursts of swapping, and the swapping only made
+ * room for the stream.
+ */
+#define PRESSURE_TIGHT HZ
+#define PRESSURE_CRITICAL (HZ / 10)
+#define PRESSURE_RECENT HZ
+#define PRESSURE_TICK max(HZ / 250, 1)
+
+struct ballast_pressure ballast_pressure;
+
+/* Does reclaim depend on the network? */
+static bool pressure_hangs(const struct ballast_pressure *p)
+{
+	if (ballast_pressure_busy())
+		return true;
+	if (!READ_ONCE(p->guards))
+		return false;
+	/*
+	 * The disk belongs to another driver. Packets of its sockets, or pages
+	 * under writeback, show that it is busy.
+	 */
+	return time_before(jiffies,
+			   READ_ONCE(p->memalloc_at) + PRESSURE_RECENT) ||
+	       global_node_page_state(NR_WRITEBACK);
+}
+
+static bool pressure_saw_pfmemalloc(const struct ballast_pressure *p)
+{
+	return time_before(jiffies,
+			   READ_ONCE(p->pfmemalloc_at) + PRESSURE_TIGHT);
+}
+
+static void pressure_arm(struct ballast_pressure *p) __must_hold(&p->lock)
+{
+	lockdep_assert_held(&p->lock);
+	if (!p->stopping && !timer_pending(&p->timer))
+		mod_timer(&p->timer, jiffies + PRESSURE_TICK);
+}
+
+/* One step up or down; counts and times it. */
+static void pressure_set_grade(struct ballast_pressure *p,
+			       enum ballast_grade grade) __must_hold(&p->lock)
+{
+	lockdep_assert_held(&p->lock);
+	if (p->grade == BALLAST_CALM) {
+		WRITE_ONCE(p->activations, p->activations + 1);
+		p->tight_since = jiffies;
+	}
+	if (p->grade == BALLAST_CRITICAL)
+		p->critical_ms += jiffies_to_msecs(jiffies - p->critical_since);
+	if (grade == BALLAST_CRITICAL)
+		p->critical_since = jiffies;
+	if (grade == BALLAST_CALM)
+		p->in_use_ms += jiffies_to_msecs(jiffies - p->tight_since);
+	WRITE_ONCE(p->grade, grade);
+	p->reason_at = jiffies;
+}
+
+/* Rise at once; fall step by step, after a time without a reason to stay. */
+static void pressure_follow(struct ballast_pressure *p,
+			    enum ballast_grade called_for) __must_hold(&p->lock)
+{
+	unsigned long stay = p->grade == BALLAST_CRITICAL ? PRESSURE_CRITICAL :
+							    PRESSURE_TIGHT;
+
+	lockdep_assert_held(&p->lock);
+	if (called_for > p->grade)
+		pressure_set_grade(p, called_for);
+	else if (called_for == p->grade)
+		p->reason_at = jiffies;
+	else if (time_after(jiffies, p->reason_at + stay))
+		pressure_set_grade(p, p->grade - 1);
+}
+
+/* Lend where headroom is low, and bring the state up to date. */
+static void pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
+{
+	struct ballast_lend_view view = {
+		.hangs = pressure_hangs(p),
+		.grade = p->grade,
+	};
+	enum ballast_grade called_for = BALLAST_CALM;
+	long least = LONG_MAX, enough = 0;
+	struct ballast_reserve *res;
+
+	lockdep_assert_held(&p->lock);
+	list_for_each_entry_rcu(res, &p->reserves, tight_entry) {
+		enum ballast_grade grade = ballast_lend(res, &view);
+
+		called_for = max(called_for, grade);
+		if (view.headroom < least) {
+			least = view.headroom;
+			enough = READ_ONCE(res->lend_below);
+		}
+	}
+	if (called_for == BALLAST_CALM && view.hangs && least != LONG_MAX &&
+	    pressure_saw_pfmemalloc(p))
+		called_for = BALLAST_TIGHT;
+	WRITE_ONCE(p->headroom, least);
+	WRITE_ONCE(p->enough, enough);
+	pressure_follow(p, called_for);
+	if (p->grade != BALLAST_CALM || view.lent)
+		pressure_arm(p);
+}
+
+/* Is headroom below the mark of a reserve? Also notes whether it is ample. */
+static bool pressure_look(struct ballast_pressure *p)
+{
+	bool low = false, ample = true;
+	struct ballast_reserve *res;
+
+	list_for_each_entry_rcu(res, &p->reserves, tight_entry) {
+		long headroom = ballast_headroom(READ_ONCE(res->order));
+		long mark = READ_ONCE(res->filter_below);
+
+		low |= headroom < mark;
+		ample &= headroom >= PRESSURE_AMPLE * mark;
+	}
+	if (READ_ONCE(p->ample) != ample)
+		WRITE_ONCE(p->ample, ample);
+	if (READ_ONCE(p->looked_at) != jiffies)
+		WRITE_ONCE(p->looked_at, jiffies);
+	return low;
+}
+
+/**
+ * ballast_pressure_update - look at headroom, lend, and set the grade
+ *
+ * For a packet that came in on any interface, or that is about to go out.
+ *
+ * Context: Softirq, or softirqs disabled. Takes the lock of the state if it is
+ * free, and those of reserves.
+ */
+void ballast_pressure_update(void)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+
+	lockdep_assert_in_softirq();
+	rcu_read_lock();
+	/* The holder of the lock is doing the same. */
+	if (unlikely(pressure_look(p) || ballast_pressure_in_use()) &&
+	    spin_trylock(&p->lock)) {
+		pressure_judge(p);
+		spin_unlock(&p->lock);
+	}
+	rcu_read_unlock();
+}
+
+static void pressure_tick(struct timer_list *timer)
+{
+	struct ballast_pressure *p = timer_container_of(p, timer, timer);
+	bool hangs, lent = false;
+	struct ballast_reserve *res;
+
+	ballast_headroom_sample();
+	rcu_read_lock();
+	spin_lock(&p->lock);
+	pressure_judge(p);
+	hangs = pressure_hangs(p);
+	list_for_each_entry_rcu(res, &p->reserves, tight_entry)
+		lent |= ballast_lend_tick(res, hangs);
+	if (ballast_pressure_busy() || p->grade != BALLAST_CALM || lent)
+		pressure_arm(p);
+	spin_unlock(&p->lock);
+	rcu_read_unlock();
+}
+
+/**
+ * ballast_pressure_io_begin - a user has requests in flight from now on
+ * @res: the reserve of its interface
+ *
+ * Context: Softirq, or softirqs disabled. Takes the lock of the state.
+ */
+void ballast_pressure_io_begin(struct ballast_reserve *res)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+
+	lockdep_assert_in_softirq();
+	WRITE_ONCE(res->busy_since, jiffies);
+	atomic_inc(&res->busy);
+	atomic_inc(&p->busy);
+	if (!timer_pending(&p->timer)) {
+		spin_lock(&p->lock);
+		pressure_arm(p);
+		spin_unlock(&p->lock);
+	}
+}
+
+/**
+ * ballast_pressure_io_end - the user has no requests in flight any more
+ * @res: the reserve of its interface
+ *
+ * Context: Any. Takes no lock.
+ */
+void ballast_pressure_io_end(struct ballast_reserve *res)
+{
+	WRITE_ONCE(ballast_pressure.io_at, jiffies);
+	atomic_dec(&res->busy);
+	atomic_dec(&ballast_pressure.busy);
+}
+
+/**
+ * ballast_pressure_times - for how long the reserves have been in use
+ *
+ * Context: Any but hard interrupt. Takes the lock of the state.
+ * Return: the sums of all periods since the module was loaded, the present
+ * ones included
+ */
+struct ballast_pressure_times ballast_pressure_times(void)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+	struct ballast_pressure_times times;
+
+	spin_lock_bh(&p->lock);
+	times = (struct ballast_pressure_times){
+		.in_use_ms = p->in_use_ms,
+		.critical_ms = p->critical_ms,
+		.activations = p->activations,
+	};
+	if (p->grade != BALLAST_CALM)
+		times.in_use_ms += jiffies_to_msecs(jiffies - p->tight_since);
+	if (p->grade == BALLAST_CRITICAL)
+		times.critical_ms +=
+			jiffies_to_msecs(jiffies - p->critical_since);
+	spin_unlock_bh(&p->lock);
+	return times;
+}
+
+/**
+ * ballast_pressure_add - take a reserve into account
+ * @res: the reserve; it has a demand from now on
+ *
+ * Context: Process context, under reserves_mutex.
+ */
+void ballast_pressure_add(struct ballast_reserve *res)
+{
+	list_add_rcu(&res->tight_entry, &ballast_pressure.reserves);
+}
+
+/**
+ * ballast_pressure_remove - leave a reserve out of account
+ * @res: the reserve; it has no demand any more
+ *
+ * No processor looks at it on return. With the last one the machine is calm.
+ *
+ * Context: Process context, under reserves_mutex. Waits for a grace period.
+ */
+void ballast_pressure_remove(struct ballast_reserve *res)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+
+	list_del_rcu(&res->tight_entry);
+	synchronize_net();
+	spin_lock_bh(&p->lock);
+	if (list_empty(&p->reserves) && p->grade != BALLAST_CALM)
+		pressure_set_grade(p, BALLAST_CALM);
+	spin_unlock_bh(&p->lock);
+}
+
+/**
+ * ballast_pressure_init - start out calm
+ *
+ * Context: Process context, when the module is loaded.
+ */
+void __init ballast_pressure_init(void)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+
+	spin_lock_init(&p->lock);
+	INIT_LIST_HEAD(&p->reserves);
+	timer_setup(&p->timer, pressure_tick, 0);
+	p->looked_at = jiffies;
+	p->pfmemalloc_at = jiffies - PRESSURE_TIGHT;
+	p->memalloc_at = jiffies - PRESSURE_RECENT;
+	p->io_at = jiffies - BALLAST_BUSY;
+}
+
+/**
+ * ballast_pressure_exit - undo ballast_pressure_init()
+ *
+ * Context: Process context, when the module is unloaded and there is no
+ * reserve. Waits for the timer.
+ */
+void ballast_pressure_exit(void)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+
+	spin_lock_bh(&p->lock);
+	p->stopping = true;
+	spin_unlock_bh(&p->lock);
+	timer_shutdown_sync(&p->timer);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How short of memory for packets the machine is. Memory is the machine's, so
+ * there is one state for all interfaces: calm, tight or critical. Each
+ * interface has its own reserve.
+ */
+#ifndef BALLAST_PRESSURE_H
+#define BALLAST_PRESSURE_H
+
+#include <linux/atomic.h>
+#include <linux/in6.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+
+#include "options.h"
+
+/* Entries of allow=, and next hops, of all disks together. */
+#define BALLAST_MAX_ALLOWED 64
+#define BALLAST_MAX_HOPS 16
+
+struct ballast_reserve;
+
+/**
+ * enum ballast_grade - how short of memory for packets the machine is
+ * @BALLAST_CALM: all packets pass
+ * @BALLAST_TIGHT: unrelated packets pass within a budget of memory. Reserves
+ *	are in use
+ * @BALLAST_CRITICAL: unrelated packets are dropped
+ */
+enum ballast_grade {
+	BALLAST_CALM,
+	BALLAST_TIGHT,
+	BALLAST_CRITICAL,
+};
+
+/**
+ * struct ballast_pressure - the state of the machine
+ * @guards: number of demands whose requests are not visible to the module
+ * @filter: drop unrelated packets
+ * @nr_allow: number of entries in @allow
+ * @allow: the union of all demands'. The filter reads it without a lock; while
+ *	   an entry is replaced, one packet may be misjudged
+ * @nr_hops: number of entries in @hops
+ * @hops: the next hops of the disks' packets; read as @allow is
+ * @busy: number of users with requests in flight
+ * @ample: headroom was far above all marks when it was last computed
+ * @looked_at: when headroom was last computed, in jiffies, as all times below
+ * @pfmemalloc_at: when the last packet from the emergency reserves came in
+ * @memalloc_at: when the last packet for block I/O came in
+ * @io_at: when the last request in flight was answered
+ * @lock: spinlock, taken in softirq or with softirqs disabled. Only a
+ *	  reserve's lock and the timer's are taken under it
+ * @reserves: those that have a demand; RCU, changed under reserves_mutex
+ * @timer: looks every 4 ms while @busy, not calm, or blocks are lent
+ * @stopping: @timer must not be armed any more
+ * @grade: read without @lock
+ * @headroom: when last computed, in pages; of the reserve with the least
+ * @enough: headroom at which the rate of unrelated packets is not limited, in
+ *	    pages; of the same reserve
+ * @reason_at: when a reason for the present grade was last seen
+ * @tight_since: when the machine was last calm
+ * @critical_since: when @grade became critical
+ * @in_use_ms: how long the machine was not calm, without the present period
+ * @critical_ms: how long it was critical, without the present period
+ * @activations: number of times that it ceased to be calm
+ */
+struct ballast_pressure {
+	/* Written under reserves_mutex (reserve.c), read anywhere. */
+	unsigned int guards;
+	bool filter;
+	unsigned int nr_allow;
+	struct ballast_allow allow[BALLAST_MAX_ALLOWED];
+	unsigned int nr_hops;
+	struct in6_addr hops[BALLAST_MAX_HOPS];
+
+	/* Written and read without a lock: READ_ONCE and WRITE_ONCE. */
+	atomic_t busy;
+	bool ample;
+	unsigned long looked_at;
+	unsigned long pfmemalloc_at;
+	unsigned long memalloc_at;
+	unsigned long io_at;
+
+	/* Written under @lock; WRITE_ONCE for what is read without it. */
+	spinlock_t lock;
+	struct list_head reserves;
+	struct timer_list timer;
+	bool stopping;
+	enum ballast_grade grade;
+	long headroom;
+	long enough;
+	unsigned long reason_at;
+	unsigned long tight_since;
+	unsigned long critical_since;
+	u64 in_use_ms;
+	u64 critical_ms;
+	u64 activations;
+};
+
+/**
+ * struct ballast_pressure_times - what the state was, ever
+ * @in_use_ms: how long the machine was not calm, in milliseconds
+ * @critical_ms: how long it was critical
+ * @activations: number of times that it ceased to be calm
+ */
+struct ballast_pressure_times {
+	u64 in_use_ms;
+	u64 critical_ms;
+	u64 activations;
+};
+
+extern struct ballast_pressure ballast_pressure;
+
+void ballast_pressure_init(void);
+void ballast_pressure_exit(void);
+void ballast_pressure_add(struct ballast_reserve *res);
+void ballast_pressure_remove(struct ballast_reserve *res);
+void ballast_pressure_io_begin(struct ballast_reserve *res);
+void ballast_pressure_io_end(struct ballast_reserve *res);
+void ballast_pressure_update(void);
+struct ballast_pressure_times ballast_pressure_times(void);
+
+static inline enum ballast_grade ballast_pressure_grade(void)
+{
+	return READ_ONCE(ballast_pressure.grade);
+}
+
+/* Are the reserves in use? Any context; the answer may be stale at once. */
+static inline bool ballast_pressure_in_use(void)
+{
+	return ballast_pressure_grade() != BALLAST_CALM;
+}
+
+/*
+ * Are requests in flight, or were there any within the last tenth of a
+ * second? On a machine that swaps, requests in flight drop to none for a
+ * moment again and again. In such a moment a burst of packets could take all
+ * the memory that the driver's next refill needs.
+ */
+#define BALLAST_BUSY (HZ / 10)
+static inline bool ballast_pressure_busy(void)
+{
+	return atomic_read(&ballast_pressure.busy) ||
+	       time_before(jiffies,
+			   READ_ONCE(ballast_pressure.io_at) + BALLAST_BUSY);
+}
+
+#endif /* BALLAST_PRESSURE_H */
