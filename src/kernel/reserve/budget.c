@@ -53,7 +53,7 @@
  * @accepted: pages that sockets may hold before growth counts
  */
 static struct budget_unrelated {
-	spinlock_t lock;
+	spinlock_t lock; /* taken in softirq */
 	unsigned long since;
 	unsigned long bytes;
 	unsigned int flows_packets;
@@ -108,7 +108,7 @@ static void budget_add_up(struct budget_unrelated *budget)
 	__must_hold(&budget->lock)
 {
 	lockdep_assert_held(&budget->lock);
-	if (budget->unread_at == jiffies && budget->countdown--)
+	if (!time_after(jiffies, budget->unread_at) && budget->countdown--)
 		return;
 	budget->unread =
 		compat_proto_pages(&tcp_prot) + compat_proto_pages(&udp_prot);

@@ -20,7 +20,7 @@
 #include "reserve.h"
 
 /* Characters of a refused value that are logged. */
-#define NETSYSFS_LOGGED 64
+#define NETSYSFS_LOGGED		64
 
 static const char *const grade_names[] = {
 	[BALLAST_CALM] = "calm",
@@ -73,15 +73,15 @@ count_pages(struct ballast_reserve *res,
 				    struct kobj_attribute *attr, char *buf) \
 	{                                                                   \
 		struct ballast_reserve *res = to_reserve(kobj);             \
-                                                                            \
+									    \
 		return sysfs_emit(buf, _format "\n", _value);               \
 	}
 #define SHOW_RO(_name, _file, _format, _value)      \
 	SHOW(_name, _format, _value)                \
 	static struct kobj_attribute _name##_attr = \
 		BALLAST_ATTR(_file, 0444, _name##_show, NULL)
-#define SHOW_STAT(_name, _file, _field) \
-	SHOW_RO(_name, _file, "%llu",   \
+#define SHOW_STAT(_name, _file, _field)                                    \
+	SHOW_RO(_name, _file, "%llu",                                      \
 		sum_stat(res, offsetof(struct ballast_ingress_stats, _field)))
 
 SHOW_RO(available_pages, BALLAST_FILE_AVAILABLE_PAGES, "%u",
@@ -89,7 +89,7 @@ SHOW_RO(available_pages, BALLAST_FILE_AVAILABLE_PAGES, "%u",
 SHOW_RO(lent_pages, BALLAST_FILE_LENT_PAGES, "%u",
 	count_pages(res, ballast_blocks_lent));
 SHOW_RO(in_use, BALLAST_FILE_IN_USE, "%d",
-	res->dev &&ballast_pressure_in_use());
+	res->dev && ballast_pressure_in_use());
 SHOW_RO(grade, BALLAST_FILE_GRADE, "%s",
 	grade_names[res->dev ? ballast_pressure_grade() : BALLAST_CALM]);
 SHOW_RO(in_use_ms, BALLAST_FILE_IN_USE_MS, "%llu",

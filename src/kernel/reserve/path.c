@@ -114,8 +114,7 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 	rcu_read_lock();
 	path->ifindex = dst->dev->ifindex;
 	if (dst->dev->flags & IFF_LOOPBACK)
-		pr_warn_ratelimited(
-			"the server is on this machine: it needs memory itself in order to free memory, so swapping to it can lock up, which a reserve cannot prevent\n");
+		pr_warn_ratelimited("the server is on this machine: it needs memory itself in order to free memory, so swapping to it can lock up, which a reserve cannot prevent\n");
 	else if (list_empty(&dst->dev->adj_list.lower))
 		path_add_lowest(dst->dev, &priv);
 	else
@@ -145,8 +144,8 @@ int ballast_path_use(struct ballast_path *path)
 	int err = 0;
 
 	for (i = 0; i < path->nr_devices; i++) {
-		path->res[i] =
-			ballast_reserve_get(path->devices[i], &path->demand[i]);
+		path->res[i] = ballast_reserve_get(path->devices[i],
+						   &path->demand[i]);
 		err = PTR_ERR_OR_ZERO(path->res[i]);
 		if (err)
 			break;

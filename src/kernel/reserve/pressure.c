@@ -147,7 +147,7 @@ static bool pressure_look(struct ballast_pressure *p)
 	}
 	if (READ_ONCE(p->ample) != ample)
 		WRITE_ONCE(p->ample, ample);
-	if (READ_ONCE(p->looked_at) != jiffies)
+	if (time_after(jiffies, READ_ONCE(p->looked_at)))
 		WRITE_ONCE(p->looked_at, jiffies);
 	return low;
 }

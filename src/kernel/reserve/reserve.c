@@ -32,7 +32,7 @@
 #include "size.h"
 #include "softirq.h"
 
-#define RESERVE_FILL_TIMEOUT (2 * HZ)
+#define RESERVE_FILL_TIMEOUT	(2 * HZ)
 
 /*
  * Protects the registry, the reserves' demands and their size. Process
@@ -78,8 +78,8 @@ static int reserve_add_block(struct ballast_reserve *res)
 
 	spin_lock_bh(&res->lock);
 	if (ballast_blocks_lent(res->blocks))
-		ret = ballast_blocks_refill(res->blocks, 1, __GFP_KSWAPD_RECLAIM) ?:
-			      -ENOMEM;
+		ret = ballast_blocks_refill(res->blocks, 1,
+					    __GFP_KSWAPD_RECLAIM) ?: -ENOMEM;
 	spin_unlock_bh(&res->lock);
 	return ret;
 }
@@ -497,9 +497,9 @@ static int reserve_set(struct ballast_reserve *res, int *fixed, int value,
  *
  * Context: Process context, from a file in sysfs.
  * Return: 0; -EINVAL: more than ballast_reserve_max_pages(); -EOPNOTSUPP: the
- * interface carries no block I/O; -ENODEV: it is gone; the result of restart_syscall(). The size is as before
- * after -ENOMEM: not enough free memory without reclaim, and after -EINTR: a
- * signal came
+ * interface carries no block I/O; -ENODEV: it is gone; the result of
+ * restart_syscall(). The size is as before after -ENOMEM: not enough free
+ * memory without reclaim, and after -EINTR: a signal came
  */
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
 {

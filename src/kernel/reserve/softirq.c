@@ -28,9 +28,8 @@
 
 static bool softirq_reserves = true;
 module_param(softirq_reserves, bool, 0444);
-MODULE_PARM_DESC(
-	softirq_reserves,
-	"Let receive softirqs use the emergency reserves while memory is short (default: Y)");
+MODULE_PARM_DESC(softirq_reserves,
+		 "Let receive softirqs use the emergency reserves while memory is short (default: Y)");
 
 /* Did the probe at the entry of the handler that runs here set the flag? */
 static DEFINE_PER_CPU(bool, softirq_set);
