@@ -37,10 +37,13 @@ static const struct field {
 	TEXT(OURS(BALLAST_FILE_VERIFY), verify),
 	NUMBER(OURS(BALLAST_FILE_VERIFIED), verified),
 	NUMBER(OURS(BALLAST_FILE_VERIFY_ERRORS), verify_errors),
+	NUMBER(OURS(BALLAST_FILE_FENCES), fences),
+	NUMBER(OURS(BALLAST_FILE_FENCES_HELD), fences_held),
+	NUMBER(OURS(BALLAST_FILE_FENCES_EXPIRED), fences_expired),
 };
 
 /* A module of an earlier release, which may still be loaded, lacks the last ones. */
-#define REQUIRED (ARRAY_SIZE(fields) - 3)
+#define REQUIRED (ARRAY_SIZE(fields) - 6)
 
 #define STAT ARRAY_SIZE(fields)	/* index of its file descriptor */
 
@@ -92,8 +95,11 @@ static int read_field(struct disk *disk, size_t i)
 	char number[32];
 	ssize_t len;
 
-	if (disk->fds[i] < 0)
+	if (disk->fds[i] < 0) {
+		if (!fields[i].size)
+			*(long long *)value = -1;
 		return 0;
+	}
 	if (!fields[i].size) {
 		len = file_reread(disk->fds[i], number, sizeof(number));
 		*(long long *)value = strtoll(number, NULL, 10);

@@ -24,7 +24,7 @@ struct disk_stat {
 /* A disk's values in sysfs; the files are open from disk_open to disk_close. */
 struct disk {
 	char name[DISK_NAME_LEN];
-	int fds[13];
+	int fds[16];
 	char server[DISK_SERVER_LEN];
 	char export[DISK_EXPORT_LEN];
 	char state[16];
@@ -35,8 +35,11 @@ struct disk {
 	long long sectors;
 	long long readonly;
 	char verify[16];	/* empty: the module does not know this */
-	long long verified;
+	long long verified;	/* this and what follows: -1, likewise */
 	long long verify_errors;
+	long long fences;
+	long long fences_held;
+	long long fences_expired;
 	struct disk_stat stat;
 };
 

@@ -27,13 +27,13 @@ const char help_metrics[] =
 
 struct disk_sample {
 	struct disk disk;
-	struct swap swap;	/* size 0: the disk is not a swap */
+	struct swap swap; /* size 0: the disk is not a swap */
 };
 
 static struct disk_sample *disks;
 static struct reserve *reserves;
 static size_t nr_disks, nr_reserves;
-static bool no_memory;	/* some are missing from the arrays */
+static bool no_memory; /* some are missing from the arrays */
 
 static void *one_more(void *array, size_t nr, size_t size)
 {
@@ -55,7 +55,7 @@ static bool add_disk(const char *name, void *data)
 	disks = more;
 	next = &disks[nr_disks];
 	if (disk_open(&next->disk, name))
-		return true;	/* detached since its name was read */
+		return true; /* detached since its name was read */
 	if (!disk_read(&next->disk)) {
 		if (!swap_find(name, &next->swap))
 			memset(&next->swap, 0, sizeof(next->swap));
@@ -67,7 +67,8 @@ static bool add_disk(const char *name, void *data)
 
 static bool add_reserve(const char *name, void *data)
 {
-	struct reserve *more = one_more(reserves, nr_reserves, sizeof(*reserves));
+	struct reserve *more =
+		one_more(reserves, nr_reserves, sizeof(*reserves));
 	struct reserve *next;
 
 	(void)data;
@@ -97,7 +98,7 @@ static void label_value(const char *text)
 	for (; *text; text += len ? len : 1) {
 		len = utf8_length(text);
 		if (!len)
-			out("\xef\xbf\xbd");	/* U+FFFD */
+			out("\xef\xbf\xbd"); /* U+FFFD */
 		else if (*text == '\\' || *text == '"')
 			out("\\%c", *text);
 		else if (*text == '\n')
@@ -121,7 +122,10 @@ static void seconds(unsigned long long ms)
 static void disk_infos(void)
 {
 	static const char *const states[] = {
-		"live", "reconnecting", "failed", "detaching",
+		"live",
+		"reconnecting",
+		"failed",
+		"detaching",
 	};
 	const struct disk_sample *disk;
 	size_t i;
@@ -189,6 +193,31 @@ static long long disk_swap_used(const struct disk_sample *disk)
 	return disk->swap.used_kib * 1024;
 }
 
+static long long disk_verified(const struct disk_sample *disk)
+{
+	return disk->disk.verified;
+}
+
+static long long disk_verify_errors(const struct disk_sample *disk)
+{
+	return disk->disk.verify_errors;
+}
+
+static long long disk_fences(const struct disk_sample *disk)
+{
+	return disk->disk.fences;
+}
+
+static long long disk_fences_held(const struct disk_sample *disk)
+{
+	return disk->disk.fences_held;
+}
+
+static long long disk_fences_expired(const struct disk_sample *disk)
+{
+	return disk->disk.fences_expired;
+}
+
 static void disk_numbers(void)
 {
 	static const struct {
@@ -205,23 +234,42 @@ static void disk_numbers(void)
 		  "Requests without a reply.", disk_inflight },
 		{ "disk_reconnects_total", "counter",
 		  "Reconnects since the attach.", disk_reconnects },
+		{ "disk_verified_blocks_total", "counter",
+		  "Blocks read back and right before a reconnect.",
+		  disk_verified },
+		{ "disk_verify_errors_total", "counter",
+		  "Connections refused by the verification.",
+		  disk_verify_errors },
+		{ "disk_fences", "gauge",
+		  "Old connections that may still execute writes.",
+		  disk_fences },
+		{ "disk_fences_held_requests", "gauge",
+		  "Answered requests that wait for an old connection.",
+		  disk_fences_held },
+		{ "disk_fences_expired_total", "counter",
+		  "Old connections that had not ended after fence= seconds.",
+		  disk_fences_expired },
 		{ "disk_flushes_total", "counter", "Flushes completed.",
 		  disk_flushes },
 		{ "disk_swap_size_bytes", "gauge",
 		  "Size of the swap on a disk; 0 if it is not a swap.",
 		  disk_swap_size },
-		{ "disk_swap_used_bytes", "gauge",
-		  "Swap in use on a disk.", disk_swap_used },
+		{ "disk_swap_used_bytes", "gauge", "Swap in use on a disk.",
+		  disk_swap_used },
 	};
 	const struct disk_sample *disk;
+	long long value;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(metrics); i++) {
 		head(metrics[i].name, metrics[i].type, metrics[i].help);
 		for (disk = disks; disk < disks + nr_disks; disk++) {
+			value = metrics[i].value(disk);
+			if (value < 0)
+				continue; /* the module does not know it */
 			out("ballast_%s{", metrics[i].name);
 			disk_label(disk);
-			out("} %lld\n", metrics[i].value(disk));
+			out("} %lld\n", value);
 		}
 	}
 }
@@ -303,8 +351,7 @@ static void reserve_numbers(void)
 		     reserve_metrics[i].help);
 		for (reserve = reserves; reserve < reserves + nr_reserves;
 		     reserve++) {
-			out("ballast_%s{interface=\"",
-			    reserve_metrics[i].name);
+			out("ballast_%s{interface=\"", reserve_metrics[i].name);
 			label_value(reserve->name);
 			out("\"}");
 			value = reserve->value[reserve_metrics[i].field];
@@ -330,8 +377,7 @@ static void reserve_drops(void)
 		     i++) {
 			out("ballast_reserve_dropped_packets_total{interface=\"");
 			label_value(reserve->name);
-			out("\",reason=\"%s\"} %lld\n",
-			    reserve_reason_word(i),
+			out("\",reason=\"%s\"} %lld\n", reserve_reason_word(i),
 			    reserve->value[i]);
 		}
 	}
@@ -359,7 +405,8 @@ static void memory_numbers(void)
 int cmd_metrics(int argc, char **argv)
 {
 	if (argc > 1)
-		return usage_error("%.200s: metrics takes no argument", argv[1]);
+		return usage_error("%.200s: metrics takes no argument",
+				   argv[1]);
 	disk_each(add_disk, NULL);
 	reserve_each(add_reserve, NULL);
 	/* Prometheus would take a missing disk for a detached one. */

@@ -46,6 +46,14 @@ static void print_verify(const struct disk *disk)
 		    "  the data that it had; see the kernel log and ballastctl doctor.\n");
 }
 
+static void print_fences(const struct disk *disk)
+{
+	if (disk->fences < 0)
+		return;
+	out("  fences: %lld old connections, %lld requests wait for them, %lld expired\n",
+	    disk->fences, disk->fences_held, disk->fences_expired);
+}
+
 static void print_disk(const struct disk *disk, const struct swap *swap)
 {
 	const struct disk_stat *stat = &disk->stat;
@@ -65,6 +73,7 @@ static void print_disk(const struct disk *disk, const struct swap *swap)
 		    swap->used_kib / 1024.0, swap->size_kib / 1024.0,
 		    swap->priority);
 	print_verify(disk);
+	print_fences(disk);
 	out("  in flight: %lld requests\n", disk->inflight);
 	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
 		n = stat->requests[i];
@@ -94,6 +103,11 @@ static void json_disk(const struct disk *disk, const struct swap *swap)
 		json_text(BALLAST_FILE_VERIFY, disk->verify);
 		json_number(BALLAST_FILE_VERIFIED, disk->verified);
 		json_number(BALLAST_FILE_VERIFY_ERRORS, disk->verify_errors);
+	}
+	if (disk->fences >= 0) {
+		json_number(BALLAST_FILE_FENCES, disk->fences);
+		json_number(BALLAST_FILE_FENCES_HELD, disk->fences_held);
+		json_number(BALLAST_FILE_FENCES_EXPIRED, disk->fences_expired);
 	}
 	json_number("size_bytes", disk->sectors * 512);
 	json_bool("readonly", disk->readonly);

@@ -86,14 +86,26 @@ def test_verify(ctl, tree):
     assert (disk["verify"], disk["verified"], disk["verify_errors"]) == ("refused", 32, 3)
 
 
-def test_module_of_an_earlier_release(ctl, tree):
-    """It lacks the files of verify, and everything else is shown."""
+def test_fences(ctl, tree):
     tree.disk()
-    for file in ("verify", "verified", "verify_errors"):
+    assert "fences: 1 old connections, 5 requests wait for them, 2 expired\n" in \
+        ctl("status").out
+    disk, = json.loads(ctl("status", "--json").out)["disks"]
+    assert (disk["fences"], disk["fences_held"], disk["fences_expired"]) == (1, 5, 2)
+
+
+def test_module_of_an_earlier_release(ctl, tree):
+    """It lacks the files of verify and of fences, and everything else is shown."""
+    tree.disk()
+    for file in ("verify", "verified", "verify_errors", "fences", "fences_held",
+                 "fences_expired"):
         (tree.root / f"sys/block/ballast0/ballast/{file}").unlink()
     assert "ballast0: live" in ctl("status").out and "verify" not in ctl("status").out
     disk, = json.loads(ctl("status", "--json").out)["disks"]
-    assert disk["reconnects"] == 1 and "verify" not in disk
+    assert disk["reconnects"] == 1 and "verify" not in disk and "fences" not in disk
+    metrics = samples(ctl("metrics").out)
+    assert metrics['ballast_disk_reconnects_total{disk="ballast0"}'] == 1
+    assert not [name for name in metrics if "verif" in name or "fence" in name]
     assert ctl("list").out.splitlines()[1].startswith("ballast0")
 
 
@@ -166,7 +178,7 @@ def samples(text):
 
 def test_metrics(ctl, tree):
     tree.disk(export=NASTY)
-    tree.disk("ballast1", state="failed")
+    tree.disk("ballast1", state="failed", verify_errors=3)
     tree.swap()
     tree.reserve()
     values = samples(ctl("metrics").out)
@@ -179,6 +191,12 @@ def test_metrics(ctl, tree):
     assert values['ballast_disk_request_seconds_total{disk="ballast0",direction="read"}'] == 0.25
     assert values['ballast_disk_swap_used_bytes{disk="ballast0"}'] == 1 << 20
     assert values['ballast_disk_swap_size_bytes{disk="ballast1"}'] == 0
+    assert values['ballast_disk_verified_blocks_total{disk="ballast0"}'] == 32
+    assert values['ballast_disk_verify_errors_total{disk="ballast0"}'] == 0
+    assert values['ballast_disk_verify_errors_total{disk="ballast1"}'] == 3
+    assert values['ballast_disk_fences{disk="ballast0"}'] == 1
+    assert values['ballast_disk_fences_held_requests{disk="ballast0"}'] == 5
+    assert values['ballast_disk_fences_expired_total{disk="ballast0"}'] == 2
     assert values['ballast_reserve_size_bytes{interface="eth0"}'] == 561 * 4096
     assert values['ballast_reserve_in_use_seconds_total{interface="eth0"}'] == 12.345
     assert values['ballast_reserve_dropped_packets_total{interface="eth0",'
