@@ -6,13 +6,14 @@ gives the connection up and sends the write again. Whatever is acknowledged then
 end the export must hold what was acknowledged last.
 """
 
+import json
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from rig import line, servers, stall
+from rig import frames, line, servers, stall
 from rig.disk import Disk
 from rig.wait import until
 
@@ -207,3 +208,90 @@ def test_killed_server_delays_no_write(shared_vm):
             assert job.status == 0, job.output
             print(f"acknowledged {took:.2f} s after the server's return")
             assert took < 6
+
+
+# O_DIRECT: packets refer to this very page. It is used again as soon as the write is acknowledged.
+WRITE_AND_REUSE = """
+import mmap, os, sys, time
+disk = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT)
+page = mmap.mmap(-1, 4096)
+page[:] = b"O" * 4096
+os.pwrite(disk, page, int(sys.argv[2]))
+page[:] = b"X" * 4096
+print("acknowledged", flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def queue_stopped(guest, port):
+    """What the guest sends from a port of TCP stays in the interface's queue.
+
+    Yields what is in the queue, in bytes, and what lets it go. Not netem: that takes the packets
+    from their socket, as if they had left.
+    """
+    guest.run(f"""tc qdisc add dev eth0 root handle 1: prio bands 3 \
+            priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 &&
+        tc qdisc add dev eth0 parent 1:3 handle 30: plug &&
+        tc filter add dev eth0 parent 1: protocol ip u32 match ip sport {port} 0xffff flowid 1:3
+        """)
+
+    def queued():
+        found = json.loads(guest.run("tc -j -s qdisc show dev eth0").output)
+        return next(qdisc["backlog"] for qdisc in found if qdisc["kind"] == "plug")
+
+    def release():
+        guest.run("tc qdisc change dev eth0 parent 1:3 handle 30: plug release_indefinite")
+    try:
+        yield queued, release
+    finally:
+        guest.run("tc qdisc del dev eth0 root")
+
+
+def tcp_data(frame, port):
+    """What a frame carries that is sent from this port of TCP; else nothing."""
+    if frame[12:14] != b"\x08\x00" or frame[23] != frames.TCP or \
+            int.from_bytes(frame[34:36], "big") != port:
+        return b""
+    return frame[34 + 4 * (frame[46] >> 4):14 + int.from_bytes(frame[16:18], "big")]
+
+
+def test_queued_packet_keeps_its_page(shared_vm):
+    """A packet of the old connection is in the interface's queue while the write is replayed.
+
+    The server's side has ended, and its new connection has answered. The write must not be
+    acknowledged before the packet has left: its page would be used again, and other data would
+    leave under the header of the old request.
+    """
+    guest = shared_vm
+    guest.put("/usr/local/bin/write-and-reuse", WRITE_AND_REUSE.encode())
+    with servers.NbdServer({"swap": SIZE}) as server, \
+            Disk(guest, server, export="swap", fence=30) as disk:
+        local = guest.run(f"ss -tnH dport = {server.port}").output.split()[3]
+        port = int(local.rpartition(":")[2])
+        with queue_stopped(guest, port) as (queued, release):
+            job = guest.spawn("exec python3 /usr/local/bin/write-and-reuse "
+                              f"{disk.path} {PLACE * BLOCK}")
+            until(lambda: queued() > BLOCK, 20, "the write to be in the queue")
+            server.stop()
+            server.start()
+            until(lambda: in_export(server.files["swap"]) == b"O" * BLOCK, 30,
+                  "the replayed write to be executed")
+            try:
+                job.wait_output("acknowledged", 3)
+                early = True
+            except TimeoutError:
+                early = False
+            print(f"{queued()} bytes in the queue; acknowledged: {early}")
+            with frames.Wire(guest) as wire:
+                release()
+                sent = b""
+                while len(sent) < 28 + BLOCK:
+                    frame = wire.receive(lambda frame: tcp_data(frame, port))
+                    assert frame, "the old packet does not leave"
+                    sent += tcp_data(frame, port)
+            assert described(sent[28:]) == f"O*{BLOCK}", "a page that is used again has left"
+            assert not early
+            job.wait_output("acknowledged", 5)
+            assert disk.file("ballast/fences_held") == "0"
+        job.kill()
