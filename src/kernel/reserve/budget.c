@@ -25,20 +25,20 @@
 #include "compat.h"
 #include "pressure.h"
 
-#define BUDGET_WINDOW (HZ / 10)
+#define BUDGET_WINDOW		(HZ / 10)
 /* Packets of a class that pass in a window. */
-#define BUDGET_PACKETS 64
+#define BUDGET_PACKETS		64
 /* Flows are told apart by this many bits of their hash. */
-#define BUDGET_FLOW_BITS 8
+#define BUDGET_FLOW_BITS	8
 /* Packets of each flow, and of all flows, that pass in a window anyway. */
-#define BUDGET_FLOW_PACKETS 2
-#define BUDGET_FLOWS_PACKETS 64
+#define BUDGET_FLOW_PACKETS	2
+#define BUDGET_FLOWS_PACKETS	64
 /* What sockets hold is added up for one packet in 8, and in each jiffy. */
-#define BUDGET_UNREAD_MASK 7
+#define BUDGET_UNREAD_MASK	7
 /* Pages by which unread data may grow in a window: so much of the headroom. */
-#define BUDGET_GROWTH_SHARE 4
+#define BUDGET_GROWTH_SHARE	4
 /* What grew in a window is accepted up to this share of the headroom. */
-#define BUDGET_ACCEPTED_SHARE 16
+#define BUDGET_ACCEPTED_SHARE	16
 
 /**
  * struct budget_unrelated - the budget of unrelated packets

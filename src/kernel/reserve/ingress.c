@@ -26,7 +26,7 @@
  * While memory is ample, or no I/O depends on the network, headroom is
  * computed for one packet in 16 only.
  */
-#define INGRESS_MASK 15
+#define INGRESS_MASK		15
 
 /*
  * Does the socket hold packets from the emergency reserves already, as many as

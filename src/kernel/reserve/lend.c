@@ -26,11 +26,11 @@
 #include "reserve.h"
 
 /* Blocks that are lent before headroom is computed again. */
-#define LEND_BATCH 32
+#define LEND_BATCH		32
 /* Blocks that are taken back in one tick, at most. */
-#define REFILL_BATCH 16
+#define REFILL_BATCH		16
 /* Requests in flight and no packet at all for this long: lend the rest. */
-#define LEND_RESCUE HZ
+#define LEND_RESCUE		HZ
 
 static unsigned int lend_blocks(struct ballast_reserve *res, unsigned int nr)
 	__must_hold(&res->lock)

@@ -23,17 +23,17 @@
 #include "reserve.h"
 
 /* Headroom of so many times the mark is ample. */
-#define PRESSURE_AMPLE 4
+#define PRESSURE_AMPLE		4
 /*
  * The machine stays tight until there has been no reason for it for this
  * long. With a tenth of a second, a stream into a buffer that no process
  * reads passed between two bursts of swapping, and the swapping only made
  * room for the stream.
  */
-#define PRESSURE_TIGHT HZ
-#define PRESSURE_CRITICAL (HZ / 10)
-#define PRESSURE_RECENT HZ
-#define PRESSURE_TICK max(HZ / 250, 1)
+#define PRESSURE_TIGHT		HZ
+#define PRESSURE_CRITICAL	(HZ / 10)
+#define PRESSURE_RECENT		HZ
+#define PRESSURE_TICK		max(HZ / 250, 1)
 
 struct ballast_pressure ballast_pressure;
 

@@ -18,8 +18,8 @@
 #include "options.h"
 
 /* Entries of allow=, and next hops, of all disks together. */
-#define BALLAST_MAX_ALLOWED 64
-#define BALLAST_MAX_HOPS 16
+#define BALLAST_MAX_ALLOWED	64
+#define BALLAST_MAX_HOPS	16
 
 struct ballast_reserve;
 
@@ -140,7 +140,7 @@ static inline bool ballast_pressure_in_use(void)
  * moment again and again. In such a moment a burst of packets could take all
  * the memory that the driver's next refill needs.
  */
-#define BALLAST_BUSY (HZ / 10)
+#define BALLAST_BUSY		(HZ / 10)
 static inline bool ballast_pressure_busy(void)
 {
 	return atomic_read(&ballast_pressure.busy) ||
