@@ -9,7 +9,9 @@
  * Unrelated packets have one budget in memory, which is the machine's. A
  * packet that a program reads at once returns its memory. What stays unread
  * does not, so the growth of what all sockets hold is what counts, against the
- * headroom that is left. A few packets of each flow pass in addition. They
+ * headroom that is left. While it is too much, and I/O is in flight, the
+ * machine stays tight: else the flood would pass whenever swapping has made
+ * room. A few packets of each flow pass in addition. They
  * keep a ping, an ssh session, DHCP and a heartbeat alive beside a flood,
  * which is a few flows with many packets.
  */
@@ -17,6 +19,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/skbuff.h>
 #include <linux/string.h>
 #include <net/tcp.h>
@@ -35,10 +38,16 @@
 #define BUDGET_FLOWS_PACKETS	64
 /* What sockets hold is added up for one packet in 8, and in each jiffy. */
 #define BUDGET_UNREAD_MASK	7
-/* Pages by which unread data may grow in a window: so much of the headroom. */
+/* What sockets hold may grow by this share of the headroom. */
 #define BUDGET_GROWTH_SHARE	4
-/* What grew in a window is accepted up to this share of the headroom. */
-#define BUDGET_ACCEPTED_SHARE	16
+/*
+ * Growth is accepted slowly: in each window this share of the memory, a
+ * thirtieth of it in a minute. A flood that was accepted faster would fill the
+ * memory while swapping makes room for it.
+ */
+#define BUDGET_ACCEPTED_SHARE	16384
+/* After a pause of this length, all that sockets hold is accepted. */
+#define BUDGET_PAUSE		(10 * HZ)
 
 /**
  * struct budget_unrelated - the budget of unrelated packets
@@ -116,18 +125,14 @@ static void budget_add_up(struct budget_unrelated *budget)
 	budget->countdown = BUDGET_UNREAD_MASK;
 }
 
-/*
- * A new window. After a pause the machine was calm: what sockets hold now is
- * accepted. Slow growth is accepted too.
- */
-static void budget_open_window(struct budget_unrelated *budget, long headroom)
+static void budget_open_window(struct budget_unrelated *budget)
 	__must_hold(&budget->lock)
 {
-	long limit;
+	long limit = budget->accepted + 1 +
+		     totalram_pages() / BUDGET_ACCEPTED_SHARE;
 
 	lockdep_assert_held(&budget->lock);
-	limit = budget->accepted + headroom / BUDGET_ACCEPTED_SHARE;
-	if (time_after(jiffies, budget->since + 2 * HZ))
+	if (time_after(jiffies, budget->since + BUDGET_PAUSE))
 		limit = budget->unread;
 	budget->accepted = min(budget->unread, limit);
 	budget->since = jiffies;
@@ -136,15 +141,20 @@ static void budget_open_window(struct budget_unrelated *budget, long headroom)
 	memset(budget->flows, 0, sizeof(budget->flows));
 }
 
-/* Does the memory budget have room for @skb? */
-static bool budget_fits(const struct budget_unrelated *budget, long headroom)
+/* Does the memory budget have room for a packet? Notes a flood. */
+static bool budget_has_room(const struct budget_unrelated *budget,
+			    long headroom)
 	__must_hold(&budget->lock)
 {
+	struct ballast_pressure *p = &ballast_pressure;
 	long growth = budget->unread - budget->accepted;
 
 	lockdep_assert_held(&budget->lock);
-	if (growth > headroom / BUDGET_GROWTH_SHARE)
+	if (growth > headroom / BUDGET_GROWTH_SHARE) {
+		if (time_after(jiffies, READ_ONCE(p->flood_at)))
+			WRITE_ONCE(p->flood_at, jiffies);
 		return false;
+	}
 	return headroom >= READ_ONCE(ballast_pressure.enough) ||
 	       budget->bytes >> PAGE_SHIFT < headroom / 2;
 }
@@ -175,14 +185,15 @@ bool ballast_budget_take_unrelated(struct sk_buff *skb)
 {
 	long headroom = READ_ONCE(ballast_pressure.headroom);
 	struct budget_unrelated *budget = &unrelated;
-	bool taken;
+	bool room, taken;
 
 	spin_lock(&budget->lock);
 	budget_add_up(budget);
 	if (time_after_eq(jiffies, budget->since + BUDGET_WINDOW))
-		budget_open_window(budget, headroom);
+		budget_open_window(budget);
+	room = budget_has_room(budget, headroom);
 	taken = budget_take_flow(budget, skb) ||
-		(!skb_pfmemalloc(skb) && budget_fits(budget, headroom));
+		(room && !skb_pfmemalloc(skb));
 	if (taken)
 		budget->bytes += skb->truesize;
 	spin_unlock(&budget->lock);

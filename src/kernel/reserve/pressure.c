@@ -53,10 +53,12 @@ static bool pressure_hangs(const struct ballast_pressure *p)
 	       global_node_page_state(NR_WRITEBACK);
 }
 
-static bool pressure_saw_pfmemalloc(const struct ballast_pressure *p)
+/* Are there reasons to be tight besides headroom, lately? */
+static bool pressure_saw_reason(const struct ballast_pressure *p)
 {
 	return time_before(jiffies,
-			   READ_ONCE(p->pfmemalloc_at) + PRESSURE_TIGHT);
+			   READ_ONCE(p->pfmemalloc_at) + PRESSURE_TIGHT) ||
+	       time_before(jiffies, READ_ONCE(p->flood_at) + PRESSURE_TIGHT);
 }
 
 static void pressure_arm(struct ballast_pressure *p) __must_hold(&p->lock)
@@ -123,7 +125,7 @@ static void pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
 		}
 	}
 	if (called_for == BALLAST_CALM && view.hangs && least != LONG_MAX &&
-	    pressure_saw_pfmemalloc(p))
+	    pressure_saw_reason(p))
 		called_for = BALLAST_TIGHT;
 	WRITE_ONCE(p->headroom, least);
 	WRITE_ONCE(p->enough, enough);
@@ -300,6 +302,7 @@ void __init ballast_pressure_init(void)
 	timer_setup(&p->timer, pressure_tick, 0);
 	p->looked_at = jiffies;
 	p->pfmemalloc_at = jiffies - PRESSURE_TIGHT;
+	p->flood_at = jiffies - PRESSURE_TIGHT;
 	p->memalloc_at = jiffies - PRESSURE_RECENT;
 	p->io_at = jiffies - BALLAST_BUSY;
 }

@@ -49,6 +49,7 @@ enum ballast_grade {
  * @ample: headroom was far above all marks when it was last computed
  * @looked_at: when headroom was last computed, in jiffies, as all times below
  * @pfmemalloc_at: when the last packet from the emergency reserves came in
+ * @flood_at: when what sockets hold was last found to have grown too much
  * @memalloc_at: when the last packet for block I/O came in
  * @io_at: when the last request in flight was answered
  * @lock: spinlock, taken in softirq or with softirqs disabled. Only a
@@ -81,6 +82,7 @@ struct ballast_pressure {
 	bool ample;
 	unsigned long looked_at;
 	unsigned long pfmemalloc_at;
+	unsigned long flood_at;
 	unsigned long memalloc_at;
 	unsigned long io_at;
 
