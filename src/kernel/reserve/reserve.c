@@ -20,9 +20,9 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
-#include <net/net_namespace.h>
 
 #include "blocks.h"
+#include "card.h"
 #include "compat.h"
 #include "demand.h"
 #include "ingress.h"
@@ -46,17 +46,6 @@ static unsigned int nr_demands;
 
 /* Counts changes of which device is under which. Written under the RTNL. */
 static unsigned int reserve_generation;
-
-/**
- * ballast_reserve_max_pages - the largest size that may be asked for
- *
- * Context: Any.
- * Return: pages, a tenth of the machine's memory
- */
-unsigned long ballast_reserve_max_pages(void)
-{
-	return totalram_pages() / 10;
-}
 
 static struct ballast_blocks *reserve_swap_blocks(struct ballast_reserve *res,
 						  struct ballast_blocks *blocks)
@@ -296,32 +285,9 @@ put:
 	return ERR_PTR(err);
 }
 
-/* A card, or what a hypervisor shows as one. */
-static bool reserve_is_physical(const struct net_device *dev)
+static bool reserve_is_absent(const struct net_device *dev)
 {
-	return dev->dev.parent && !(dev->flags & IFF_LOOPBACK);
-}
-
-/* A physical interface without a reserve, referenced; or NULL. */
-static struct net_device *reserve_find_bare(void)
-{
-	struct net_device *dev;
-	struct net *net;
-
-	lockdep_assert_held(&reserves_mutex);
-	rcu_read_lock();
-	for_each_net_rcu(net) {
-		for_each_netdev_rcu(net, dev) {
-			if (dev->reg_state != NETREG_REGISTERED ||
-			    !reserve_is_physical(dev) || reserve_find(dev))
-				continue;
-			dev_hold(dev);
-			rcu_read_unlock();
-			return dev;
-		}
-	}
-	rcu_read_unlock();
-	return NULL;
+	return !reserve_find(dev);
 }
 
 /* The filter of an interface that carries no block I/O. */
@@ -345,7 +311,7 @@ static void reserve_make_all(void)
 	struct net_device *dev;
 	bool made = true;
 
-	while (made && (dev = reserve_find_bare())) {
+	while (made && (dev = ballast_card_find(reserve_is_absent))) {
 		made = reserve_make_bare(dev);
 		dev_put(dev);
 	}
@@ -579,7 +545,7 @@ static void reserve_follow(struct net_device *dev, unsigned long event)
 	mutex_lock(&reserves_mutex);
 	res = reserve_find(dev);
 	if (event == NETDEV_REGISTER && nr_demands && !res &&
-	    reserve_is_physical(dev))
+	    ballast_card_is(dev))
 		reserve_make_bare(dev);
 	else if (res && event == NETDEV_UNREGISTER)
 		reserve_end(res);

@@ -19,6 +19,7 @@
 #include <linux/kobject.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/netfilter.h>
 #include <linux/spinlock.h>
 
@@ -128,7 +129,12 @@ unsigned int ballast_reserve_generation(void);
 int ballast_reserve_set_pages(struct ballast_reserve *res, int pages);
 int ballast_reserve_set_packets(struct ballast_reserve *res, int packets);
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages);
-unsigned long ballast_reserve_max_pages(void);
 ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf);
+
+/* The largest size that may be asked for: pages, a tenth of memory. */
+static inline unsigned long ballast_reserve_max_pages(void)
+{
+	return totalram_pages() / 10;
+}
 
 #endif /* BALLAST_RESERVE_H */
