@@ -36,9 +36,12 @@
 static bool ingress_over_limit(const struct ballast_reserve *res,
 			       const struct sk_buff *skb, const struct sock *sk)
 {
-	return skb_pfmemalloc(skb) &&
+	unsigned int limit = READ_ONCE(res->packets);
+
+	/* 0: replies come in on another interface than requests leave by. */
+	return limit && skb_pfmemalloc(skb) &&
 	       (unsigned int)atomic_read(&sk->sk_rmem_alloc) / skb->truesize >=
-		       READ_ONCE(res->packets);
+		       limit;
 }
 
 /* A packet of a disk has come in. Drops the reference to its socket. */

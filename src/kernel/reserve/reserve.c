@@ -114,6 +114,8 @@ static int reserve_resize(struct ballast_reserve *res)
 
 	lockdep_assert_held(&reserves_mutex);
 	ballast_size_compute(res);
+	if (list_empty(&res->demands))
+		WRITE_ONCE(res->packets, 0);
 	nr = DIV_ROUND_UP(ballast_size_pages(res), 1U << res->order);
 	keep = blocks && ballast_blocks_order(blocks) == res->order;
 	if (keep && nr == ballast_blocks_size(blocks))
