@@ -59,20 +59,31 @@ static bool is_up(const char *name)
 	       strtoul(text, NULL, 16) & IFF_UP;
 }
 
-/* An interface with a reserve carries a disk, so it counts as well. */
+/* An interface with ballast's directory counts as well. */
 static bool is_physical(const char *name)
 {
 	return file_exists("/sys/class/net/%s/device", name) ||
 	       file_exists(SYSFS_NIC, name);
 }
 
+/* Without a disk ballast has only a filter there, and packet_limit is 0. */
+static bool has_reserve(struct interface *interface)
+{
+	long long limit;
+
+	return !file_number(&limit, SYSFS_NIC "/" BALLAST_FILE_PACKET_LIMIT,
+			    interface->name) &&
+	       limit &&
+	       !file_number(&interface->size_pages,
+			    SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES,
+			    interface->name);
+}
+
 static void read_interface(struct interface *interface, const char *name)
 {
 	memset(interface, 0, sizeof(*interface));
 	snprintf(interface->name, sizeof(interface->name), "%.15s", name);
-	interface->reserve = !file_number(&interface->size_pages,
-					  SYSFS_NIC "/" BALLAST_FILE_SIZE_PAGES,
-					  name);
+	interface->reserve = has_reserve(interface);
 	read_driver(interface);
 	count_queues(interface);
 }

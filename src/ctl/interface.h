@@ -10,7 +10,7 @@
 struct interface {
 	char name[16];
 	char driver[32];	/* empty: not known */
-	bool reserve;		/* it has a reserve of ballast */
+	bool reserve;		/* it has a reserve of ballast, for a disk */
 	long long size_pages;	/* of the reserve */
 	int rx_queues;
 };

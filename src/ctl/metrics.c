@@ -317,19 +317,28 @@ static const struct {
 	{ RESERVE_LENT, PAGES, "reserve_lent_bytes", "gauge",
 	  "Memory lent to the page allocator now." },
 	{ RESERVE_PACKET_LIMIT, NUMBER, "reserve_packet_limit", "gauge",
-	  "Packets that the reserve is sized for." },
+	  "Packets that the reserve is sized for; 0: no disk, only a filter." },
 	{ RESERVE_LEND_BELOW, PAGES, "reserve_lend_below_bytes", "gauge",
 	  "Headroom below which blocks are lent." },
 	{ RESERVE_IN_USE, NUMBER, "reserve_in_use", "gauge",
-	  "1 while the reserve is in use." },
+	  "1 while the machine's reserves are in use." },
+	{ RESERVE_GRADE, NUMBER, "reserve_grade", "gauge",
+	  "How short of memory the machine is: 0 calm, 1 tight, 2 critical." },
 	{ RESERVE_ACTIVATIONS, NUMBER, "reserve_activations_total", "counter",
-	  "How often the reserve came into use." },
+	  "How often the machine's reserves came into use." },
 	{ RESERVE_IN_USE_MS, MILLISECONDS, "reserve_in_use_seconds_total",
-	  "counter", "How long the reserve was in use." },
+	  "counter", "How long the machine's reserves were in use." },
+	{ RESERVE_CRITICAL_MS, MILLISECONDS, "reserve_critical_seconds_total",
+	  "counter", "How long the grade was critical." },
 	{ RESERVE_KEPT, NUMBER, "reserve_kept_packets_total", "counter",
 	  "Packets that passed the filter while the reserve was in use." },
 	{ RESERVE_ALLOWED, NUMBER, "reserve_allowed_packets_total", "counter",
-	  "Kept packets that passed within the budget." },
+	  "Kept packets that passed within the budget of their class." },
+	{ RESERVE_UNRELATED, NUMBER, "reserve_unrelated_packets_total",
+	  "counter", "Kept packets that are unrelated to block I/O." },
+	{ RESERVE_PFMEMALLOC, NUMBER, "reserve_pfmemalloc_packets_total",
+	  "counter",
+	  "Packets received in memory of the kernel's emergency reserves." },
 	{ RESERVE_DROPPED_BYTES, NUMBER, "reserve_dropped_bytes_total",
 	  "counter", "Bytes of the packets that the filter dropped." },
 	{ RESERVE_LENDS, NUMBER, "reserve_lends_total", "counter",
@@ -351,10 +360,12 @@ static void reserve_numbers(void)
 		     reserve_metrics[i].help);
 		for (reserve = reserves; reserve < reserves + nr_reserves;
 		     reserve++) {
+			value = reserve->value[reserve_metrics[i].field];
+			if (value == RESERVE_ABSENT)
+				continue;
 			out("ballast_%s{interface=\"", reserve_metrics[i].name);
 			label_value(reserve->name);
 			out("\"}");
-			value = reserve->value[reserve_metrics[i].field];
 			if (reserve_metrics[i].unit == MILLISECONDS)
 				seconds(value);
 			else if (reserve_metrics[i].unit == PAGES)
@@ -375,6 +386,8 @@ static void reserve_drops(void)
 	for (reserve = reserves; reserve < reserves + nr_reserves; reserve++) {
 		for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST;
 		     i++) {
+			if (reserve->value[i] == RESERVE_ABSENT)
+				continue;
 			out("ballast_reserve_dropped_packets_total{interface=\"");
 			label_value(reserve->name);
 			out("\",reason=\"%s\"} %lld\n", reserve_reason_word(i),

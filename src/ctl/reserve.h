@@ -13,10 +13,14 @@ enum reserve_field {
 	RESERVE_PACKET_LIMIT,
 	RESERVE_LEND_BELOW,
 	RESERVE_IN_USE,
+	RESERVE_GRADE,	/* enum reserve_grade */
 	RESERVE_ACTIVATIONS,
 	RESERVE_IN_USE_MS,
+	RESERVE_CRITICAL_MS,
 	RESERVE_KEPT,
 	RESERVE_ALLOWED,
+	RESERVE_UNRELATED,
+	RESERVE_PFMEMALLOC,
 	RESERVE_DROPPED,
 	RESERVE_DROPPED_BYTES,
 	RESERVE_DROPPED_FIRST,	/* by reason, from here ... */
@@ -24,6 +28,7 @@ enum reserve_field {
 	RESERVE_DROPPED_PROTOCOL,
 	RESERVE_DROPPED_FRAGMENT,
 	RESERVE_DROPPED_BUDGET,
+	RESERVE_DROPPED_LIMIT,
 	RESERVE_DROPPED_MALFORMED,
 	RESERVE_DROPPED_LAST = RESERVE_DROPPED_MALFORMED,	/* ... to here */
 	RESERVE_LENDS,
@@ -31,6 +36,14 @@ enum reserve_field {
 	RESERVE_RESCUES,
 	RESERVE_NR_FIELDS,
 };
+
+enum reserve_grade {
+	RESERVE_CALM,
+	RESERVE_TIGHT,
+	RESERVE_CRITICAL,
+};
+
+#define RESERVE_ABSENT (-1) /* a value that this module does not have */
 
 /* The fields' files in /sys/class/net/IFACE/ballast/. */
 extern const char *const reserve_files[RESERVE_NR_FIELDS];
@@ -46,6 +59,15 @@ struct reserve {
 	int fds[RESERVE_NR_FIELDS];
 	long long value[RESERVE_NR_FIELDS];
 };
+
+/* Whether a disk's packets come in there; else it only has a filter. */
+static inline bool reserve_has_disk(const struct reserve *reserve)
+{
+	return reserve->value[RESERVE_PACKET_LIMIT];
+}
+
+/* The state of the machine: "calm", "tight" or "critical". */
+const char *reserve_grade_name(const struct reserve *reserve);
 
 /* Whether an interface of this name, which may be any string, has a reserve. */
 bool reserve_exists(const char *name);

@@ -134,31 +134,59 @@ static void json_disk(const struct disk *disk, const struct swap *swap)
 	json_end('}');
 }
 
-static void print_reserve(const struct reserve *reserve)
+static long long known(long long value)
+{
+	return value == RESERVE_ABSENT ? 0 : value;
+}
+
+static void print_blocks(const struct reserve *reserve)
 {
 	const long long *value = reserve->value;
-	int i;
 
-	out("%s: reserve of %lld pages (%.1f MiB) for %lld packets, %s\n",
+	out("%s: reserve of %lld pages (%.1f MiB) for %lld packets, ",
 	    reserve->name, value[RESERVE_SIZE],
 	    mib((double)value[RESERVE_SIZE] * memory_page_size()),
-	    value[RESERVE_PACKET_LIMIT],
-	    value[RESERVE_IN_USE] ? "IN USE" : "not in use");
+	    value[RESERVE_PACKET_LIMIT]);
+}
+
+static void print_lending(const struct reserve *reserve)
+{
+	const long long *value = reserve->value;
+
 	out("  pages: %lld available, %lld lent; lends while headroom is below %lld\n",
 	    value[RESERVE_AVAILABLE], value[RESERVE_LENT],
 	    value[RESERVE_LEND_BELOW]);
 	out("  blocks: %lld lent, %lld taken back; rescues: %lld\n",
 	    value[RESERVE_LENDS], value[RESERVE_REFILLS],
 	    value[RESERVE_RESCUES]);
-	out("  was in use: %lld times, %.1f s\n", value[RESERVE_ACTIVATIONS],
-	    value[RESERVE_IN_USE_MS] / 1000.0);
-	out("  received in that time: %lld packets kept, %lld of them allowed, %lld dropped (%.1f MiB)\n",
+}
+
+static void print_reserve(const struct reserve *reserve)
+{
+	const long long *value = reserve->value;
+	int i;
+
+	if (reserve_has_disk(reserve))
+		print_blocks(reserve);
+	else
+		out("%s: no disk, only a filter, ", reserve->name);
+	out("%s (%s)\n", value[RESERVE_IN_USE] ? "IN USE" : "not in use",
+	    reserve_grade_name(reserve));
+	if (reserve_has_disk(reserve))
+		print_lending(reserve);
+	out("  was in use: %lld times, %.1f s, %.1f s of it critical\n",
+	    value[RESERVE_ACTIVATIONS], value[RESERVE_IN_USE_MS] / 1000.0,
+	    known(value[RESERVE_CRITICAL_MS]) / 1000.0);
+	out("  received in that time: %lld packets kept (%lld allowed, %lld unrelated), %lld dropped (%.1f MiB)\n",
 	    value[RESERVE_KEPT], value[RESERVE_ALLOWED],
-	    value[RESERVE_DROPPED], mib(value[RESERVE_DROPPED_BYTES]));
+	    known(value[RESERVE_UNRELATED]), value[RESERVE_DROPPED],
+	    mib(value[RESERVE_DROPPED_BYTES]));
 	out("  dropped by reason:");
 	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
 		out("%s %s %lld", i == RESERVE_DROPPED_FIRST ? "" : ",",
-		    reserve_reason(i), value[i]);
+		    reserve_reason(i), known(value[i]));
+	out("\n  received from the emergency reserves: %lld packets",
+	    known(value[RESERVE_PFMEMALLOC]));
 	out("\n");
 }
 
@@ -169,8 +197,13 @@ static void json_reserve(const struct reserve *reserve)
 	json_begin(NULL, '{');
 	json_text("name", reserve->name);
 	for (i = 0; i < RESERVE_NR_FIELDS; i++) {
+		if (reserve->value[i] == RESERVE_ABSENT)
+			continue;
 		if (i == RESERVE_IN_USE)
 			json_bool(reserve_files[i], reserve->value[i]);
+		else if (i == RESERVE_GRADE)
+			json_text(reserve_files[i],
+				  reserve_grade_name(reserve));
 		else
 			json_number(reserve_files[i], reserve->value[i]);
 	}

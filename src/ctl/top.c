@@ -33,7 +33,8 @@ const char help_top[] =
 	"\n"
 	"q or Ctrl-C ends it. LAT is the mean latency of completed requests. Dropped\n"
 	"packets are shown by reason, see docs/sysfs.md: of another socket, of another\n"
-	"protocol, fragments, over the budget, malformed.\n";
+	"protocol, fragments, over the budget, over packet_limit, malformed. GRADE is\n"
+	"how short of memory the machine is: calm, tight or critical.\n";
 
 #define STACK (128 << 10)	/* more than it ever uses */
 

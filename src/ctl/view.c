@@ -108,8 +108,8 @@ static void draw_reserve(const struct watch *watch,
 	const long long *value = reserve->reserve.value;
 	int i;
 
-	out("%-13s %-6s %5lld %5lld %7.0f %7.0f", reserve->reserve.name,
-	    value[RESERVE_IN_USE] ? "IN USE" : "idle", value[RESERVE_SIZE],
+	out("%-11s %-5.5s %5lld %5lld %6.0f %6.0f", reserve->reserve.name,
+	    reserve_grade_name(&reserve->reserve), value[RESERVE_SIZE],
 	    value[RESERVE_LENT], rate_field(watch, reserve, RESERVE_KEPT),
 	    rate_field(watch, reserve, RESERVE_DROPPED));
 	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
@@ -139,10 +139,10 @@ void view_screen(const struct watch *watch, const char *time, int width,
 	    "READ/s", "MiB/s", "WRITE/s", "MiB/s", "LAT/ms", "INFLIGHT");
 	for (i = 0; i < disks; i++)
 		draw_disk(watch, &watch->disks[i]);
-	/* The last five columns are drops by reason. */
-	out(END "%-13s %-6s %5s %5s %7s %7s %5s %5s %5s %5s %5s" END,
-	    "RESERVE", "", "PAGES", "LENT", "KEPT/s", "DROP/s", "SOCK",
-	    "PROTO", "FRAG", "BUDG", "MALF");
+	/* The last six columns are drops by reason. */
+	out(END "%-11s %-5s %5s %5s %6s %6s %5s %5s %5s %5s %5s %5s" END,
+	    "RESERVE", "GRADE", "PAGES", "LENT", "KEPT/s", "DROP/s", "SOCK",
+	    "PROTO", "FRAG", "BUDG", "LIMIT", "MALF");
 	for (i = 0; i < reserves; i++)
 		draw_reserve(watch, &watch->reserves[i]);
 	out("\033[J");
@@ -172,9 +172,9 @@ static void line_of_reserve(const struct watch *watch, const char *time,
 	int i;
 
 	out("%s reserve %s %s size %lld lent %lld kept %.0f/s dropped %.0f/s",
-	    time, reserve->reserve.name,
-	    value[RESERVE_IN_USE] ? "in-use" : "idle", value[RESERVE_SIZE],
-	    value[RESERVE_LENT], rate_field(watch, reserve, RESERVE_KEPT),
+	    time, reserve->reserve.name, reserve_grade_name(&reserve->reserve),
+	    value[RESERVE_SIZE], value[RESERVE_LENT],
+	    rate_field(watch, reserve, RESERVE_KEPT),
 	    rate_field(watch, reserve, RESERVE_DROPPED));
 	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
 		out(" %s %.0f/s", reserve_reason_word(i),

@@ -60,10 +60,12 @@ SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 RESERVE = {
     "size_pages": 561, "available_pages": 500, "lent_pages": 61, "packet_limit": 768,
-    "lend_below": 256, "in_use": 1, "activations": 3, "in_use_ms": 12345, "rx_kept": 1000,
-    "rx_allowed": 7, "rx_dropped": 150, "rx_dropped_bytes": 15000,
+    "lend_below": 256, "in_use": 1, "grade": "tight", "activations": 3, "in_use_ms": 12345,
+    "critical_ms": 2345, "rx_kept": 1000, "rx_allowed": 7, "rx_unrelated": 90,
+    "rx_pfmemalloc": 40, "rx_dropped": 155, "rx_dropped_bytes": 15000,
     "rx_dropped_other_socket": 100, "rx_dropped_protocol": 30, "rx_dropped_fragment": 10,
-    "rx_dropped_budget": 8, "rx_dropped_malformed": 2, "lends": 70, "refills": 9, "rescues": 0,
+    "rx_dropped_budget": 8, "rx_dropped_limit": 5, "rx_dropped_malformed": 2, "lends": 70,
+    "refills": 9, "rescues": 0,
 }
 
 

@@ -392,6 +392,15 @@ def test_zswap(ctl, machine):
     assert findings(ctl) == {}
 
 
+def test_interface_without_a_disk(ctl, machine):
+    """Its driver may refill as it likes: it has only a filter."""
+    ballast_swap(machine)
+    machine.reserve()
+    machine.reserve("eth2", size_pages=0, packet_limit=0)
+    card(machine, "eth2", "virtio_net", dropped=1000, sent=1000)
+    assert findings(ctl) == {}
+
+
 def test_refill(ctl, machine):
     """Some drivers' refill may use the emergency reserves; a reserve makes up for the others."""
     ballast_swap(machine)

@@ -44,7 +44,11 @@ def test_status(ctl, tree):
                  "connections: 2 by eth0, reconnects: 1", "swap: 1.0 MiB of 1024.0 MiB used",
                  "in flight: 3", "read: 100 requests, 0.4 MiB, 2.5 ms each",
                  "written: 200 requests, 2.0 MiB, 5.0 ms each", "flushed: 4 times, 5.0 ms each",
-                 "eth0: reserve of 561 pages (2.2 MiB) for 768 packets, IN USE",
+                 "eth0: reserve of 561 pages (2.2 MiB) for 768 packets, IN USE (tight)",
+                 "was in use: 3 times, 12.3 s, 2.3 s of it critical",
+                 "1000 packets kept (7 allowed, 90 unrelated), 155 dropped",
+                 "budget 8, limit 5, malformed 2",
+                 "received from the emergency reserves: 40 packets",
                  "500 available, 61 lent", "other socket 100, protocol 30, fragment 10, budget 8",
                  "memory:", "ballast1: live"):
         assert part in out
@@ -69,10 +73,40 @@ def test_status_json(ctl, tree):
     assert disk["swap"] == {"path": "/dev/ballast0", "size_bytes": 1048572 << 10,
                             "used_bytes": 1 << 20, "priority": -2}
     reserve, = whole["reserves"]
-    assert reserve["in_use"] is False and reserve["rx_dropped_other_socket"] == 100
+    assert reserve["in_use"] is False and reserve["grade"] == "tight"
+    assert reserve["rx_dropped_other_socket"] == 100
     assert json.loads(ctl("status", "eth0", "--json").out) == {
         "loaded": True, "disks": [], "reserves": [reserve]}
     assert json.loads(ctl("status", "--json", "ballast0").out)["disks"] == [disk]
+
+
+def test_interface_without_a_disk(ctl, tree):
+    """It has a filter, but no blocks."""
+    tree.reserve("eth1", size_pages=0, available_pages=0, lent_pages=0, packet_limit=0,
+                 lend_below=0, grade="critical", lends=0, refills=0)
+    out = ctl("status").out
+    assert "eth1: no disk, only a filter, IN USE (critical)\n  was in use: 3 times" in out
+    reserve, = json.loads(ctl("status", "--json").out)["reserves"]
+    assert reserve["packet_limit"] == 0 and reserve["grade"] == "critical"
+    values = samples(ctl("metrics").out)
+    assert values['ballast_reserve_packet_limit{interface="eth1"}'] == 0
+    assert values['ballast_reserve_grade{interface="eth1"}'] == 2
+    assert " reserve eth1 critical size 0 lent 0 " in ctl("top", "-n1", "-d0.1").out
+
+
+def test_reserve_of_an_earlier_release(ctl, tree):
+    """It lacks the grade and its counters, and everything else is shown."""
+    tree.reserve()
+    lacking = ("grade", "critical_ms", "rx_unrelated", "rx_pfmemalloc", "rx_dropped_limit")
+    for file in lacking:
+        (tree.root / f"sys/class/net/eth0/ballast/{file}").unlink()
+    assert "packets, IN USE (critical)" in ctl("status").out
+    reserve, = json.loads(ctl("status", "--json").out)["reserves"]
+    assert reserve["rx_kept"] == 1000 and not set(lacking) & set(reserve)
+    text = ctl("metrics").out
+    assert 'ballast_reserve_kept_packets_total{interface="eth0"} 1000\n' in text
+    assert "reserve_grade{" not in text and 'reason="limit"' not in text
+    assert " reserve eth0 critical size 561 " in ctl("top", "-n1", "-d0.1").out
 
 
 def test_verify(ctl, tree):
@@ -145,8 +179,9 @@ def test_top_lines(ctl, tree):
                              "[######|#|#|#######################......]")
     assert lines[1].endswith(" disk ballast0 live read 0/s 0.00 MiB/s write 0/s 0.00 MiB/s "
                              "latency - ms inflight 3")
-    assert lines[2].endswith(" reserve eth0 in-use size 561 lent 61 kept 0/s dropped 0/s "
-                             "other_socket 0/s protocol 0/s fragment 0/s budget 0/s malformed 0/s")
+    assert lines[2].endswith(" reserve eth0 tight size 561 lent 61 kept 0/s dropped 0/s "
+                             "other_socket 0/s protocol 0/s fragment 0/s budget 0/s limit 0/s "
+                             "malformed 0/s")
     assert "\x1b" not in out
 
 
@@ -199,6 +234,9 @@ def test_metrics(ctl, tree):
     assert values['ballast_disk_fences_expired_total{disk="ballast0"}'] == 2
     assert values['ballast_reserve_size_bytes{interface="eth0"}'] == 561 * 4096
     assert values['ballast_reserve_in_use_seconds_total{interface="eth0"}'] == 12.345
+    assert values['ballast_reserve_critical_seconds_total{interface="eth0"}'] == 2.345
+    assert values['ballast_reserve_unrelated_packets_total{interface="eth0"}'] == 90
+    assert values['ballast_reserve_grade{interface="eth0"}'] == 1
     assert values['ballast_reserve_dropped_packets_total{interface="eth0",'
                   'reason="other_socket"}'] == 100
     assert values['ballast_memory_watermark_bytes{watermark="low"}'] == 1250 * 4096

@@ -310,11 +310,12 @@ def test_top(guest):
             assert 0 < float(latency) < 500
         memory = r"memory free [\d.]+ min [\d.]+ low [\d.]+ high [\d.]+ MiB \["
         assert len(re.findall(memory, said)) == 3
-        assert len(re.findall("reserve eth0 idle size [1-9]", said)) == 3
+        assert len(re.findall("reserve eth0 calm size [1-9]", said)) == 3
 
         screen = guest.run("stty cols 80 rows 24 2>/dev/null; TERM=xterm script -qec "
                            "'ballastctl top -n 1 -d 0.2' /dev/null < /dev/null").output
-        assert "\x1b[H" in screen and "INFLIGHT" in screen and "IN USE" not in screen
+        assert "\x1b[H" in screen and "INFLIGHT" in screen
+        assert re.search(r"eth0 +calm +[1-9]", screen)
         assert re.search(r"ballast0 +live +\d+ +[\d.]+ +0 +0.00", screen)
         assert screen.rstrip().endswith("\x1b[?25h"), "the cursor is back"
         reader.kill()
