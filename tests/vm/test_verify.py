@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import threading
+import time
 
 import pytest
 
@@ -248,6 +249,42 @@ def test_honest_structured_answers(shared_vm, chunks):
             until(lambda: int(disk.file("ballast/reconnects")) > before, 30, "it to be restored")
         assert disk.file("ballast/verify_errors") == "0"
         assert disk.file("ballast/verified") == "48"
+        pages.check(0)
+
+
+def test_while_memory_of_tcp_is_short(vm):
+    """The blocks that are read back come in a burst, and wait in a queue until a thread reads."""
+    guest = vm(name="tcpmem")
+    module.load(guest)
+    # Each segment by itself.
+    guest.run("ethtool -K eth0 gro off; ethtool -K eth0 rx-gro-hw off")
+    dropped = "nstat -asz TcpExtTCPRcvQDrop | awk '/Drop/ { print $2 }'"
+    memory = nbd.Memory(16 * MIB)
+
+    def serve(connection):
+        first = len(server.connections) <= 2
+        nbd.negotiate(connection, memory.size, memory.flags)
+        if not first:
+            requests = [nbd.take_request(connection) for _ in range(16)]
+            connection.sendall(b"".join(map(memory.answer, requests)))
+        while (request := nbd.take_request(connection)).type != nbd.DISC:
+            connection.sendall(memory.answer(request))
+
+    # One of two is restored. The other one has a charge, which is more than the limit.
+    with servers.ScriptedServer(serve) as server, Disk(guest, server, connections=2) as disk, \
+            swapped_out(guest, disk.path, 4) as pages:
+        before = int(guest.run(dropped).output)
+        limits = guest.run("cat /proc/sys/net/ipv4/tcp_mem; "
+                           "echo 1 2 3 > /proc/sys/net/ipv4/tcp_mem").output.strip()
+        for number in range(1, 4):
+            began = time.monotonic()
+            server.connections[-1].shutdown(2)
+            until(lambda: disk.file("ballast/reconnects") == str(number), 60, "it to be restored")
+            print(f"restored after {time.monotonic() - began:.1f} s")
+        now = int(guest.run(f"echo '{limits}' > /proc/sys/net/ipv4/tcp_mem; {dropped}").output)
+        print(f"{now - before} segments dropped")
+        assert disk.file("ballast/verified") == "48"
+        assert now == before, "TCP drops what is read back"
         pages.check(0)
 
 

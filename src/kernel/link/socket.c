@@ -11,6 +11,7 @@
 #include <net/tcp.h>
 
 #include "compat.h"
+#include "reserve/tcpmem.h"
 #include "stream.h"
 
 /* How long one message of the negotiation may take to arrive. */
@@ -164,6 +165,14 @@ struct socket *ballast_socket_connect(struct net *net,
 		ballast_socket_abort(sock);
 		return ERR_PTR(err);
 	}
+	/*
+	 * Now, and not with the first request: a process reads the replies of
+	 * the negotiation and of the verification. Without the charge, TCP
+	 * drops all but the first segment of them while its memory is short.
+	 */
+	lock_sock(sk);
+	ballast_tcpmem_charge(sk);
+	release_sock(sk);
 	return sock;
 }
 
