@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * ballastctl doctor: interfaces that carry disks: offloads, receive ring, the
- * memory that its refill may use, and packets that the driver dropped.
+ * memory that its refill may use, packets that the driver dropped, and disks
+ * that are reached through a program.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +224,25 @@ static void check_interface(const struct interface *nic)
 	check_drops(nic);
 }
 
+/* A tun or tap interface: a program carries its packets, as OpenVPN does. */
+static void check_program(const struct netdisk *disk)
+{
+	char name[IFNAMSIZ];
+	struct finding *f;
+
+	if (disk->kind != NETDISK_BALLAST ||
+	    file_value(name, sizeof(name),
+		       SYSFS_DISK "/" BALLAST_FILE_INTERFACE,
+		       disk->name) <= 0 ||
+	    !file_exists("/sys/class/net/%s/tun_flags", name))
+		return;
+	f = found("disk-through-program", SERIOUS,
+		  "%s: a program carries the packets of its interface %s",
+		  disk->name, name);
+	figures(f, "%s: a tun or tap interface.", name);
+	why(f, "The program needs memory itself in order to free memory, so swapping can lock up; and ballast's filter drops that program's packets. A tunnel in the kernel, such as WireGuard, has neither problem.");
+}
+
 /*
  * Check interfaces with a reserve. If there is swap on the network and no
  * guard, check all physical ones, since the swap's route is not known here.
@@ -233,6 +254,8 @@ void check_interfaces(const struct netdisks *disks)
 		   !interfaces_guarded();
 	int i, nr;
 
+	for (i = 0; i < disks->nr; i++)
+		check_program(&disks->disks[i]);
 	nr = interfaces_find(interfaces, INTERFACE_MAX);
 	if (nr < 0)
 		not_looked_at("interfaces: /sys/class/net: %s", strerror(-nr));

@@ -425,6 +425,15 @@ def test_transmit_drops(ctl, machine, dropped, sent, is_found):
     assert set(findings(ctl)) == ({"transmit-drops"} if is_found else set())
 
 
+def test_a_program_carries_the_packets(ctl, machine):
+    ballast_swap(machine)
+    machine.write("sys/block/ballast0/ballast/interface", "tun0\n")
+    machine.write("sys/class/net/tun0/flags", "0x1003\n")
+    assert findings(ctl) == {}
+    machine.write("sys/class/net/tun0/tun_flags", "0x1001\n")
+    assert "tun0" in only(ctl, "disk-through-program")["finding"]
+
+
 def test_names_that_are_hostile(ctl, machine):
     """They come from a server's or an administrator's hand, and go to a terminal and to JSON."""
     machine.disk(server=b'\x1b[2J"\\\xff')

@@ -16,20 +16,10 @@ import pytest
 
 from rig import frames, module, net, servers
 from rig.disk import Disk
+from rig.filter import ALWAYS, COUNTERS, RESERVE, counters, grown
 from rig.frames import ICMP, ICMP6, TCP, UDP
 from rig.wait import until
 
-RESERVE = "/sys/class/net/eth0/ballast"
-COUNTERS = ("rx_kept", "rx_allowed", "rx_dropped", "rx_dropped_bytes", "rx_dropped_other_socket",
-            "rx_dropped_protocol", "rx_dropped_fragment", "rx_dropped_budget",
-            "rx_dropped_malformed")
-# Headroom is never half as much: critical whenever requests are in flight.
-ALWAYS = f"""
-    awk '/MemTotal/ {{print int($2 / 4)}}' /proc/meminfo > {RESERVE}/lend_below
-    mountpoint -q /mnt || mount -t tmpfs -o size=100% tmpfs /mnt
-    [ -e /mnt/fill ] ||
-        head -c $(awk '/MemAvailable/ {{print int($2 * 700)}}' /proc/meminfo) /dev/zero > /mnt/fill
-"""
 HOST = {4: net.HOST4, 6: net.HOST6}
 
 
@@ -64,11 +54,6 @@ def wire(shared_vm):
         yield wire
 
 
-def counters(guest):
-    said = guest.run(f"cd {RESERVE} && cat {' '.join(COUNTERS)}").output.split()
-    return dict(zip(COUNTERS, map(int, said)))
-
-
 @contextmanager
 def in_use(guest, server, **options):
     """A disk with a request in flight, its reserve in use."""
@@ -86,15 +71,6 @@ def in_use(guest, server, **options):
             os.kill(server_pid, signal.SIGCONT)
             guest.run("rm -f /mnt/fill")
         assert reader.wait(20) == 0, reader.output
-
-
-def grown(guest, before, name, by=1, timeout=10):
-    """Wait until a counter has grown so much; what all have grown by."""
-    def look():
-        now = counters(guest)
-        growth = {key: now[key] - before[key] for key in now}
-        return growth if growth[name] >= by else None
-    return until(look, timeout, f"{name} to grow by {by}; {counters(guest)}, before {before}")
 
 
 def own_port(server, guest, family=4):

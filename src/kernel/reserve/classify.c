@@ -22,9 +22,12 @@
 #include <net/ipv6.h>
 #include <net/ndisc.h>
 #include <net/sock.h>
+#include <net/udp.h>
 
 #include "compat.h"
 #include "pressure.h"
+
+#define CLASSIFY_L2TP 115 /* without UDP; older kernels have no name for it */
 
 /* Does allow= name a port of this TCP or UDP packet? */
 static enum ballast_class classify_match_allow(struct ballast_packet *packet)
@@ -81,17 +84,27 @@ struct classify_arrival {
 	int sdif;
 };
 
-/* Up through VLAN (maybe in another namespace), bond, bridge and VRF. */
-static struct classify_arrival classify_arrival(const struct sk_buff *skb)
+static struct net_device *classify_vlan(struct net_device *dev, __be16 proto,
+					u16 tci)
 {
-	struct net_device *dev = NULL, *upper;
+	return __vlan_find_dev_deep_rcu(dev, proto, tci & VLAN_VID_MASK) ?: dev;
+}
+
+/* Up through VLANs (maybe in another namespace), bond, bridge and VRF. */
+static struct classify_arrival
+classify_arrival(const struct ballast_packet *packet)
+{
+	const struct sk_buff *skb = packet->skb;
+	struct net_device *dev = skb->dev, *upper;
+	unsigned int i;
 	int sdif = 0;
 
 	if (skb_vlan_tag_present(skb))
-		dev = __vlan_find_dev_deep_rcu(skb->dev, skb->vlan_proto,
-					       skb_vlan_tag_get_id(skb));
-	if (!dev)
-		dev = skb->dev;
+		dev = classify_vlan(dev, skb->vlan_proto,
+				    skb_vlan_tag_get(skb));
+	for (i = 0; i < packet->nr_tags; i++)
+		dev = classify_vlan(dev, packet->tags[i].proto,
+				    packet->tags[i].tci);
 	while ((upper = netdev_master_upper_dev_get_rcu(dev))) {
 		sdif = netif_is_l3_master(upper) ? dev->ifindex : 0;
 		dev = upper;
@@ -107,7 +120,7 @@ static enum ballast_class classify_match_tcp4(struct ballast_packet *packet,
 					      __be32 saddr, __be16 sport,
 					      __be32 daddr, __be16 dport)
 {
-	struct classify_arrival at = classify_arrival(packet->skb);
+	struct classify_arrival at = classify_arrival(packet);
 	struct sock *sk;
 
 	sk = compat_inet_lookup_established(at.net, saddr, sport, daddr,
@@ -120,7 +133,7 @@ classify_match_tcp6(struct ballast_packet *packet, const struct in6_addr *saddr,
 		    __be16 sport, const struct in6_addr *daddr, __be16 dport)
 {
 #if IS_ENABLED(CONFIG_IPV6)
-	struct classify_arrival at = classify_arrival(packet->skb);
+	struct classify_arrival at = classify_arrival(packet);
 	struct sock *sk;
 
 	sk = compat_inet6_lookup_established(at.net, saddr, sport, daddr,
@@ -174,7 +187,7 @@ static enum ballast_class classify_neighbor(struct ballast_packet *packet,
 /* ARP that is broadcast for other machines is unrelated. */
 static enum ballast_class classify_arp(struct ballast_packet *packet)
 {
-	struct net *net = classify_arrival(packet->skb).net;
+	struct net *net = classify_arrival(packet).net;
 	struct {
 		struct arphdr header;
 		u8 sender_mac[ETH_ALEN];
@@ -184,7 +197,8 @@ static enum ballast_class classify_arp(struct ballast_packet *packet)
 	} __packed buf, *arp;
 	struct in6_addr from;
 
-	arp = skb_header_pointer(packet->skb, 0, sizeof(buf), &buf);
+	arp = skb_header_pointer(packet->skb, packet->network, sizeof(buf),
+				 &buf);
 	if (!arp || arp->header.ar_hln != ETH_ALEN ||
 	    arp->header.ar_pln != sizeof(arp->target)) {
 		packet->why = BALLAST_DROP_MALFORMED;
@@ -263,27 +277,106 @@ static enum ballast_class classify_icmp6(struct ballast_packet *packet,
 				   &inner->saddr, ports[0]);
 }
 
+/*
+ * Does a disk's packet go through a tunnel, and is this one of a tunnel? What
+ * is in it is not looked at. The tunnel's own interface has a filter.
+ */
+static bool classify_is_tunnel(u8 protocol)
+{
+	if (!READ_ONCE(ballast_pressure.tunneled))
+		return false;
+	switch (protocol) {
+	case IPPROTO_AH:
+	case IPPROTO_COMP:
+	case IPPROTO_ESP:
+	case IPPROTO_GRE:
+	case IPPROTO_IPIP:
+	case IPPROTO_IPV6:
+	case IPPROTO_MPLS:
+	case CLASSIFY_L2TP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Is @sk, from a lookup with a reference, a tunnel's: VXLAN, GENEVE,
+ * WireGuard, ESP in UDP and others?
+ */
+static bool classify_is_tunnel_socket(struct sock *sk)
+{
+	bool encap = sk && READ_ONCE(udp_sk(sk)->encap_type);
+
+	if (sk)
+		sock_put(sk);
+	return encap;
+}
+
+static enum ballast_class classify_udp4(struct ballast_packet *packet,
+					const struct iphdr *ip)
+{
+	struct classify_arrival at;
+	__be16 buf[2], *ports;
+
+	if (!READ_ONCE(ballast_pressure.tunneled))
+		return classify_match_allow(packet);
+	ports = classify_ports(packet, packet->offset, buf);
+	if (!ports)
+		return BALLAST_UNRELATED;
+	at = classify_arrival(packet);
+	if (classify_is_tunnel_socket(udp4_lib_lookup(at.net, ip->saddr,
+						      ports[0], ip->daddr,
+						      ports[1], at.dif)))
+		return BALLAST_DISK;
+	return classify_match_allow(packet);
+}
+
+static enum ballast_class classify_udp6(struct ballast_packet *packet,
+					const struct ipv6hdr *ip)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	struct classify_arrival at;
+	__be16 buf[2], *ports;
+
+	if (!READ_ONCE(ballast_pressure.tunneled))
+		return classify_match_allow(packet);
+	ports = classify_ports(packet, packet->offset, buf);
+	if (!ports)
+		return BALLAST_UNRELATED;
+	at = classify_arrival(packet);
+	if (classify_is_tunnel_socket(udp6_lib_lookup(at.net, &ip->saddr,
+						      ports[0], &ip->daddr,
+						      ports[1], at.dif)))
+		return BALLAST_DISK;
+#endif
+	return classify_match_allow(packet);
+}
+
 static enum ballast_class classify_ip4(struct ballast_packet *packet)
 {
 	struct iphdr buf, *ip;
 	__be16 ports_buf[2], *ports;
 	enum ballast_class class;
 
-	ip = skb_header_pointer(packet->skb, 0, sizeof(buf), &buf);
+	ip = skb_header_pointer(packet->skb, packet->network, sizeof(buf),
+				&buf);
 	if (!ip || ip->ihl < 5 || ip->version != 4) {
 		packet->why = BALLAST_DROP_MALFORMED;
 		return BALLAST_UNRELATED;
 	}
+	if (classify_is_tunnel(ip->protocol))
+		return BALLAST_DISK;
 	if (ip_is_fragment(ip)) {
 		packet->why = BALLAST_DROP_FRAGMENT;
 		return BALLAST_UNRELATED;
 	}
 	packet->protocol = ip->protocol;
-	packet->offset = ip->ihl * 4;
+	packet->offset = packet->network + ip->ihl * 4;
 	if (ip->protocol == IPPROTO_ICMP)
 		return classify_icmp4(packet);
 	if (ip->protocol == IPPROTO_UDP)
-		return classify_match_allow(packet);
+		return classify_udp4(packet, ip);
 	if (ip->protocol != IPPROTO_TCP)
 		return BALLAST_UNRELATED;
 
@@ -303,18 +396,21 @@ static enum ballast_class classify_ip6(struct ballast_packet *packet)
 	enum ballast_class class;
 	int offset;
 
-	ip = skb_header_pointer(packet->skb, 0, sizeof(buf), &buf);
+	ip = skb_header_pointer(packet->skb, packet->network, sizeof(buf),
+				&buf);
 	if (!ip || ip->version != 6) {
 		packet->why = BALLAST_DROP_MALFORMED;
 		return BALLAST_UNRELATED;
 	}
 	packet->protocol = ip->nexthdr;
-	offset = ipv6_skip_exthdr(packet->skb, sizeof(*ip), &packet->protocol,
-				  &frag);
+	offset = ipv6_skip_exthdr(packet->skb, packet->network + sizeof(*ip),
+				  &packet->protocol, &frag);
 	if (offset < 0) {
 		packet->why = BALLAST_DROP_MALFORMED;
 		return BALLAST_UNRELATED;
 	}
+	if (classify_is_tunnel(packet->protocol))
+		return BALLAST_DISK;
 	/* A disk's packets are never fragmented, not even into one fragment. */
 	if (frag) {
 		packet->why = BALLAST_DROP_FRAGMENT;
@@ -324,7 +420,7 @@ static enum ballast_class classify_ip6(struct ballast_packet *packet)
 	if (packet->protocol == IPPROTO_ICMPV6)
 		return classify_icmp6(packet, &ip->saddr);
 	if (packet->protocol == IPPROTO_UDP)
-		return classify_match_allow(packet);
+		return classify_udp6(packet, ip);
 	if (packet->protocol != IPPROTO_TCP)
 		return BALLAST_UNRELATED;
 
@@ -337,6 +433,29 @@ static enum ballast_class classify_ip6(struct ballast_packet *packet)
 	return class == BALLAST_DISK ? class : classify_match_allow(packet);
 }
 
+/*
+ * Step over VLAN tags in the data. The outermost is usually taken off before,
+ * by the card or the stack. Return: the protocol after them
+ */
+static __be16 classify_skip_tags(struct ballast_packet *packet)
+{
+	__be16 protocol = packet->skb->protocol;
+	struct vlan_hdr buf, *tag;
+
+	while (eth_type_vlan(protocol) &&
+	       packet->nr_tags < ARRAY_SIZE(packet->tags)) {
+		tag = skb_header_pointer(packet->skb, packet->network,
+					 sizeof(buf), &buf);
+		if (!tag)
+			break;
+		packet->tags[packet->nr_tags].proto = protocol;
+		packet->tags[packet->nr_tags++].tci = ntohs(tag->h_vlan_TCI);
+		packet->network += sizeof(*tag);
+		protocol = tag->h_vlan_encapsulated_proto;
+	}
+	return protocol;
+}
+
 /**
  * ballast_classify - what is a packet?
  * @packet: its skb and why are set; the rest is filled in. It may get a
@@ -347,7 +466,7 @@ static enum ballast_class classify_ip6(struct ballast_packet *packet)
  */
 enum ballast_class ballast_classify(struct ballast_packet *packet)
 {
-	switch (packet->skb->protocol) {
+	switch (classify_skip_tags(packet)) {
 	case htons(ETH_P_IP):
 		return classify_ip4(packet);
 	case htons(ETH_P_IPV6):
@@ -360,7 +479,12 @@ enum ballast_class ballast_classify(struct ballast_packet *packet)
 	case htons(ETH_P_802_2): /* spanning tree */
 		packet->budget = BALLAST_BUDGET_LINK;
 		return BALLAST_BUDGETED;
+	/* The port of the switch that the tag names has a filter. */
+	case htons(ETH_P_XDSA):
+		return BALLAST_DISK;
+	/* MACsec, PPPoE, MPLS: the same as for a tunnel's IP packets. */
 	default:
-		return BALLAST_UNRELATED;
+		return READ_ONCE(ballast_pressure.tunneled) ? BALLAST_DISK :
+							      BALLAST_UNRELATED;
 	}
 }

@@ -20,6 +20,7 @@
  * @filter: drop unrelated packets while the reserve is in use
  * @guard: the user's requests are not visible to the module; it infers them
  *	   from packets of SOCK_MEMALLOC sockets and from pages under writeback
+ * @tunneled: the user's packets are inside of others, which pass the filter
  * @hop: next hop of the user's packets, IPv4 as a mapped address; all zero:
  *	 unknown
  * @nr_allow: number of entries in @allow
@@ -34,9 +35,12 @@ struct ballast_demand {
 	int pages;
 	bool filter;
 	bool guard;
+	bool tunneled;
 	struct in6_addr hop;
 	unsigned int nr_allow;
 	struct ballast_allow allow[BALLAST_MAX_ALLOW];
 };
+
+void ballast_demand_collect(const struct list_head *reserves);
 
 #endif /* BALLAST_DEMAND_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * From a connection's route to the physical interfaces under it; see path.h.
- * A VLAN, a bond or a bridge has no receive ring of its own.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -20,23 +19,11 @@
 
 static struct workqueue_struct *path_queue;
 
-static int path_add_lowest(struct net_device *dev,
-			   struct netdev_nested_priv *priv)
-{
-	struct ballast_path *path = priv->data;
-	unsigned int i;
-
-	if (!list_empty(&dev->adj_list.lower))
-		return 0;
-	for (i = 0; i < path->nr_devices; i++)
-		if (path->devices[i] == dev)
-			return 0;
-	if (path->nr_devices == BALLAST_MAX_PATH)
-		return -E2BIG;
-	dev_hold(dev);
-	path->devices[path->nr_devices++] = dev;
-	return 0;
-}
+/*
+ * The tunnel that was logged last; 0: none. Each connection of a disk finds
+ * its path, and one line is enough.
+ */
+static int path_noted;
 
 static void path_put_devices(struct ballast_path *path)
 {
@@ -80,12 +67,56 @@ static struct in6_addr path_next_hop(struct sock *sk, struct dst_entry *dst)
 	return hop;
 }
 
+/* IPsec without an interface, or another encapsulation that the route does. */
+static bool path_is_transformed(const struct dst_entry *dst)
+{
+	return dst_xfrm(dst) || dst->lwtstate;
+}
+
+static void path_note(const struct ballast_lower *lower,
+		      const struct net_device *dev)
+{
+	if (xchg(&path_noted, dev->ifindex) == dev->ifindex)
+		return;
+	if (lower->program)
+		pr_warn("%s: the program that carries its packets needs memory itself in order to free memory, so swapping over it can lock up, and the filter drops that program's own packets unless allow= names them\n",
+			dev->name);
+	else if (lower->tunnel)
+		pr_info("%s: is a tunnel: packets of all tunnels pass the filter of each physical interface, and %s has a filter for what comes out of it\n",
+			dev->name, lower->tunnel->name);
+	else
+		pr_info("%s: packets are transformed, as by IPsec: packets of all tunnels pass the filter of each physical interface\n",
+			dev->name);
+}
+
+/* The physical interfaces and the tunnel under @dev, of the route @dst. */
+static void path_find_devices(struct ballast_path *path, struct net_device *dev,
+			      const struct ballast_demand *demand)
+{
+	struct ballast_lower lower;
+	unsigned int i;
+
+	ballast_lower_find(&lower, dev);
+	path->nr_devices = lower.nr;
+	for (i = 0; i < lower.nr; i++) {
+		path->devices[i] = lower.devices[i];
+		path->demand[i] = *demand;
+		path->demand[i].tunneled = lower.tunnel || path->xfrm;
+	}
+	/* It has no ring, and what it decapsulates is in memory already. */
+	if (lower.tunnel && lower.nr > 1)
+		path->demand[0].pages = 0;
+	if (lower.tunnel || lower.program || path->xfrm)
+		path_note(&lower, dev);
+}
+
 /**
  * ballast_path_find - find the physical interfaces under a connection
  * @sk: a connected socket
  * @demand: what the connection asks of the reserve of each interface
  *
- * Logs a warning if the route leads to this machine.
+ * Logs a warning if the route leads to this machine, and a line if it leads
+ * through a tunnel.
  *
  * Context: Process context. Takes no lock; allocates with GFP_KERNEL.
  * Return: the path, which is empty for a server on this machine;
@@ -94,7 +125,6 @@ static struct in6_addr path_next_hop(struct sock *sk, struct dst_entry *dst)
 struct ballast_path *ballast_path_find(struct sock *sk,
 				       const struct ballast_demand *demand)
 {
-	struct netdev_nested_priv priv = {};
 	struct ballast_path *path;
 	struct dst_entry *dst;
 	struct in6_addr hop;
@@ -109,23 +139,19 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 		return ERR_PTR(-ENETUNREACH);
 	}
 	INIT_WORK(&path->work, path_work);
-	priv.data = path;
 	path->generation = ballast_reserve_generation();
 	rcu_read_lock();
 	path->ifindex = dst->dev->ifindex;
+	path->xfrm = path_is_transformed(dst);
 	if (dst->dev->flags & IFF_LOOPBACK)
 		pr_warn_ratelimited("the server is on this machine: it needs memory itself in order to free memory, so swapping to it can lock up, which a reserve cannot prevent\n");
-	else if (list_empty(&dst->dev->adj_list.lower))
-		path_add_lowest(dst->dev, &priv);
 	else
-		netdev_walk_all_lower_dev_rcu(dst->dev, path_add_lowest, &priv);
+		path_find_devices(path, dst->dev, demand);
 	rcu_read_unlock();
 	hop = path_next_hop(sk, dst);
 	dst_release(dst);
-	for (i = 0; i < path->nr_devices; i++) {
-		path->demand[i] = *demand;
+	for (i = 0; i < path->nr_devices; i++)
 		path->demand[i].hop = hop;
-	}
 	return path;
 }
 
@@ -182,6 +208,8 @@ void ballast_path_put(struct ballast_path *path)
 		return;
 	while (path->nr) {
 		path->nr--;
+		if (path->demand[path->nr].tunneled)
+			WRITE_ONCE(path_noted, 0);
 		ballast_reserve_put(path->res[path->nr],
 				    &path->demand[path->nr]);
 	}
@@ -219,8 +247,9 @@ void ballast_path_flush(void)
  * @sk: the connection's socket
  *
  * Context: The caller holds the lock of @sk, as a process or as a spinlock.
- * Return: true: the route leads to another interface, or the devices below an
- * interface have changed, so a new path is needed
+ * Return: true: the route leads to another interface, or begins or ceases to
+ * transform packets, or the devices below an interface have changed, so a new
+ * path is needed
  */
 bool ballast_path_stale(const struct ballast_path *path, struct sock *sk)
 {
@@ -229,6 +258,7 @@ bool ballast_path_stale(const struct ballast_path *path, struct sock *sk)
 	sock_owned_by_me(sk); /* lockdep: covers both forms of the lock */
 	dst = __sk_dst_get(sk);
 	return dst && (!path || dst->dev->ifindex != path->ifindex ||
+		       path_is_transformed(dst) != path->xfrm ||
 		       path->generation != ballast_reserve_generation());
 }
 

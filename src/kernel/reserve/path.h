@@ -15,21 +15,20 @@
 #include <linux/workqueue.h>
 
 #include "demand.h"
+#include "lower.h"
 #include "pressure.h"
 #include "reserve.h"
 
-/* Physical interfaces under one connection, at most. */
-#define BALLAST_MAX_PATH 8
-
-struct net_device;
 struct sock;
 
 /**
  * struct ballast_path - the physical interfaces under a connection
  * @ifindex: of the route's device, which may be above the interfaces
+ * @xfrm: the route transforms packets, as IPsec does
  * @generation: ballast_reserve_generation() when the interfaces were found
  * @nr_devices: number of interfaces in @devices
- * @devices: the interfaces, referenced until ballast_path_use()
+ * @devices: the interfaces, referenced until ballast_path_use(). A tunnel
+ *	     among them has a filter for what comes out of it, and no blocks
  * @nr: number of reserves in @res
  * @res: the reserve of each interface
  * @demand: what the connection asks of each reserve
@@ -44,6 +43,7 @@ struct sock;
  */
 struct ballast_path {
 	int ifindex;
+	bool xfrm;
 	unsigned int generation;
 	unsigned int nr_devices;
 	struct net_device *devices[BALLAST_MAX_PATH];

@@ -40,6 +40,7 @@ enum ballast_grade {
  * struct ballast_pressure - the state of the machine
  * @guards: number of demands whose requests are not visible to the module
  * @filter: drop unrelated packets
+ * @tunneled: packets of tunnels pass
  * @nr_allow: number of entries in @allow
  * @allow: the union of all demands'. The filter reads it without a lock; while
  *	   an entry is replaced, one packet may be misjudged
@@ -72,6 +73,7 @@ struct ballast_pressure {
 	/* Written under reserves_mutex (reserve.c), read anywhere. */
 	unsigned int guards;
 	bool filter;
+	bool tunneled;
 	unsigned int nr_allow;
 	struct ballast_allow allow[BALLAST_MAX_ALLOWED];
 	unsigned int nr_hops;

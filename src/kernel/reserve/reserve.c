@@ -139,54 +139,11 @@ static int reserve_resize(struct ballast_reserve *res)
 	return err;
 }
 
-static void reserve_add_allow(unsigned int *nr,
-			      const struct ballast_demand *demand)
-{
-	struct ballast_allow *allow = ballast_pressure.allow;
-	unsigned int i;
-
-	for (i = 0; i < demand->nr_allow && *nr < BALLAST_MAX_ALLOWED;
-	     i++, ++*nr) {
-		WRITE_ONCE(allow[*nr].protocol, demand->allow[i].protocol);
-		WRITE_ONCE(allow[*nr].port, demand->allow[i].port);
-	}
-}
-
-static void reserve_add_hop(unsigned int *nr, const struct in6_addr *hop)
-{
-	unsigned int i;
-
-	if (ipv6_addr_any(hop) || *nr == BALLAST_MAX_HOPS)
-		return;
-	for (i = 0; i < *nr; i++)
-		if (ipv6_addr_equal(&ballast_pressure.hops[i], hop))
-			return;
-	ballast_pressure.hops[*nr] = *hop;
-	++*nr;
-}
-
 /* Bring what all demands ask of the machine up to date. */
 static void reserve_collect(void)
 {
-	struct ballast_pressure *p = &ballast_pressure;
-	unsigned int guards = 0, nr_allow = 0, nr_hops = 0;
-	const struct ballast_demand *demand;
-	const struct ballast_reserve *res;
-	bool filter = false;
-
 	lockdep_assert_held(&reserves_mutex);
-	list_for_each_entry(res, &reserves, entry) {
-		list_for_each_entry(demand, &res->demands, entry) {
-			filter |= demand->filter;
-			guards += demand->guard;
-			reserve_add_allow(&nr_allow, demand);
-			reserve_add_hop(&nr_hops, &demand->hop);
-		}
-	}
-	WRITE_ONCE(p->filter, filter);
-	WRITE_ONCE(p->guards, guards);
-	WRITE_ONCE(p->nr_allow, nr_allow);
-	WRITE_ONCE(p->nr_hops, nr_hops);
+	ballast_demand_collect(&reserves);
 }
 
 static struct ballast_reserve *reserve_find(const struct net_device *dev)
@@ -561,8 +518,12 @@ static void reserve_follow(struct net_device *dev, unsigned long event)
 static int reserve_event(struct notifier_block *nb, unsigned long event,
 			 void *ptr)
 {
+	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+
 	ASSERT_RTNL();
-	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER)
+	/* Under a tunnel are all that are up. */
+	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER ||
+	    (event == NETDEV_UP && ballast_card_is(dev)))
 		WRITE_ONCE(reserve_generation, reserve_generation + 1);
 	if (event == NETDEV_REGISTER || event == NETDEV_UNREGISTER ||
 	    event == NETDEV_CHANGEMTU)

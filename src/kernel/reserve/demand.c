@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What all users of all interfaces ask of the machine.
+ */
+#include "demand.h"
+
+#include <net/ipv6.h>
+
+#include "pressure.h"
+#include "reserve.h"
+
+static void demand_add_allow(unsigned int *nr, const struct ballast_allow *new)
+{
+	struct ballast_allow *allow = ballast_pressure.allow;
+	unsigned int i;
+
+	/* A disk asks the same of each interface under it. */
+	for (i = 0; i < *nr; i++)
+		if (allow[i].protocol == new->protocol &&
+		    allow[i].port == new->port)
+			return;
+	if (*nr == BALLAST_MAX_ALLOWED)
+		return;
+	WRITE_ONCE(allow[*nr].protocol, new->protocol);
+	WRITE_ONCE(allow[*nr].port, new->port);
+	++*nr;
+}
+
+static void demand_add_hop(unsigned int *nr, const struct in6_addr *hop)
+{
+	unsigned int i;
+
+	if (ipv6_addr_any(hop) || *nr == BALLAST_MAX_HOPS)
+		return;
+	for (i = 0; i < *nr; i++)
+		if (ipv6_addr_equal(&ballast_pressure.hops[i], hop))
+			return;
+	ballast_pressure.hops[*nr] = *hop;
+	++*nr;
+}
+
+/**
+ * ballast_demand_collect - bring what all demands ask of the machine up to date
+ * @reserves: all reserves
+ *
+ * Context: Process context, under the mutex that protects @reserves.
+ */
+void ballast_demand_collect(const struct list_head *reserves)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+	unsigned int guards = 0, nr_allow = 0, nr_hops = 0, i;
+	bool filter = false, tunneled = false;
+	const struct ballast_demand *demand;
+	const struct ballast_reserve *res;
+
+	list_for_each_entry(res, reserves, entry) {
+		list_for_each_entry(demand, &res->demands, entry) {
+			filter |= demand->filter;
+			tunneled |= demand->tunneled;
+			guards += demand->guard;
+			for (i = 0; i < demand->nr_allow; i++)
+				demand_add_allow(&nr_allow, &demand->allow[i]);
+			demand_add_hop(&nr_hops, &demand->hop);
+		}
+	}
+	WRITE_ONCE(p->filter, filter);
+	WRITE_ONCE(p->tunneled, tunneled);
+	WRITE_ONCE(p->guards, guards);
+	WRITE_ONCE(p->nr_allow, nr_allow);
+	WRITE_ONCE(p->nr_hops, nr_hops);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the interface of a route to the physical interfaces under it; see
+ * lower.h. The caller is in an RCU read section.
+ *
+ * A VLAN, a bond or a bridge has no receive ring of its own, and is linked to
+ * what is below. The stack handles their packets by the headers that the
+ * filter sees, too. Any other device that is not physical is a tunnel: its
+ * packets have another header on the physical interface. Many tunnels, such as
+ * WireGuard, are not linked to a device. A route, which may change at any
+ * time, leads their packets to one.
+ */
+#include "lower.h"
+
+#include <linux/netdevice.h>
+#include <net/rtnetlink.h>
+
+#include "card.h"
+
+/* Their packets can be told by the headers of the physical interface. */
+static const char *const lower_plain[] = {
+	"bond", "bridge", "dsa", "team", "vlan", "vrf",
+};
+
+/* What else may be the port of a bridge, and does not encapsulate. */
+static const char *const lower_ends[] = { "dummy", "ifb", "tun", "veth" };
+
+static bool lower_is_kind(const struct net_device *dev, const char *kind)
+{
+	return dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, kind);
+}
+
+static bool lower_is_one_of(const struct net_device *dev,
+			    const char *const *kinds, unsigned int nr)
+{
+	while (nr--)
+		if (lower_is_kind(dev, kinds[nr]))
+			return true;
+	return false;
+}
+
+static bool lower_is_tunnel(const struct net_device *dev)
+{
+	return !ballast_card_is(dev) &&
+	       !(dev->flags & IFF_LOOPBACK) &&
+	       !lower_is_one_of(dev, lower_plain, ARRAY_SIZE(lower_plain)) &&
+	       !lower_is_one_of(dev, lower_ends, ARRAY_SIZE(lower_ends));
+}
+
+static void lower_add(struct ballast_lower *lower, struct net_device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < lower->nr; i++)
+		if (lower->devices[i] == dev)
+			return;
+	if (lower->nr == ARRAY_SIZE(lower->devices))
+		return;
+	dev_hold(dev);
+	lower->devices[lower->nr++] = dev;
+}
+
+static void lower_look_for_tunnel(struct ballast_lower *lower,
+				  struct net_device *dev)
+{
+	if (!lower_is_tunnel(dev))
+		return;
+	if (list_empty(&dev->adj_list.lower))
+		lower->bottomless = true;
+	if (!lower->tunnel) {
+		lower->tunnel = dev;
+		lower_add(lower, dev);
+	}
+}
+
+static int lower_visit(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	struct ballast_lower *lower = priv->data;
+
+	if (ballast_card_is(dev) && list_empty(&dev->adj_list.lower))
+		lower_add(lower, dev);
+	return 0;
+}
+
+static int lower_visit_tunnel(struct net_device *dev,
+			      struct netdev_nested_priv *priv)
+{
+	lower_look_for_tunnel(priv->data, dev);
+	return 0;
+}
+
+/* Every physical interface that is up, in any network namespace. */
+static void lower_add_all(struct ballast_lower *lower)
+{
+	struct netdev_nested_priv priv = { .data = lower };
+	struct net_device *dev;
+	struct net *net;
+
+	for_each_net_rcu(net)
+		for_each_netdev_rcu(net, dev)
+			if (dev->reg_state == NETREG_REGISTERED &&
+			    dev->flags & IFF_UP)
+				lower_visit(dev, &priv);
+}
+
+/**
+ * ballast_lower_find - find the physical interfaces and tunnels under another
+ * @lower: filled in
+ * @dev: the interface of a route, not a loopback interface; the caller holds a
+ *	 reference
+ *
+ * Context: RCU read section. Waits for nothing.
+ */
+void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
+{
+	struct netdev_nested_priv priv = { .data = lower };
+
+	*lower = (struct ballast_lower){
+		.program = lower_is_kind(dev, "tun"),
+	};
+	lower_look_for_tunnel(lower, dev);
+	netdev_walk_all_lower_dev_rcu(dev, lower_visit_tunnel, &priv);
+	lower_visit(dev, &priv);
+	netdev_walk_all_lower_dev_rcu(dev, lower_visit, &priv);
+	if (lower->nr == !!lower->tunnel)
+		lower->bottomless = true;
+	if (lower->bottomless)
+		lower_add_all(lower);
+	/* A machine whose cards can't be told from other devices. */
+	if (!lower->nr)
+		lower_add(lower, dev);
+}
