@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rig import frames, module, net, servers, wireguard
-from rig.filter import ALWAYS, RESERVE, counters, grown
+from rig.filter import RESERVE, attached, check_filter, counters, grown, reserves
 from rig.frames import UDP
 from rig.wait import until
 
@@ -101,44 +101,6 @@ def relay(other):
               20, "socat to listen")
         yield server.port
         job.kill()
-
-
-@contextmanager
-def attached(guest, address, port):
-    """A disk that is read all the time, while memory is critical."""
-    guest.run(f"dmesg -C; echo server={address}:{port} > /sys/class/ballast/attach || "
-              "{ dmesg | tail -3; exit 1; }")
-    load = None
-    try:
-        guest.run(ALWAYS)
-        load = guest.spawn("while dd if=/dev/ballast0 of=/dev/null bs=64k count=50 iflag=direct "
-                           "status=none; do :; done")
-        until(lambda: guest.run(f"cat {RESERVE}/grade").output.strip() == "critical", 30,
-              "memory to be critical")
-        yield
-    finally:
-        if load:
-            load.kill()
-        guest.run("rm -f /mnt/fill; echo force > /sys/block/ballast0/ballast/detach")
-    left = guest.run("ls -d /sys/class/net/*/ballast", check=False).output
-    assert not left.startswith("/sys")
-
-
-def reserves(guest):
-    """The interfaces that have a reserve, and its size in pages."""
-    rows = guest.run("cd /sys/class/net && for nic in */ballast; do "
-                     "echo ${nic%/*} $(cat $nic/size_pages); done").output.splitlines()
-    return {row.split()[0]: int(row.split()[1]) for row in rows}
-
-
-def check_filter(guest, wire):
-    """The disk is read, and a packet for another port is dropped."""
-    before = counters(guest)
-    for _ in range(20):
-        wire.send_ip(frames.ip(net.HOST4, guest.address4, UDP, frames.udp(1, 7)))
-    growth = grown(guest, before, "rx_dropped_protocol", 20)
-    guest.run("dd if=/dev/ballast0 of=/dev/null bs=64k count=20 skip=100 iflag=direct status=none")
-    grown(guest, before, "rx_kept", growth["rx_kept"] + 20)
 
 
 @pytest.mark.parametrize("kind", MAKE)

@@ -144,6 +144,23 @@ classify_match_tcp6(struct ballast_packet *packet, const struct in6_addr *saddr,
 #endif
 }
 
+/*
+ * TCP of a disk in a container. Its socket is in another namespace, maybe
+ * behind address translation, which leaves the server's address and port.
+ */
+static enum ballast_class classify_match_peer(struct ballast_packet *packet,
+					      __be16 sport)
+{
+	const struct ballast_pressure *p = &ballast_pressure;
+	unsigned int i, nr = READ_ONCE(p->nr_peers);
+
+	for (i = 0; i < nr; i++)
+		if (p->peers[i].port == sport &&
+		    ipv6_addr_equal(&p->peers[i].address, &packet->from))
+			return BALLAST_DISK;
+	return classify_match_allow(packet);
+}
+
 static __be16 *classify_ports(struct ballast_packet *packet,
 			      unsigned int offset, __be16 *buf)
 {
@@ -171,20 +188,24 @@ static bool classify_is_hop(const struct in6_addr *addr)
  * Neighbor discovery. A disk's packets need what its next hop sends. The rest
  * is budgeted: what was sent to us alone, and what was sent to many.
  */
-static enum ballast_class classify_neighbor(struct ballast_packet *packet,
-					    const struct in6_addr *from)
+static enum ballast_class classify_neighbor(struct ballast_packet *packet)
 {
-	if (packet->skb->pkt_type != PACKET_HOST) {
+	/* For another host: to a container's address, maybe. */
+	if (packet->skb->pkt_type != PACKET_HOST &&
+	    packet->skb->pkt_type != PACKET_OTHERHOST) {
 		packet->budget = BALLAST_BUDGET_BROADCAST;
 		return BALLAST_BUDGETED;
 	}
-	if (classify_is_hop(from))
+	if (classify_is_hop(&packet->from))
 		return BALLAST_DISK;
 	packet->budget = BALLAST_BUDGET_NEIGHBOR;
 	return BALLAST_BUDGETED;
 }
 
-/* ARP that is broadcast for other machines is unrelated. */
+/*
+ * ARP that is broadcast for other machines is unrelated. The next hop may ask
+ * for the address of a container.
+ */
 static enum ballast_class classify_arp(struct ballast_packet *packet)
 {
 	struct net *net = classify_arrival(packet).net;
@@ -195,7 +216,6 @@ static enum ballast_class classify_arp(struct ballast_packet *packet)
 		u8 target_mac[ETH_ALEN];
 		__be32 target;
 	} __packed buf, *arp;
-	struct in6_addr from;
 
 	arp = skb_header_pointer(packet->skb, packet->network, sizeof(buf),
 				 &buf);
@@ -204,11 +224,12 @@ static enum ballast_class classify_arp(struct ballast_packet *packet)
 		packet->why = BALLAST_DROP_MALFORMED;
 		return BALLAST_UNRELATED;
 	}
+	ipv6_addr_set_v4mapped(arp->sender, &packet->from);
 	if (packet->skb->pkt_type != PACKET_HOST &&
-	    !__ip_dev_find(net, arp->target, false))
+	    !__ip_dev_find(net, arp->target, false) &&
+	    !classify_is_hop(&packet->from))
 		return BALLAST_UNRELATED;
-	ipv6_addr_set_v4mapped(arp->sender, &from);
-	return classify_neighbor(packet, &from);
+	return classify_neighbor(packet);
 }
 
 /*
@@ -239,8 +260,7 @@ static enum ballast_class classify_icmp4(struct ballast_packet *packet)
 }
 
 /* Likewise; and neighbor discovery, on which the link itself depends. */
-static enum ballast_class classify_icmp6(struct ballast_packet *packet,
-					 const struct in6_addr *from)
+static enum ballast_class classify_icmp6(struct ballast_packet *packet)
 {
 	struct icmp6hdr icmp_buf, *icmp;
 	struct ipv6hdr inner_buf, *inner;
@@ -257,7 +277,7 @@ static enum ballast_class classify_icmp6(struct ballast_packet *packet,
 	if ((icmp->icmp6_type >= NDISC_ROUTER_SOLICITATION &&
 	     icmp->icmp6_type <= NDISC_REDIRECT) ||
 	    icmp->icmp6_type == ICMPV6_MGM_QUERY)
-		return classify_neighbor(packet, from);
+		return classify_neighbor(packet);
 	if (icmp->icmp6_type & ICMPV6_INFOMSG_MASK)
 		return BALLAST_UNRELATED;
 	offset += sizeof(*icmp);
@@ -373,6 +393,7 @@ static enum ballast_class classify_ip4(struct ballast_packet *packet)
 	}
 	packet->protocol = ip->protocol;
 	packet->offset = packet->network + ip->ihl * 4;
+	ipv6_addr_set_v4mapped(ip->saddr, &packet->from);
 	if (ip->protocol == IPPROTO_ICMP)
 		return classify_icmp4(packet);
 	if (ip->protocol == IPPROTO_UDP)
@@ -386,7 +407,8 @@ static enum ballast_class classify_ip4(struct ballast_packet *packet)
 		return BALLAST_UNRELATED;
 	class = classify_match_tcp4(packet, ip->saddr, ports[0], ip->daddr,
 				    ports[1]);
-	return class == BALLAST_DISK ? class : classify_match_allow(packet);
+	return class == BALLAST_DISK ? class :
+				       classify_match_peer(packet, ports[0]);
 }
 
 static enum ballast_class classify_ip6(struct ballast_packet *packet)
@@ -417,8 +439,9 @@ static enum ballast_class classify_ip6(struct ballast_packet *packet)
 		return BALLAST_UNRELATED;
 	}
 	packet->offset = offset;
+	packet->from = ip->saddr;
 	if (packet->protocol == IPPROTO_ICMPV6)
-		return classify_icmp6(packet, &ip->saddr);
+		return classify_icmp6(packet);
 	if (packet->protocol == IPPROTO_UDP)
 		return classify_udp6(packet, ip);
 	if (packet->protocol != IPPROTO_TCP)
@@ -430,7 +453,8 @@ static enum ballast_class classify_ip6(struct ballast_packet *packet)
 		return BALLAST_UNRELATED;
 	class = classify_match_tcp6(packet, &ip->saddr, ports[0], &ip->daddr,
 				    ports[1]);
-	return class == BALLAST_DISK ? class : classify_match_allow(packet);
+	return class == BALLAST_DISK ? class :
+				       classify_match_peer(packet, ports[0]);
 }
 
 /*

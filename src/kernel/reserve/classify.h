@@ -5,6 +5,7 @@
 #ifndef BALLAST_CLASSIFY_H
 #define BALLAST_CLASSIFY_H
 
+#include <linux/in6.h>
 #include <linux/types.h>
 
 #include "budget.h"
@@ -35,6 +36,7 @@ struct ballast_tag {
  * @nr_tags: number of entries in @tags
  * @tags: VLAN tags that are still in the data, the outermost first
  * @network: offset of the network header
+ * @from: source address, IPv4 as a mapped address
  * @protocol: IPPROTO_ of the transport header
  * @offset: of the transport header
  * @sk: the disk's socket, referenced, if the packet is BALLAST_DISK; NULL: it
@@ -47,6 +49,7 @@ struct ballast_packet {
 	unsigned int nr_tags;
 	struct ballast_tag tags[2];
 	unsigned int network;
+	struct in6_addr from;
 	u8 protocol;
 	unsigned int offset;
 	struct sock *sk;

@@ -39,6 +39,21 @@ static void demand_add_hop(unsigned int *nr, const struct in6_addr *hop)
 	++*nr;
 }
 
+static void demand_add_peer(unsigned int *nr, const struct ballast_peer *peer)
+{
+	struct ballast_peer *peers = ballast_pressure.peers;
+	unsigned int i;
+
+	if (ipv6_addr_any(&peer->address) || *nr == BALLAST_MAX_PEERS)
+		return;
+	for (i = 0; i < *nr; i++)
+		if (ipv6_addr_equal(&peers[i].address, &peer->address) &&
+		    peers[i].port == peer->port)
+			return;
+	peers[*nr] = *peer;
+	++*nr;
+}
+
 /**
  * ballast_demand_collect - bring what all demands ask of the machine up to date
  * @reserves: all reserves
@@ -48,7 +63,7 @@ static void demand_add_hop(unsigned int *nr, const struct in6_addr *hop)
 void ballast_demand_collect(const struct list_head *reserves)
 {
 	struct ballast_pressure *p = &ballast_pressure;
-	unsigned int guards = 0, nr_allow = 0, nr_hops = 0, i;
+	unsigned int guards = 0, nr_allow = 0, nr_hops = 0, nr_peers = 0, i;
 	bool filter = false, tunneled = false;
 	const struct ballast_demand *demand;
 	const struct ballast_reserve *res;
@@ -61,6 +76,7 @@ void ballast_demand_collect(const struct list_head *reserves)
 			for (i = 0; i < demand->nr_allow; i++)
 				demand_add_allow(&nr_allow, &demand->allow[i]);
 			demand_add_hop(&nr_hops, &demand->hop);
+			demand_add_peer(&nr_peers, &demand->peer);
 		}
 	}
 	WRITE_ONCE(p->filter, filter);
@@ -68,4 +84,5 @@ void ballast_demand_collect(const struct list_head *reserves)
 	WRITE_ONCE(p->guards, guards);
 	WRITE_ONCE(p->nr_allow, nr_allow);
 	WRITE_ONCE(p->nr_hops, nr_hops);
+	WRITE_ONCE(p->nr_peers, nr_peers);
 }

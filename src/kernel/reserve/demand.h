@@ -12,6 +12,16 @@
 #include "options.h"
 
 /**
+ * struct ballast_peer - where packets of a disk come from
+ * @address: of the server, IPv4 as a mapped address; all zero: none
+ * @port: of the server
+ */
+struct ballast_peer {
+	struct in6_addr address;
+	__be16 port;
+};
+
+/**
  * struct ballast_demand - what one user of an interface asks of its reserve
  * @entry: in &ballast_reserve.demands, under the mutex of reserve.c
  * @requests: number of requests that the user can have in flight
@@ -23,6 +33,8 @@
  * @tunneled: the user's packets are inside of others, which pass the filter
  * @hop: next hop of the user's packets, IPv4 as a mapped address; all zero:
  *	 unknown
+ * @peer: of the user's connection if its socket can't be found from the physical
+ *	  interface, as from a container
  * @nr_allow: number of entries in @allow
  * @allow: packets that the administrator lets pass, within a budget
  *
@@ -37,6 +49,7 @@ struct ballast_demand {
 	bool guard;
 	bool tunneled;
 	struct in6_addr hop;
+	struct ballast_peer peer;
 	unsigned int nr_allow;
 	struct ballast_allow allow[BALLAST_MAX_ALLOW];
 };

@@ -51,7 +51,7 @@ static bool ingress_take_disk(const struct ballast_reserve *res,
 	bool over;
 
 	WRITE_ONCE(ballast_pressure.memalloc_at, jiffies);
-	if (!sk) /* of its next hop, or of a tunnel */
+	if (!sk) /* of its next hop, of a tunnel, or in another namespace */
 		return true;
 	if (READ_ONCE(ballast_pressure.guards))
 		ballast_tcpmem_charge_other(sk);

@@ -17,6 +17,14 @@
 
 #include "card.h"
 
+/* Likewise, but their sockets are in another stack, or look as if they were. */
+static const char *const lower_foreign[] = {
+	"ipvlan",
+	"ipvtap",
+	"macvlan",
+	"macvtap",
+};
+
 /* Their packets can be told by the headers of the physical interface. */
 static const char *const lower_plain[] = {
 	"bond", "bridge", "dsa", "team", "vlan", "vrf",
@@ -44,6 +52,8 @@ static bool lower_is_tunnel(const struct net_device *dev)
 	return !ballast_card_is(dev) &&
 	       !(dev->flags & IFF_LOOPBACK) &&
 	       !lower_is_one_of(dev, lower_plain, ARRAY_SIZE(lower_plain)) &&
+	       !lower_is_one_of(dev, lower_foreign,
+				ARRAY_SIZE(lower_foreign)) &&
 	       !lower_is_one_of(dev, lower_ends, ARRAY_SIZE(lower_ends));
 }
 
@@ -63,6 +73,8 @@ static void lower_add(struct ballast_lower *lower, struct net_device *dev)
 static void lower_look_for_tunnel(struct ballast_lower *lower,
 				  struct net_device *dev)
 {
+	if (lower_is_one_of(dev, lower_foreign, ARRAY_SIZE(lower_foreign)))
+		lower->foreign = true;
 	if (!lower_is_tunnel(dev))
 		return;
 	if (list_empty(&dev->adj_list.lower))
@@ -114,6 +126,7 @@ static void lower_add_all(struct ballast_lower *lower)
 void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 {
 	struct netdev_nested_priv priv = { .data = lower };
+	unsigned int i;
 
 	*lower = (struct ballast_lower){
 		.program = lower_is_kind(dev, "tun"),
@@ -122,10 +135,17 @@ void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 	netdev_walk_all_lower_dev_rcu(dev, lower_visit_tunnel, &priv);
 	lower_visit(dev, &priv);
 	netdev_walk_all_lower_dev_rcu(dev, lower_visit, &priv);
+	/* One end of a pair, or a bridge of such: another stack forwards. */
+	if (!lower->nr)
+		lower->bottomless = lower->foreign = true;
 	if (lower->nr == !!lower->tunnel)
 		lower->bottomless = true;
 	if (lower->bottomless)
 		lower_add_all(lower);
+	for (i = 0; i < lower->nr; i++)
+		if (lower->devices[i] != lower->tunnel && !lower->tunnel &&
+		    !net_eq(dev_net(lower->devices[i]), dev_net(dev)))
+			lower->foreign = true;
 	/* A machine whose cards can't be told from other devices. */
 	if (!lower->nr)
 		lower_add(lower, dev);

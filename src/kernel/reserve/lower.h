@@ -20,6 +20,8 @@ struct net_device;
  * @tunnel: the uppermost tunnel; NULL: there is none
  * @bottomless: there is a device whose packets take a way of their own, such
  *		as a tunnel: the physical interface under it is not known
+ * @foreign: the stack that has the connection may not be the one that the
+ *	     physical interface belongs to, as from a container
  * @program: the packets pass through a program
  */
 struct ballast_lower {
@@ -27,6 +29,7 @@ struct ballast_lower {
 	struct net_device *devices[BALLAST_MAX_PATH];
 	const struct net_device *tunnel;
 	bool bottomless;
+	bool foreign;
 	bool program;
 };
 

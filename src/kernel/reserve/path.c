@@ -84,6 +84,9 @@ static void path_note(const struct ballast_lower *lower,
 	else if (lower->tunnel)
 		pr_info("%s: is a tunnel: packets of all tunnels pass the filter of each physical interface, and %s has a filter for what comes out of it\n",
 			dev->name, lower->tunnel->name);
+	else if (lower->foreign)
+		pr_info("%s: another network stack forwards its packets: what comes from the server's address and port passes the filter of each physical interface; if that stack translates the server's address, attach in the namespace of the physical interface instead\n",
+			dev->name);
 	else
 		pr_info("%s: packets are transformed, as by IPsec: packets of all tunnels pass the filter of each physical interface\n",
 			dev->name);
@@ -98,6 +101,7 @@ static void path_find_devices(struct ballast_path *path, struct net_device *dev,
 
 	ballast_lower_find(&lower, dev);
 	path->nr_devices = lower.nr;
+	path->foreign = lower.foreign;
 	for (i = 0; i < lower.nr; i++) {
 		path->devices[i] = lower.devices[i];
 		path->demand[i] = *demand;
@@ -106,8 +110,24 @@ static void path_find_devices(struct ballast_path *path, struct net_device *dev,
 	/* It has no ring, and what it decapsulates is in memory already. */
 	if (lower.tunnel && lower.nr > 1)
 		path->demand[0].pages = 0;
-	if (lower.tunnel || lower.program || path->xfrm)
+	path->noted = lower.tunnel || lower.program || path->xfrm ||
+		      (lower.foreign && lower.bottomless);
+	if (path->noted)
 		path_note(&lower, dev);
+}
+
+/* Where packets of @sk come from. */
+static struct ballast_peer path_peer(const struct sock *sk)
+{
+	struct ballast_peer peer = { .port = sk->sk_dport };
+
+	if (sk->sk_family == AF_INET)
+		ipv6_addr_set_v4mapped(sk->sk_daddr, &peer.address);
+#if IS_ENABLED(CONFIG_IPV6)
+	else if (sk->sk_family == AF_INET6)
+		peer.address = sk->sk_v6_daddr;
+#endif
+	return peer;
 }
 
 /**
@@ -150,8 +170,11 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 	rcu_read_unlock();
 	hop = path_next_hop(sk, dst);
 	dst_release(dst);
-	for (i = 0; i < path->nr_devices; i++)
+	for (i = 0; i < path->nr_devices; i++) {
 		path->demand[i].hop = hop;
+		if (path->foreign)
+			path->demand[i].peer = path_peer(sk);
+	}
 	return path;
 }
 
@@ -208,12 +231,12 @@ void ballast_path_put(struct ballast_path *path)
 		return;
 	while (path->nr) {
 		path->nr--;
-		if (path->demand[path->nr].tunneled)
-			WRITE_ONCE(path_noted, 0);
 		ballast_reserve_put(path->res[path->nr],
 				    &path->demand[path->nr]);
 	}
 	path_put_devices(path);
+	if (path->noted)
+		WRITE_ONCE(path_noted, 0);
 	kfree(path);
 }
 

@@ -25,6 +25,8 @@ struct sock;
  * struct ballast_path - the physical interfaces under a connection
  * @ifindex: of the route's device, which may be above the interfaces
  * @xfrm: the route transforms packets, as IPsec does
+ * @foreign: packets are told by the server's address, not by their socket
+ * @noted: a line about it was logged
  * @generation: ballast_reserve_generation() when the interfaces were found
  * @nr_devices: number of interfaces in @devices
  * @devices: the interfaces, referenced until ballast_path_use(). A tunnel
@@ -44,6 +46,8 @@ struct sock;
 struct ballast_path {
 	int ifindex;
 	bool xfrm;
+	bool foreign;
+	bool noted;
 	unsigned int generation;
 	unsigned int nr_devices;
 	struct net_device *devices[BALLAST_MAX_PATH];

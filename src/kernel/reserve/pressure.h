@@ -15,11 +15,12 @@
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 
-#include "options.h"
+#include "demand.h"
 
-/* Entries of allow=, and next hops, of all disks together. */
+/* Entries of allow=, next hops and peers, of all disks together. */
 #define BALLAST_MAX_ALLOWED	64
 #define BALLAST_MAX_HOPS	16
+#define BALLAST_MAX_PEERS	16
 
 struct ballast_reserve;
 
@@ -46,6 +47,9 @@ enum ballast_grade {
  *	   an entry is replaced, one packet may be misjudged
  * @nr_hops: number of entries in @hops
  * @hops: the next hops of the disks' packets; read as @allow is
+ * @nr_peers: number of entries in @peers
+ * @peers: where the packets come from of disks whose sockets can't be found;
+ *	   read as @allow is
  * @busy: number of users with requests in flight
  * @ample: headroom was far above all marks when it was last computed
  * @looked_at: when headroom was last computed, in jiffies, as all times below
@@ -78,6 +82,8 @@ struct ballast_pressure {
 	struct ballast_allow allow[BALLAST_MAX_ALLOWED];
 	unsigned int nr_hops;
 	struct in6_addr hops[BALLAST_MAX_HOPS];
+	unsigned int nr_peers;
+	struct ballast_peer peers[BALLAST_MAX_PEERS];
 
 	/* Written and read without a lock: READ_ONCE and WRITE_ONCE. */
 	atomic_t busy;

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The filter of a guest's interface: its counters, and memory that is critical at will."""
 
+from contextlib import contextmanager
+
+from rig import frames, net
 from rig.wait import until
 
 RESERVE = "/sys/class/net/eth0/ballast"
@@ -29,3 +32,41 @@ def grown(guest, before, name, by=1, timeout=10, reserve=RESERVE):
         growth = {key: now[key] - before[key] for key in now}
         return growth if growth[name] >= by else None
     return until(look, timeout, f"{name} to grow by {by}; {counters(guest)}, before {before}")
+
+
+@contextmanager
+def attached(guest, address, port, prefix=""):
+    """A disk that is read all the time, while memory is critical; prefix: of the attach."""
+    guest.run(f"dmesg -C; {prefix} sh -c 'echo server={address}:{port} > "
+              "/sys/class/ballast/attach' || { dmesg | tail -3; exit 1; }")
+    load = None
+    try:
+        guest.run(ALWAYS)
+        load = guest.spawn("while dd if=/dev/ballast0 of=/dev/null bs=64k count=50 iflag=direct "
+                           "status=none; do :; done")
+        until(lambda: guest.run(f"cat {RESERVE}/grade").output.strip() == "critical", 30,
+              "memory to be critical")
+        yield
+    finally:
+        if load:
+            load.kill()
+        guest.run("rm -f /mnt/fill; echo force > /sys/block/ballast0/ballast/detach")
+    left = guest.run("ls -d /sys/class/net/*/ballast", check=False).output
+    assert not left.startswith("/sys")
+
+
+def reserves(guest):
+    """The interfaces that have a reserve, and its size in pages."""
+    rows = guest.run("cd /sys/class/net && for nic in */ballast; do "
+                     "echo ${nic%/*} $(cat $nic/size_pages); done").output.splitlines()
+    return {row.split()[0]: int(row.split()[1]) for row in rows}
+
+
+def check_filter(guest, wire):
+    """The disk is read, and a packet for another port is dropped."""
+    before = counters(guest)
+    for _ in range(20):
+        wire.send_ip(frames.ip(net.HOST4, guest.address4, frames.UDP, frames.udp(1, 7)))
+    growth = grown(guest, before, "rx_dropped_protocol", 20)
+    guest.run("dd if=/dev/ballast0 of=/dev/null bs=64k count=20 skip=100 iflag=direct status=none")
+    grown(guest, before, "rx_kept", growth["rx_kept"] + 20)

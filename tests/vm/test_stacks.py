@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What may be between a connection and its card: containers' interfaces, and bridges.
+
+Memory is critical while the disk is read: its packets must pass, and others are dropped.
+"""
+
+import pytest
+
+from rig import frames, module, net, servers
+from rig.filter import attached, check_filter, reserves
+
+BOX = "nsenter --net=/run/netns/box"
+ADDRESS = "192.0.2.230"     # no guest's
+
+# How the network namespace box comes to the network.
+OF_BOX = {
+    "macvlan": f"""
+        ip link add link eth0 name top netns box type macvlan mode bridge &&
+        ip -n box address add {ADDRESS}/24 dev top""",
+    "ipvlan": f"""
+        ip link add link eth0 name top netns box type ipvlan mode l2 &&
+        ip -n box address add {ADDRESS}/24 dev top""",
+    "veth-in-bridge": f"""
+        ip link add top netns box type veth peer name outer && ip link set outer up &&
+        ip link add bridge type bridge && ip link set bridge up &&
+        ip link set outer master bridge && ip link set eth0 master bridge &&
+        ip -n box address add {ADDRESS}/24 dev top""",
+    "veth-behind-translation": """
+        ip link add top netns box type veth peer name outer && ip link set outer up &&
+        ip address add 10.0.0.1/24 dev outer && echo 1 > /proc/sys/net/ipv4/ip_forward &&
+        nft add table ip nat &&
+        nft 'add chain ip nat post { type nat hook postrouting priority 100; }' &&
+        nft add rule ip nat post oifname eth0 masquerade &&
+        ip -n box address add 10.0.0.2/24 dev top""",
+}
+DEFAULT_ROUTE = {"veth-behind-translation": "ip -n box route add default via 10.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with servers.Nbdkit("memory", "64M") as server:
+        yield server
+
+
+@pytest.fixture
+def guest(shared_vm):
+    yield shared_vm
+    shared_vm.run("""
+        ip netns delete box; nft delete table ip nat
+        for nic in outer bridge; do ip link delete $nic; done
+        for i in $(seq 12); do ip link delete port$i; done
+        ip address replace {}/24 dev eth0
+    """.format(shared_vm.address4), check=False)
+
+
+@pytest.mark.parametrize("kind", OF_BOX)
+def test_a_disk_attached_in_a_container(guest, server, kind):
+    guest.run(f"ip netns add box && {OF_BOX[kind]} && ip -n box link set top up && "
+              f"{DEFAULT_ROUTE.get(kind, 'true')}")
+    guest.run(f"for i in $(seq 20); do {BOX} ping -c1 -W1 -q {net.HOST4} && exit; done; exit 1")
+    with frames.Wire(guest) as wire, attached(guest, server.address, server.port, BOX):
+        sizes = reserves(guest)
+        assert sizes.pop("eth0") > 0 and not sizes
+        veth = kind.startswith("veth")
+        assert ("another network stack" in guest.run("dmesg").output) == veth
+        check_filter(guest, wire)
+
+
+@pytest.mark.parametrize("ports", [9])
+def test_the_card_is_the_last_of_many_ports(guest, server, ports):
+    """Ports that are no cards need no blocks, and do not take the card's place."""
+    guest.run(f"""
+        ip link add bridge type bridge && ip link set bridge up
+        for i in $(seq {ports}); do
+            ip link add port$i type dummy && ip link set port$i master bridge up || exit 1
+        done
+        ip address delete {guest.address4}/24 dev eth0
+        ip link set eth0 master bridge && ip address add {guest.address4}/24 dev bridge &&
+        for i in $(seq 20); do ping -c1 -W1 -q {net.HOST4} && exit; done; exit 1""")
+    with frames.Wire(guest) as wire, attached(guest, server.address, server.port):
+        assert guest.run("cat /sys/block/ballast0/ballast/interface").output == "bridge\n"
+        sizes = reserves(guest)
+        assert sizes.pop("eth0") > 0 and not sizes
+        check_filter(guest, wire)
