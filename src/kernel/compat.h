@@ -81,17 +81,31 @@
 #define compat_inet6_lookup_established __inet6_lookup_established
 #endif
 
+/* Is it a stable kernel of one series, from that patch level on? */
+#define COMPAT_STABLE_FROM(major, minor, patch)                    \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, patch) && \
+	 LINUX_VERSION_CODE < KERNEL_VERSION(major, (minor) + 1, 0))
+
 /*
- * Free pages in highatomic blocks; -1: not known now. Softirq. Where the zone
- * has no counter they are counted under its lock. This never waits for the
- * lock.
+ * GFP_ATOMIC allocations of order 0 fall back to highatomic blocks when no
+ * other page is free.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) || \
+	COMPAT_STABLE_FROM(6, 11, 7) || COMPAT_STABLE_FROM(6, 6, 60) || \
+	COMPAT_STABLE_FROM(6, 1, 116) || COMPAT_STABLE_FROM(5, 15, 171)
+#define COMPAT_ATOMIC_USES_HIGHATOMIC true
+
 static inline long compat_zone_free_highatomic(struct zone *zone)
 {
-	return READ_ONCE(zone->nr_free_highatomic);
+	return 0;
 }
 #else
+#define COMPAT_ATOMIC_USES_HIGHATOMIC false
+
+/*
+ * Free pages in highatomic blocks; -1: not known now. Softirq. The zone has no
+ * counter, so they are counted under its lock. This never waits for the lock.
+ */
 static inline long compat_zone_free_highatomic(struct zone *zone)
 {
 	struct list_head *entry;

@@ -4,11 +4,17 @@
  * allocator counts them.
  *
  * It does not compare free pages with the plain watermarks. GFP_ATOMIC may
- * use memory down to 3/8 of a zone's min watermark. A boost raises that
- * watermark under just the pressure that matters here. Pages that
- * lowmem_reserve, highatomic blocks and CMA hold are free, but not available.
- * With a filter that compared free pages with the plain watermarks, the
- * machine locked up in half of the runs.
+ * use memory down to 3/8 of a zone's min watermark. For larger orders a boost
+ * raises that watermark; for order 0 the allocator ignores the boost. Pages
+ * that lowmem_reserve and CMA hold are free, but not available, and on some
+ * kernels neither are those in highatomic blocks. With a filter that compared
+ * free pages with the plain watermarks, the machine locked up in half of the
+ * runs.
+ *
+ * Two things are not in the count. A processor fills its own list of pages by
+ * a batch, and the last batch may go below the mark: up to 63 pages, and on
+ * kernels from 6.7 up to that processor's part of the low watermark. And
+ * allocations of larger orders may raise the boost further.
  *
  * It reads a few words in each zone, without a lock; that is cheap enough for
  * each packet.
@@ -16,6 +22,7 @@
 #include "headroom.h"
 
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
@@ -27,18 +34,59 @@
 #define HEADROOM_HIGHEST_ZONE	ZONE_NORMAL
 
 /*
- * Free pages in highatomic blocks, which allocations of order 0 cannot use.
- * The number of pages that are reserved as highatomic does not tell: on a
- * machine of 256 MiB it is up to 1,024, most of them in use. Written from the
- * reserves' timers, since some kernels must take the zone's lock to count
- * them; read without a lock.
+ * Free pages in highatomic blocks, on kernels where allocations of order 0
+ * cannot use them. The number of pages that are reserved as highatomic does
+ * not tell: on a machine of 256 MiB it is up to 1,536, most of them in use.
+ * Written from the reserves' timers, since those kernels must take the zone's
+ * lock to count them; read without a lock.
  */
 static long highatomic[MAX_NUMNODES][HEADROOM_HIGHEST_ZONE + 1];
+
+/* Free pages, except those that only movable allocations may use. */
+static long zone_free(struct zone *zone)
+{
+	return (long)zone_page_state(zone, NR_FREE_PAGES) -
+	       (long)zone_page_state(zone, NR_FREE_CMA_PAGES);
+}
+
+/*
+ * For __GFP_HIGH the allocator halves the min watermark; since GFP_ATOMIC
+ * cannot wait, it lowers the rest by a quarter.
+ */
+static long atomic_mark(long min)
+{
+	min -= min / 2;
+	return min - min / 4;
+}
+
+/*
+ * The number of free pages at which GFP_ATOMIC fails. The boost is part of the
+ * watermark for orders above 0 only.
+ */
+static long zone_mark(struct zone *zone, unsigned int order)
+{
+	long min = order ? min_wmark_pages(zone) : zone->_watermark[WMARK_MIN];
+
+	return atomic_mark(min) + zone->lowmem_reserve[HEADROOM_HIGHEST_ZONE];
+}
+
+/* Free pages in blocks of at least @order. */
+static long zone_free_blocks(struct zone *zone, unsigned int order)
+{
+	/* How large the free blocks of CMA are is not known: count none. */
+	long pages = -(long)zone_page_state(zone, NR_FREE_CMA_PAGES);
+	unsigned int i;
+
+	for (i = order; i < ARRAY_SIZE(zone->free_area); i++)
+		pages += READ_ONCE(zone->free_area[i].nr_free) << i;
+	return pages;
+}
 
 /**
  * ballast_headroom_sample - count the free pages in highatomic blocks
  *
- * ballast_headroom() subtracts the last sample.
+ * ballast_headroom() uses the last sample. Does nothing on kernels that
+ * do not need it.
  *
  * Context: Softirq, or softirqs disabled. Does not wait for a lock.
  */
@@ -47,6 +95,8 @@ void ballast_headroom_sample(void)
 	int node, i;
 
 	lockdep_assert_in_softirq();
+	if (COMPAT_ATOMIC_USES_HIGHATOMIC)
+		return;
 	for_each_online_node(node) {
 		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
 			struct zone *zone = &NODE_DATA(node)->node_zones[i];
@@ -59,15 +109,20 @@ void ballast_headroom_sample(void)
 	}
 }
 
-/* Free pages in blocks of at least @order. */
-static long zone_free_blocks(const struct zone *zone, unsigned int order)
+/*
+ * Pages that GFP_ATOMIC can still get in a zone. @held: free pages that it
+ * cannot use for order 0.
+ */
+static long zone_headroom(struct zone *zone, unsigned int order, long held)
 {
-	long pages = 0;
-	unsigned int i;
+	long free = zone_free(zone);
+	long pages = free - zone_mark(zone, order);
 
-	for (i = order; i < ARRAY_SIZE(zone->free_area); i++)
-		pages += READ_ONCE(zone->free_area[i].nr_free) << i;
-	return pages;
+	if (order)
+		pages = min(pages, zone_free_blocks(zone, order));
+	else
+		pages = min(pages, free - held);
+	return max(pages, 0L);
 }
 
 /**
@@ -85,37 +140,32 @@ long ballast_headroom(unsigned int order)
 	for_each_online_node(node) {
 		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
 			struct zone *zone = &NODE_DATA(node)->node_zones[i];
-			long usable;
+			long held = 0;
 
 			if (!populated_zone(zone))
 				continue;
-			/*
-			 * For __GFP_HIGH the allocator halves the min
-			 * watermark; since GFP_ATOMIC cannot wait, it lowers
-			 * the rest by a quarter.
-			 */
-			usable = (long)zone_page_state(zone, NR_FREE_PAGES) -
-				 (long)zone_page_state(zone,
-						       NR_FREE_CMA_PAGES) -
-				 (long)min_wmark_pages(zone) * 3 / 8 -
-				 zone->lowmem_reserve[HEADROOM_HIGHEST_ZONE];
-			if (order)
-				usable = min(usable,
-					     zone_free_blocks(zone, order));
-			else
-				usable -= READ_ONCE(highatomic[node][i]);
-			if (usable > 0)
-				headroom += usable;
+			if (!COMPAT_ATOMIC_USES_HIGHATOMIC)
+				held = READ_ONCE(highatomic[node][i]);
+			headroom += zone_headroom(zone, order, held);
 		}
 	}
 	return headroom;
 }
 
+static long zone_at_low(const struct zone *zone)
+{
+	return (long)zone->_watermark[WMARK_LOW] -
+	       atomic_mark(zone->_watermark[WMARK_MIN]);
+}
+
 /**
  * ballast_headroom_at_low - headroom when kswapd wakes
  *
+ * Without the boost, which comes and goes: marks are derived from it.
+ *
  * Context: Any. Takes no lock.
- * Return: pages, over all nodes, if each zone is at its low watermark
+ * Return: pages of order 0, over all nodes, if each zone is at its low
+ * watermark
  */
 long ballast_headroom_at_low(void)
 {
@@ -127,8 +177,7 @@ long ballast_headroom_at_low(void)
 			struct zone *zone = &NODE_DATA(node)->node_zones[i];
 
 			if (populated_zone(zone))
-				headroom += (long)low_wmark_pages(zone) -
-					    (long)min_wmark_pages(zone) * 3 / 8;
+				headroom += zone_at_low(zone);
 		}
 	}
 	return headroom;
