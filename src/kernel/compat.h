@@ -95,33 +95,44 @@
 	COMPAT_STABLE_FROM(6, 1, 116) || COMPAT_STABLE_FROM(5, 15, 171)
 #define COMPAT_ATOMIC_USES_HIGHATOMIC true
 
-static inline long compat_zone_free_highatomic(struct zone *zone)
+static inline long compat_zone_free_highatomic(struct zone *zone, long reserved)
 {
 	return 0;
 }
 #else
 #define COMPAT_ATOMIC_USES_HIGHATOMIC false
 
+/* Blocks that are counted under the zone's lock, at most. */
+#define COMPAT_COUNT_HIGHATOMIC 1024
+
 /*
- * Free pages in highatomic blocks; -1: not known now. Softirq. The zone has no
- * counter, so they are counted under its lock. This never waits for the lock.
+ * Free pages in highatomic blocks, @reserved at most; -1: not known now. The
+ * zone has no counter, so free blocks are counted under its lock, the largest
+ * first. This never waits for the lock. If there are too many blocks, all
+ * smaller ones are taken for highatomic ones.
  */
-static inline long compat_zone_free_highatomic(struct zone *zone)
+static inline long compat_zone_free_highatomic(struct zone *zone, long reserved)
 {
+	int order, left = COMPAT_COUNT_HIGHATOMIC;
 	struct list_head *entry;
 	unsigned long flags;
 	long pages = 0;
-	int order;
 
-	if (!READ_ONCE(zone->nr_reserved_highatomic))
-		return 0;
 	if (!spin_trylock_irqsave(&zone->lock, flags))
 		return -1;
-	for (order = 0; order < ARRAY_SIZE(zone->free_area); order++)
-		list_for_each(entry, &zone->free_area[order].free_list[MIGRATE_HIGHATOMIC])
+	for (order = ARRAY_SIZE(zone->free_area) - 1; order >= 0; order--) {
+		struct free_area *area = &zone->free_area[order];
+
+		list_for_each(entry, &area->free_list[MIGRATE_HIGHATOMIC]) {
+			if (--left < 0)
+				break;
 			pages += 1L << order;
+		}
+		if (left < 0)
+			pages += area->nr_free << order;
+	}
 	spin_unlock_irqrestore(&zone->lock, flags);
-	return pages;
+	return min(pages, reserved);
 }
 #endif
 

@@ -82,6 +82,24 @@ static long zone_free_blocks(struct zone *zone, unsigned int order)
 	return pages;
 }
 
+/*
+ * Free pages in highatomic blocks, at most; negative: not known now. Few
+ * zones need to be counted. If blocks reserved as highatomic have fewer pages
+ * than must stay free anyway, they change nothing. If without all of those
+ * blocks the zone is far above its watermarks, and hence above the marks of a
+ * reserve, their exact number does not matter.
+ */
+static long zone_sample(struct zone *zone)
+{
+	long reserved = READ_ONCE(zone->nr_reserved_highatomic);
+
+	if (reserved <= zone_mark(zone, 0))
+		return 0;
+	if (zone_free(zone) - reserved > 2 * (long)high_wmark_pages(zone))
+		return reserved;
+	return compat_zone_free_highatomic(zone, reserved);
+}
+
 /**
  * ballast_headroom_sample - count the free pages in highatomic blocks
  *
@@ -100,8 +118,8 @@ void ballast_headroom_sample(void)
 	for_each_online_node(node) {
 		for (i = 0; i <= HEADROOM_HIGHEST_ZONE; i++) {
 			struct zone *zone = &NODE_DATA(node)->node_zones[i];
-			long pages = populated_zone(zone) ?
-					     compat_zone_free_highatomic(zone) : 0;
+			long pages = populated_zone(zone) ? zone_sample(zone) :
+							    0;
 
 			if (pages >= 0)
 				WRITE_ONCE(highatomic[node][i], pages);
