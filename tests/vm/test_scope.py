@@ -45,14 +45,17 @@ def test_shown_and_attached_once(vm):
 
 
 def test_card_is_replugged(vm):
-    """The interface has another index then, and the same name."""
+    """The interface has another index then, and the same name.
+
+    The old connection is bound to the old index, so that its fence ends by time only.
+    """
     guest = vm(name="replug")
     module.load(guest)
     wait_address(guest)
     mac = net.mac(guest.network.n)
     before = guest.run("cat /sys/class/net/eth0/ifindex").output
     with servers.NbdServer({"swap": 64 << 20}, address="::") as server, \
-            Disk(guest, server, f"{link_local()}%eth0", export="swap") as disk, \
+            Disk(guest, server, f"{link_local()}%eth0", export="swap", fence=8) as disk, \
             verifying(disk) as completed:
         guest.qmp("device_del", id="nic0")
         guest.qmp.wait_event("DEVICE_DELETED")
