@@ -29,7 +29,8 @@ struct ballast_peer {
  *	   BALLAST_RESERVE_AUTO
  * @filter: drop unrelated packets while the reserve is in use
  * @guard: the user's requests are not visible to the module; it infers them
- *	   from packets of SOCK_MEMALLOC sockets and from pages under writeback
+ *	   from packets of SOCK_MEMALLOC sockets, and from pages that were under
+ *	   writeback when these ceased to come
  * @tunneled: the user's packets are inside of others, which pass the filter
  * @hop: next hop of the user's packets, IPv4 as a mapped address; all zero:
  *	 unknown

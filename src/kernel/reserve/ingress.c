@@ -60,6 +60,21 @@ static bool ingress_take_disk(const struct ballast_reserve *res,
 	return !over;
 }
 
+/*
+ * Requests of another driver's disk are not seen. Its packets show that there
+ * are any, also while all packets pass.
+ */
+static void ingress_notice(struct sk_buff *skb)
+{
+	struct ballast_packet packet = { .skb = skb };
+
+	if (ballast_classify(&packet) != BALLAST_DISK || !packet.sk)
+		return;
+	WRITE_ONCE(ballast_pressure.memalloc_at, jiffies);
+	ballast_tcpmem_charge_other(packet.sk);
+	sock_gen_put(packet.sk);
+}
+
 static unsigned int ingress_drop(const struct ballast_reserve *res,
 				 const struct sk_buff *skb,
 				 enum ballast_drop why)
@@ -139,6 +154,8 @@ unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (READ_ONCE(res->rx_at) != jiffies)
 		WRITE_ONCE(res->rx_at, jiffies);
+	if (READ_ONCE(p->guards) && !ballast_pressure_in_use())
+		ingress_notice(skb);
 	ballast_pressure_update();
 	if (likely(!ballast_pressure_in_use() || !READ_ONCE(p->filter)))
 		return NF_ACCEPT;

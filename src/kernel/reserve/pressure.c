@@ -33,24 +33,64 @@
 #define PRESSURE_TIGHT		HZ
 #define PRESSURE_CRITICAL	(HZ / 10)
 #define PRESSURE_RECENT		HZ
+/* The kernel's counters of pages are up to date after two seconds. */
+#define PRESSURE_SETTLED	(3 * HZ)
 #define PRESSURE_TICK		max(HZ / 250, 1)
 
 struct ballast_pressure ballast_pressure;
 
-/* Does reclaim depend on the network? */
-static bool pressure_hangs(const struct ballast_pressure *p)
+/* Has the disk of another driver been silent for a while, and since when? */
+static bool pressure_is_silent(const struct ballast_pressure *p)
 {
+	return time_after(jiffies,
+			  READ_ONCE(p->memalloc_at) + PRESSURE_SETTLED);
+}
+
+/*
+ * The disk of another driver is silent. Are its requests without an answer, or
+ * are there none? What can be seen is pages under writeback, to all disks of
+ * the machine. As many as there were when the disk fell silent may be its own,
+ * until as many have been written. Those were written by other disks, and so
+ * reclaim makes progress without the network.
+ */
+static bool pressure_is_stalled(struct ballast_pressure *p)
+	__must_hold(&p->lock)
+{
+	unsigned long at = READ_ONCE(p->memalloc_at);
+	unsigned long writeback = global_node_page_state(NR_WRITEBACK);
+	unsigned long written = global_node_page_state(NR_WRITTEN);
+
+	lockdep_assert_held(&p->lock);
+	if (p->stall_of != at) {
+		if (!pressure_is_silent(p))
+			return writeback;
+		WRITE_ONCE(p->stall_of, at);
+		p->stall_writeback = writeback;
+		p->stall_written = written;
+	}
+	return writeback && written - p->stall_written < p->stall_writeback;
+}
+
+/* Does reclaim depend on the network? */
+static bool pressure_hangs(struct ballast_pressure *p) __must_hold(&p->lock)
+{
+	lockdep_assert_held(&p->lock);
 	if (ballast_pressure_busy())
 		return true;
-	if (!READ_ONCE(p->guards))
-		return false;
-	/*
-	 * The disk belongs to another driver. Packets of its sockets, or pages
-	 * under writeback, show that it is busy.
-	 */
-	return time_before(jiffies,
-			   READ_ONCE(p->memalloc_at) + PRESSURE_RECENT) ||
-	       global_node_page_state(NR_WRITEBACK);
+	/* Guards: requests of another driver are not seen, but its packets. */
+	return READ_ONCE(p->guards) &&
+	       (time_before(jiffies,
+			    READ_ONCE(p->memalloc_at) + PRESSURE_RECENT) ||
+		pressure_is_stalled(p));
+}
+
+/* Must the state be looked at, even if memory is ample? */
+static bool pressure_must_judge(const struct ballast_pressure *p)
+{
+	return ballast_pressure_in_use() ||
+	       (READ_ONCE(p->guards) &&
+		READ_ONCE(p->stall_of) != READ_ONCE(p->memalloc_at) &&
+		pressure_is_silent(p));
 }
 
 /* Are there reasons to be tight besides headroom, lately? */
@@ -169,7 +209,7 @@ void ballast_pressure_update(void)
 	lockdep_assert_in_softirq();
 	rcu_read_lock();
 	/* The holder of the lock is doing the same. */
-	if (unlikely(pressure_look(p) || ballast_pressure_in_use()) &&
+	if (unlikely(pressure_look(p) || pressure_must_judge(p)) &&
 	    spin_trylock(&p->lock)) {
 		pressure_judge(p);
 		spin_unlock(&p->lock);
@@ -304,6 +344,7 @@ void __init ballast_pressure_init(void)
 	p->pfmemalloc_at = jiffies - PRESSURE_TIGHT;
 	p->flood_at = jiffies - PRESSURE_TIGHT;
 	p->memalloc_at = jiffies - PRESSURE_RECENT;
+	p->stall_of = p->memalloc_at;
 	p->io_at = jiffies - BALLAST_BUSY;
 }
 

@@ -55,7 +55,8 @@ enum ballast_grade {
  * @looked_at: when headroom was last computed, in jiffies, as all times below
  * @pfmemalloc_at: when the last packet from the emergency reserves came in
  * @flood_at: when what sockets hold was last found to have grown too much
- * @memalloc_at: when the last packet for block I/O came in
+ * @memalloc_at: when the last packet for block I/O came in; while @guards, also
+ *		 in the calm state, of which a sample is looked at
  * @io_at: when the last request in flight was answered
  * @lock: spinlock, taken in softirq or with softirqs disabled. Only a
  *	  reserve's lock and the timer's are taken under it
@@ -66,6 +67,10 @@ enum ballast_grade {
  * @headroom: when last computed, in pages; of the reserve with the least
  * @enough: headroom at which the rate of unrelated packets is not limited, in
  *	    pages; of the same reserve
+ * @stall_of: @memalloc_at of the packet that the next two fields belong to
+ * @stall_writeback: pages under writeback when no packet had come after it for
+ *		     a while
+ * @stall_written: pages ever written at that time
  * @reason_at: when a reason for the present grade was last seen
  * @tight_since: when the machine was last calm
  * @critical_since: when @grade became critical
@@ -102,6 +107,9 @@ struct ballast_pressure {
 	enum ballast_grade grade;
 	long headroom;
 	long enough;
+	unsigned long stall_of;
+	unsigned long stall_writeback;
+	unsigned long stall_written;
 	unsigned long reason_at;
 	unsigned long tight_since;
 	unsigned long critical_since;

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guarded interface: when requests of another driver's disk count as in flight.
+
+That a guard makes and ends a reserve is in test_reserve.py.
+"""
+
+import os
+import signal
+from contextlib import contextmanager
+
+import pytest
+
+from rig import frames, module, net, servers
+from rig.wait import until
+from test_doors import stream
+from test_ingress import ALWAYS
+
+GUARD = "/sys/class/ballast/guard"
+RESERVE = "/sys/class/net/eth0/ballast"
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def shared(module_vm, tmp_path_factory):
+    local = tmp_path_factory.mktemp("disk") / "local"
+    with open(local, "wb") as file:
+        file.truncate(256 * MIB)
+    # Slower than the guest, so that pages are under writeback all the time.
+    guest = module_vm(name="guard", qemu=(
+        "-drive", f"file={local},format=raw,if=virtio,throttling.bps-write={4 * MIB}"))
+    module.load(guest)
+    guest.run("modprobe nbd")
+    return guest
+
+
+@pytest.fixture
+def guest(shared):
+    shared.run(f"echo eth0 > {GUARD}")
+    yield shared
+    shared.run(f"nbd-client -d /dev/nbd0; echo -eth0 > {GUARD}; rm -f /mnt/fill; sync; "
+               "echo 3 > /proc/sys/vm/drop_caches", check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with servers.NbdServer({"swap": 256 * MIB}) as server:
+        yield server
+
+
+def value(guest, name):
+    return guest.run(f"cat {RESERVE}/{name}").output.strip()
+
+
+def vmstat(guest, name):
+    return int(guest.run(f"awk '/^{name} /{{print $2}}' /proc/vmstat").output)
+
+
+def connect(guest, server, options=""):
+    guest.run(f"nbd-client {server.address} {server.port} /dev/nbd0 -N swap {options}")
+
+
+def local_writes(guest):
+    """A writer of the local disk, more than it takes."""
+    job = guest.spawn("while dd if=/dev/zero of=/dev/vdb bs=64k count=320 conv=notrunc "
+                      "status=none; do :; done")
+    until(lambda: vmstat(guest, "nr_writeback") > 50, 60, "pages under writeback")
+    return job
+
+
+@contextmanager
+def packets(guest):
+    """Now and then one that the guard may look at."""
+    with frames.Wire(guest) as wire:
+        packet = frames.ether(wire.mac, frames.IPV4, frames.ip(
+            net.HOST4, guest.address4, frames.UDP, frames.udp(1000, 7)))
+        with stream(wire, [packet], 200):
+            yield
+
+
+def test_writeback_to_a_local_disk_is_no_alarm(guest):
+    guest.run(ALWAYS)
+    writer = local_writes(guest)
+    with packets(guest):
+        seen = [vmstat(guest, "nr_writeback") for _ in range(30)]
+        assert (value(guest, "grade"), value(guest, "activations")) == ("calm", "0"), seen
+        assert sum(pages > 0 for pages in seen) > 20, seen
+    writer.kill()
+
+
+def test_local_writeback_beside_an_idle_disk(guest, server):
+    """After the last packet, as many pages as were under writeback then are waited for."""
+    guest.run(ALWAYS)
+    connect(guest, server)
+    with packets(guest):
+        guest.run("dd if=/dev/nbd0 of=/dev/null bs=64k count=100 iflag=direct status=none")
+        until(lambda: int(value(guest, "activations")) > 0, 10, "the disk to be noticed")
+        writer = local_writes(guest)
+        until(lambda: value(guest, "grade") == "calm", 30, "the machine to be calm")
+        before = value(guest, "activations")
+        for _ in range(20):
+            assert value(guest, "grade") == "calm"
+        assert value(guest, "activations") == before and vmstat(guest, "nr_writeback") > 0
+        writer.kill()
+
+
+def test_stalled_server(guest, server):
+    """It sends nothing, and requests wait: for as long as that lasts."""
+    pid = server.process.pid
+    connect(guest, server)
+    guest.run(ALWAYS)
+    with packets(guest):
+        writer = guest.spawn("while dd if=/dev/zero of=/dev/nbd0 bs=64k count=400 conv=fsync "
+                             "status=none; do [ ! -e /tmp/end ] || exit 0; done")
+        until(lambda: vmstat(guest, "nr_writeback") > 0, 30, "pages under writeback")
+        children = descendants(pid)
+        for each in children:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            until(lambda: value(guest, "grade") == "critical", 30, "memory to be critical")
+            assert vmstat(guest, "nr_writeback") > 0
+            before = vmstat(guest, "nr_written")
+            begun = int(value(guest, "critical_ms"))
+            until(lambda: int(value(guest, "critical_ms")) > begun + 12000, 60, "12 s of it")
+            assert value(guest, "grade") == "critical"
+            print(vmstat(guest, "nr_writeback"), vmstat(guest, "nr_written") - before)
+        finally:
+            for each in children:
+                os.kill(each, signal.SIGCONT)
+        guest.run("touch /tmp/end")
+        assert writer.wait(120) == 0, writer.output
+        until(lambda: value(guest, "grade") == "calm", 30, "the machine to be calm")
+
+
+def descendants(pid):
+    """Processes that a server has started; it is in a process namespace of its own."""
+    found, more = [], [pid]
+    while more:
+        listed = os.popen(f"pgrep -P {more.pop()}").read().split()
+        found += map(int, listed)
+        more += map(int, listed)
+    return found
