@@ -209,9 +209,8 @@ static inline bool compat_sk_is_reserved(const struct sock *sk)
 	return READ_ONCE(sk->sk_forward_alloc) >= 1 << 20;
 }
 
-static inline void compat_sk_reserve(struct sock *sk, int size)
+static inline void compat_sk_keep(struct sock *sk, int size)
 {
-	sk->sk_forward_alloc += size;
 }
 
 /*
@@ -246,9 +245,8 @@ static inline bool compat_sk_is_reserved(const struct sock *sk)
 	return READ_ONCE(sk->sk_reserved_mem);
 }
 
-static inline void compat_sk_reserve(struct sock *sk, int size)
+static inline void compat_sk_keep(struct sock *sk, int size)
 {
-	WRITE_ONCE(sk->sk_forward_alloc, sk->sk_forward_alloc + size);
 	WRITE_ONCE(sk->sk_reserved_mem, sk->sk_reserved_mem + size);
 }
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guarded interface: when requests of another driver's disk count as in flight.
+"""A guarded interface: when requests of another driver's disk count as in flight, and its
+socket in a memory cgroup.
 
 That a guard makes and ends a reserve is in test_reserve.py.
 """
 
 import os
+import re
 import signal
 from contextlib import contextmanager
 
@@ -139,3 +141,34 @@ def descendants(pid):
         found += map(int, listed)
         more += map(int, listed)
     return found
+
+
+def sock_bytes(guest):
+    return int(guest.run("awk '/^sock /{print $2}' /sys/fs/cgroup/nbd/memory.stat").output)
+
+
+def tcp_pages(guest):
+    return int(re.search(r"TCP:.* mem (\d+)", guest.run("cat /proc/net/sockstat").output)[1])
+
+
+def test_socket_in_a_memory_cgroup(guest, server):
+    """As under systemd: it is charged in advance, and so is the cgroup until it is closed."""
+    guest.run("mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup; "
+              "echo +memory > /sys/fs/cgroup/cgroup.subtree_control; mkdir -p /sys/fs/cgroup/nbd")
+    before = tcp_pages(guest)
+    guest.run("echo $$ > /sys/fs/cgroup/nbd/cgroup.procs; "
+              f"exec nbd-client {server.address} {server.port} /dev/nbd0 -N swap")
+    read = "dd if=/dev/nbd0 of=/dev/null bs=64k count=100 iflag=direct status=none"
+    until(lambda: guest.run(read) and sock_bytes(guest) >= 2 * MIB, 20, "the cgroup's charge")
+    assert tcp_pages(guest) >= before + 512
+    # Sockets that no process reads use up the limit; the disk goes on.
+    limits = guest.run("cat /proc/sys/net/ipv4/tcp_mem").output
+    guest.run("echo 1 2 3 > /proc/sys/net/ipv4/tcp_mem")
+    try:
+        guest.run(f"for i in $(seq 20); do {read} || exit; done", timeout=60)
+    finally:
+        guest.run(f"echo '{limits}' > /proc/sys/net/ipv4/tcp_mem")
+    assert 2 * MIB <= sock_bytes(guest) < 4 * MIB
+    guest.run("nbd-client -d /dev/nbd0")
+    until(lambda: sock_bytes(guest) < MIB // 4, 20, "the cgroup's charge to be gone")
+    until(lambda: tcp_pages(guest) < before + 256, 20, "the charge to be gone")

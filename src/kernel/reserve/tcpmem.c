@@ -42,23 +42,50 @@ bool ballast_tcpmem_short(const struct sock *sk)
 	return READ_ONCE(protect_tcp_mem) && tcp_under_memory_pressure(sk);
 }
 
+/*
+ * Charge tcp_mem and the socket's memory cgroup. The function that charges the
+ * cgroup is not exported. This one is: it charges both for data that are to be
+ * sent, and also if limits are exceeded, unless the send buffer has room for
+ * more than that. It shrinks the send buffer then, which has to be undone.
+ * Return: false: nothing was charged
+ */
+static bool tcpmem_charge_both(struct sock *sk)
+{
+	int sndbuf = READ_ONCE(sk->sk_sndbuf);
+	bool charged = __sk_mem_schedule(sk, TCPMEM_CHARGE, SK_MEM_SEND);
+
+	WRITE_ONCE(sk->sk_sndbuf, sndbuf);
+	return charged;
+}
+
 /**
  * ballast_tcpmem_charge - charge a socket in advance, unless that is done
  * @sk: a TCP socket
  *
- * Context: The caller holds the lock of @sk, as a process or as a spinlock.
+ * If the charge fails, a later call tries again.
+ *
+ * Context: The caller holds the lock of @sk, as a process or as a spinlock. As
+ * a process it may reclaim if the socket belongs to a memory cgroup; sockets
+ * that kernel threads have made do not.
  */
 void ballast_tcpmem_charge(struct sock *sk)
 {
 	sock_owned_by_me(sk); /* lockdep: covers both forms of the lock */
 	if (likely(compat_sk_is_reserved(sk)))
 		return;
-	/* This does not charge the cgroup, but the close would uncharge it. */
-	if (!READ_ONCE(protect_tcp_mem) || compat_sk_has_memcg(sk))
+	if (!READ_ONCE(protect_tcp_mem))
 		return;
-	atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
-			sk->sk_prot->memory_allocated);
-	compat_sk_reserve(sk, TCPMEM_CHARGE);
+	/* The close will uncharge the cgroup. */
+	if (compat_sk_has_memcg(sk)) {
+		if (!tcpmem_charge_both(sk))
+			return;
+	} else {
+		atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
+				sk->sk_prot->memory_allocated);
+		WRITE_ONCE(sk->sk_forward_alloc,
+			   sk->sk_forward_alloc + (int)TCPMEM_CHARGE);
+	}
+	compat_sk_keep(sk, TCPMEM_CHARGE);
 }
 
 /**
