@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guarded interface: when requests of another driver's disk count as in flight, and its
-socket in a memory cgroup.
+"""A guarded interface: when requests of another driver's disk count as in flight, its
+server after a restart, and its socket in a memory cgroup.
 
 That a guard makes and ends a reserve is in test_reserve.py.
 """
@@ -15,7 +15,7 @@ import pytest
 from rig import frames, module, net, servers
 from rig.wait import until
 from test_doors import stream
-from test_ingress import ALWAYS
+from test_ingress import ALWAYS, in_use
 
 GUARD = "/sys/class/ballast/guard"
 RESERVE = "/sys/class/net/eth0/ballast"
@@ -141,6 +141,28 @@ def descendants(pid):
         found += map(int, listed)
         more += map(int, listed)
     return found
+
+
+def test_server_restarted_while_memory_is_critical(guest, server):
+    """The new connection's socket is a disk's only after the negotiation in user space."""
+    with servers.Nbdkit("memory", "64M") as other, servers.NbdServer({"swap": MIB}) as unknown:
+        client = guest.spawn(f"while :; do nbd-client {server.address} {server.port} /dev/nbd0 "
+                             "-N swap -swap -nonetlink -nofork; sleep 0.2; done")
+        # Without a connection its size may be 0, and then a read succeeds.
+        read = ("[ $(timeout 5 dd if=/dev/nbd0 bs=64k count=20 iflag=direct status=none | wc -c) "
+                "= 1310720 ]")
+        until(lambda: guest.run(read, check=False).status == 0, 20, "the disk")
+        with in_use(guest, other):
+            guest.run(read)
+            server.stop()
+            until(lambda: guest.run(read, check=False).status, 30, "the connection to be lost")
+            server.start()
+            # A server that was never seen is not reached.
+            assert guest.run(f"timeout 5 nbd-client {unknown.address} {unknown.port} /dev/nbd1 "
+                             "-N swap", check=False).status == 124
+            until(lambda: guest.run(read, check=False).status == 0, 60, "the disk to be back")
+            assert value(guest, "grade") == "critical"
+        client.kill()
 
 
 def sock_bytes(guest):

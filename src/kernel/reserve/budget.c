@@ -31,6 +31,8 @@
 #define BUDGET_WINDOW		(HZ / 10)
 /* Packets of a class that pass in a window. */
 #define BUDGET_PACKETS		64
+/* The same for a guarded disk's server: user space negotiates with it. */
+#define BUDGET_PEER_PACKETS	256
 /* Flows are told apart by this many bits of their hash. */
 #define BUDGET_FLOW_BITS	8
 /* Packets of each flow, and of all flows, that pass in a window anyway. */
@@ -98,6 +100,8 @@ void ballast_budget_init(struct ballast_budget *budget)
 bool ballast_budget_take(struct ballast_budget *budget,
 			 enum ballast_budget_class class)
 {
+	unsigned int most = class == BALLAST_BUDGET_PEER ? BUDGET_PEER_PACKETS :
+							   BUDGET_PACKETS;
 	bool taken;
 
 	spin_lock(&budget->lock);
@@ -105,7 +109,7 @@ bool ballast_budget_take(struct ballast_budget *budget,
 		budget->since = jiffies;
 		memset(budget->taken, 0, sizeof(budget->taken));
 	}
-	taken = budget->taken[class] < BUDGET_PACKETS;
+	taken = budget->taken[class] < most;
 	if (taken)
 		budget->taken[class]++;
 	spin_unlock(&budget->lock);

@@ -25,6 +25,7 @@
 #include <net/udp.h>
 
 #include "compat.h"
+#include "peers.h"
 #include "pressure.h"
 
 #define CLASSIFY_L2TP 115 /* without UDP; older kernels have no name for it */
@@ -145,8 +146,10 @@ classify_match_tcp6(struct ballast_packet *packet, const struct in6_addr *saddr,
 }
 
 /*
- * TCP of a disk in a container. Its socket is in another namespace, maybe
- * behind address translation, which leaves the server's address and port.
+ * TCP of a disk whose socket is not found: in a container, so that it is in
+ * another namespace, maybe behind address translation, which leaves the
+ * server's address and port; or of a guarded disk, whose connection user space
+ * may be restoring: the socket gets SOCK_MEMALLOC only after the negotiation.
  */
 static enum ballast_class classify_match_peer(struct ballast_packet *packet,
 					      __be16 sport)
@@ -158,7 +161,10 @@ static enum ballast_class classify_match_peer(struct ballast_packet *packet,
 		if (p->peers[i].port == sport &&
 		    ipv6_addr_equal(&p->peers[i].address, &packet->from))
 			return BALLAST_DISK;
-	return classify_match_allow(packet);
+	if (!READ_ONCE(p->guards) || !ballast_peers_has(&packet->from, sport))
+		return classify_match_allow(packet);
+	packet->budget = BALLAST_BUDGET_PEER;
+	return BALLAST_BUDGETED;
 }
 
 static __be16 *classify_ports(struct ballast_packet *packet,

@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "demand.h"
+#include "peers.h"
 #include "reserve.h"
 
 /**
@@ -46,6 +47,8 @@ static void guard_end(struct guard *guard)
 	lockdep_assert_held(&guards_mutex);
 	list_del(&guard->entry);
 	ballast_reserve_put(guard->res, &guard->demand);
+	if (list_empty(&guards))
+		ballast_peers_forget();
 	kfree(guard);
 }
 

@@ -18,6 +18,7 @@
 
 #include "budget.h"
 #include "classify.h"
+#include "peers.h"
 #include "pressure.h"
 #include "reserve.h"
 #include "tcpmem.h"
@@ -53,8 +54,10 @@ static bool ingress_take_disk(const struct ballast_reserve *res,
 	WRITE_ONCE(ballast_pressure.memalloc_at, jiffies);
 	if (!sk) /* of its next hop, of a tunnel, or in another namespace */
 		return true;
-	if (READ_ONCE(ballast_pressure.guards))
+	if (READ_ONCE(ballast_pressure.guards)) {
+		ballast_peers_note(sk);
 		ballast_tcpmem_charge_other(sk);
+	}
 	over = ingress_over_limit(res, skb, sk);
 	sock_gen_put(sk);
 	return !over;
@@ -71,6 +74,7 @@ static void ingress_notice(struct sk_buff *skb)
 	if (ballast_classify(&packet) != BALLAST_DISK || !packet.sk)
 		return;
 	WRITE_ONCE(ballast_pressure.memalloc_at, jiffies);
+	ballast_peers_note(packet.sk);
 	ballast_tcpmem_charge_other(packet.sk);
 	sock_gen_put(packet.sk);
 }
