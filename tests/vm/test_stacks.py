@@ -82,3 +82,25 @@ def test_the_card_is_the_last_of_many_ports(guest, server, ports):
         sizes = reserves(guest)
         assert sizes.pop("eth0") > 0 and not sizes
         check_filter(guest, wire)
+
+
+def test_more_cards_than_have_a_reserve(vm, server):
+    """Nine and more cards under a bond: those that are up have a reserve, eight at most."""
+    guest = vm(nics=10)
+    module.load(guest)
+    # One card is down all the time, and was there first.
+    guest.run(f"""
+        modprobe bonding max_bonds=0; ip address flush dev eth0
+        ip link add top address $(cat /sys/class/net/eth0/address) type bond mode active-backup \
+            miimon 100
+        for i in 1 2 3 4 5 6 7 8 9 0; do
+            ip link set eth$i down && ip link set eth$i master top || exit 1
+        done
+        ip link set top up && ip address add {guest.address4}/24 dev top && ip link set eth1 down
+        for i in $(seq 20); do ping -c1 -W1 -q {net.HOST4} && exit; done; exit 1""")
+    guest.run(f"dmesg -C; echo server={server.address}:{server.port} > /sys/class/ballast/attach")
+    sizes = reserves(guest)
+    assert len(sizes) == 10
+    assert len([size for size in sizes.values() if size]) == 8 and sizes["eth1"] == 0
+    assert "top: more than 8 interfaces are under it" in guest.run("dmesg").output
+    guest.run("echo 1 > /sys/block/ballast0/ballast/detach")

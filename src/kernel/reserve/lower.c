@@ -64,8 +64,10 @@ static void lower_add(struct ballast_lower *lower, struct net_device *dev)
 	for (i = 0; i < lower->nr; i++)
 		if (lower->devices[i] == dev)
 			return;
-	if (lower->nr == ARRAY_SIZE(lower->devices))
+	if (lower->nr == ARRAY_SIZE(lower->devices)) {
+		lower->full = true;
 		return;
+	}
 	dev_hold(dev);
 	lower->devices[lower->nr++] = dev;
 }
@@ -92,6 +94,15 @@ static int lower_visit(struct net_device *dev, struct netdev_nested_priv *priv)
 	if (ballast_card_is(dev) && list_empty(&dev->adj_list.lower))
 		lower_add(lower, dev);
 	return 0;
+}
+
+/* Those first that packets can come in on now. */
+static int lower_visit_ready(struct net_device *dev,
+			     struct netdev_nested_priv *priv)
+{
+	return dev->flags & IFF_UP && netif_carrier_ok(dev) ?
+		       lower_visit(dev, priv) :
+		       0;
 }
 
 static int lower_visit_tunnel(struct net_device *dev,
@@ -134,6 +145,7 @@ void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 	lower_look_for_tunnel(lower, dev);
 	netdev_walk_all_lower_dev_rcu(dev, lower_visit_tunnel, &priv);
 	lower_visit(dev, &priv);
+	netdev_walk_all_lower_dev_rcu(dev, lower_visit_ready, &priv);
 	netdev_walk_all_lower_dev_rcu(dev, lower_visit, &priv);
 	/* One end of a pair, or a bridge of such: another stack forwards. */
 	if (!lower->nr)

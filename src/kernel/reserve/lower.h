@@ -16,12 +16,14 @@ struct net_device;
 /**
  * struct ballast_lower - the devices under an interface
  * @nr: number of devices in @devices
- * @devices: the devices, referenced. If there is a tunnel, it is the first
+ * @devices: the devices, referenced. If there is a tunnel, it is the first.
+ *	     Physical interfaces that are up come before those that are not
  * @tunnel: the uppermost tunnel; NULL: there is none
  * @bottomless: there is a device whose packets take a way of their own, such
  *		as a tunnel: the physical interface under it is not known
  * @foreign: the stack that has the connection may not be the one that the
  *	     physical interface belongs to, as from a container
+ * @full: there are more
  * @program: the packets pass through a program
  */
 struct ballast_lower {
@@ -30,6 +32,7 @@ struct ballast_lower {
 	const struct net_device *tunnel;
 	bool bottomless;
 	bool foreign;
+	bool full;
 	bool program;
 };
 

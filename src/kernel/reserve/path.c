@@ -74,7 +74,7 @@ static bool path_is_transformed(const struct dst_entry *dst)
 }
 
 static void path_note(const struct ballast_lower *lower,
-		      const struct net_device *dev)
+		      const struct net_device *dev, bool xfrm)
 {
 	if (xchg(&path_noted, dev->ifindex) == dev->ifindex)
 		return;
@@ -84,12 +84,15 @@ static void path_note(const struct ballast_lower *lower,
 	else if (lower->tunnel)
 		pr_info("%s: is a tunnel: packets of all tunnels pass the filter of each physical interface, and %s has a filter for what comes out of it\n",
 			dev->name, lower->tunnel->name);
-	else if (lower->foreign)
+	else if (lower->foreign && lower->bottomless)
 		pr_info("%s: another network stack forwards its packets: what comes from the server's address and port passes the filter of each physical interface; if that stack translates the server's address, attach in the namespace of the physical interface instead\n",
 			dev->name);
-	else
+	else if (xfrm)
 		pr_info("%s: packets are transformed, as by IPsec: packets of all tunnels pass the filter of each physical interface\n",
 			dev->name);
+	if (lower->full)
+		pr_warn("%s: more than %u interfaces are under it: the others have the filter, but no reserve\n",
+			dev->name, lower->nr);
 }
 
 /* The physical interfaces and the tunnel under @dev, of the route @dst. */
@@ -111,9 +114,9 @@ static void path_find_devices(struct ballast_path *path, struct net_device *dev,
 	if (lower.tunnel && lower.nr > 1)
 		path->demand[0].pages = 0;
 	path->noted = lower.tunnel || lower.program || path->xfrm ||
-		      (lower.foreign && lower.bottomless);
+		      (lower.foreign && lower.bottomless) || lower.full;
 	if (path->noted)
-		path_note(&lower, dev);
+		path_note(&lower, dev, path->xfrm);
 }
 
 /* Where packets of @sk come from. */
