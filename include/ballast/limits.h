@@ -56,6 +56,7 @@
 #define BALLAST_FILE_FENCES_HELD	"fences_held"
 #define BALLAST_FILE_FENCES_EXPIRED	"fences_expired"
 #define BALLAST_FILE_INTERFACE		"interface"
+#define BALLAST_FILE_ALLOW		"allow"
 #define BALLAST_FILE_VERIFY		"verify"
 #define BALLAST_FILE_VERIFIED		"verified"
 #define BALLAST_FILE_VERIFY_ERRORS	"verify_errors"

@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -65,10 +66,27 @@ static const char *check_switch(const struct kind *kind, const char *value,
 		       NULL : "is neither on nor off";
 }
 
+/* "192.0.2.5" or "[2001:db8::5]", and not any address */
+static bool is_allow_address(char *text)
+{
+	static const struct in6_addr any;
+	size_t len = strlen(text);
+	struct in6_addr ip6;
+	struct in_addr ip4;
+
+	if (*text != '[')
+		return inet_pton(AF_INET, text, &ip4) == 1 && ip4.s_addr;
+	if (len < 2 || text[len - 1] != ']')
+		return false;
+	text[len - 1] = '\0';
+	return inet_pton(AF_INET6, text + 1, &ip6) == 1 &&
+	       memcmp(&ip6, &any, sizeof(any));
+}
+
 static const char *check_allow(const struct kind *kind, const char *value,
 			       char *why, size_t size)
 {
-	char list[256], *rest = list, *entry;
+	char list[1024], *rest = list, *entry, *at;
 	long port, entries = 0;
 
 	(void)why, (void)size;
@@ -76,9 +94,14 @@ static const char *check_allow(const struct kind *kind, const char *value,
 		return "is too long";
 	strcpy(list, value);
 	while ((entry = strsep(&rest, ","))) {
+		at = strchr(entry, '@');
+		if (at && !is_allow_address(at + 1))
+			return "needs an address behind the @: 192.0.2.5 or [2001:db8::5]";
+		if (at)
+			*at = '\0';
 		if ((strncmp(entry, "tcp:", 4) && strncmp(entry, "udp:", 4)) ||
 		    !is_number(entry + 4, kind->min, kind->max, &port))
-			return "is not of the form tcp:22,udp:123";
+			return "is not of the form tcp:22,udp:123 or tcp:2049@192.0.2.5";
 		if (++entries > BALLAST_MAX_ALLOW)
 			return "has more than " LIMIT_TEXT(BALLAST_MAX_ALLOW) " entries";
 	}

@@ -11,7 +11,7 @@ struct options {
 	unsigned long seen;	/* bits, in the order of options.c */
 	bool readonly;
 	bool has_index;
-	char words[1024];	/* all but index, in the kernel's syntax */
+	char words[2048];	/* all but index, in the kernel's syntax */
 	long index;
 };
 

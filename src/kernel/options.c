@@ -10,6 +10,7 @@
 #include <linux/ctype.h>
 #include <linux/errno.h>
 #include <linux/in.h>
+#include <linux/inet.h>
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
 #include <linux/limits.h>
@@ -44,7 +45,9 @@ const char ballast_options_usage[] =
 	"  filter=on|off      drop unrelated packets while the reserve is in use (default: on)\n"
 	"  verify=on|off      refuse a server that has lost pages swapped to it (default: on)\n"
 	"  allow=tcp:22,...   TCP and UDP ports that pass the filter, at most "
-	__stringify(BALLAST_MAX_ALLOW);
+	__stringify(BALLAST_MAX_ALLOW) "\n"
+	"  allow=tcp:2049@192.0.2.5,tcp:2049@[2001:db8::5]\n"
+	"                     the same from one address, with enough budget for a disk";
 /* clang-format on */
 
 static int bad(char *why, int err, const char *name, const char *value,
@@ -227,10 +230,43 @@ static int parse_reserve(struct ballast_options *opts, char *value, char *why)
 	return err;
 }
 
-/* One entry of allow=, protocol:port. */
+/**
+ * ballast_options_any_address - does an entry of allow= name no address?
+ * @allow: the entry
+ *
+ * Return: true: packets of any machine pass
+ */
+bool ballast_options_any_address(const struct ballast_allow *allow)
+{
+	static const u8 any[BALLAST_ADDRESS_LEN];
+
+	return !memcmp(allow->address, any, sizeof(any));
+}
+
+/* 192.0.2.5, which is stored as ::ffff:192.0.2.5, or [2001:db8::5] */
+static bool parse_address(const char *text, struct ballast_allow *allow)
+{
+	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const u8 unspecified[4];
+	u8 *ip4 = allow->address + sizeof(mapped);
+	size_t len = strlen(text);
+	const char *end;
+
+	if (*text != '[') {
+		memcpy(allow->address, mapped, sizeof(mapped));
+		return in4_pton(text, len, ip4, -1, &end) && !*end &&
+		       memcmp(ip4, unspecified, sizeof(unspecified));
+	}
+	return len > 2 && text[len - 1] == ']' &&
+	       in6_pton(text + 1, len - 2, allow->address, -1, &end) &&
+	       end == text + len - 1 && !ballast_options_any_address(allow);
+}
+
+/* One entry of allow=, protocol:port or protocol:port@address. */
 static int parse_allowed(struct ballast_options *opts, char *entry, char *why)
 {
 	struct ballast_allow *allow = &opts->allow[opts->nr_allow];
+	char *at = strchr(entry, '@');
 	unsigned int number;
 	int err;
 
@@ -244,6 +280,11 @@ static int parse_allowed(struct ballast_options *opts, char *entry, char *why)
 	else
 		return bad(why, -EINVAL, BALLAST_OPT_ALLOW, entry,
 			   "is not of the form tcp:22 or udp:123");
+	if (at && !parse_address(at + 1, allow))
+		return bad(why, -EINVAL, BALLAST_OPT_ALLOW, entry,
+			   "needs an address behind the @: 192.0.2.5 or [2001:db8::5]");
+	if (at)
+		*at = '\0';
 	err = parse_number("allow port", entry + 4, 1, U16_MAX, &number, why);
 	if (err)
 		return err;

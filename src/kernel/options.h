@@ -11,15 +11,19 @@
 #include <ballast/limits.h>
 
 #define BALLAST_WHY_LEN			160
+#define BALLAST_ADDRESS_LEN		16	/* of IPv6, in bytes */
 
 /**
  * struct ballast_allow - a port that passes the filter, within a budget
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
  * @port: at either end, host order
+ * @address: of the other machine, which gets a disk's budget; IPv4 as a mapped
+ *	     address. All zero: any machine, a small budget
  */
 struct ballast_allow {
 	u8 protocol;
 	u16 port;
+	u8 address[BALLAST_ADDRESS_LEN];
 };
 
 /**
@@ -45,7 +49,7 @@ struct ballast_allow {
  *	    is used
  * @reserve: pages of the interface's reserve, or BALLAST_RESERVE_AUTO
  * @nr_allow: entries in @allow
- * @allow: the ports that pass the filter
+ * @allow: the ports, and addresses, that pass the filter
  */
 struct ballast_options {
 	char host[BALLAST_MAX_HOST];
@@ -69,6 +73,7 @@ struct ballast_options {
 
 extern const char ballast_options_usage[];
 
+bool ballast_options_any_address(const struct ballast_allow *allow);
 int ballast_options_parse(char *string, size_t len,
 			  struct ballast_options *opts, char *why);
 

@@ -94,7 +94,7 @@ class Tree:
     def disk(self, name="ballast0", **files):
         values = {"server": "192.0.2.1:10809", "export": "swap", "state": "live",
                   "connections": 2, "inflight": 3, "reconnects": 1, "interface": "eth0",
-                  "verify": "on", "verified": 32, "verify_errors": 0,
+                  "allow": "", "verify": "on", "verified": 32, "verify_errors": 0,
                   "fences": 1, "fences_held": 5, "fences_expired": 2, "detach": "", **files}
         for file, value in values.items():
             if isinstance(value, bytes):

@@ -21,11 +21,13 @@ ATTACH = "sys/class/ballast/attach"
 ])
 def test_uri(ctl, tree, uri, words):
     tree.disk("ballast5")
-    said = ctl("attach", uri, "index=5", "queue_depth=64", "readonly", "allow=tcp:22,udp:53")
+    said = ctl("attach", uri, "index=5", "queue_depth=64", "readonly",
+               "allow=tcp:22,udp:53@[2001:db8::5]")
     assert (said.status, said.err) == (0, "")
     assert said.out.startswith("/dev/ballast5: attached to ")
     assert said.out.endswith("1024.0 MiB\n")
-    assert tree.read(ATTACH) == f"{words} index=5 queue_depth=64 readonly allow=tcp:22,udp:53"
+    assert tree.read(ATTACH) == (f"{words} index=5 queue_depth=64 readonly "
+                                 "allow=tcp:22,udp:53@[2001:db8::5]")
 
 
 def test_lowest_free_index(ctl, tree):

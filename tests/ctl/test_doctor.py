@@ -434,6 +434,25 @@ def test_a_program_carries_the_packets(ctl, machine):
     assert "tun0" in only(ctl, "disk-through-program")["finding"]
 
 
+@pytest.mark.parametrize("mount, entry", [
+    ("nfs4 rw,vers=4.2,proto=tcp,addr=192.0.2.5", "tcp:2049@192.0.2.5"),
+    ("nfs rw,vers=3,port=2050,addr=2001:db8::5", "tcp:2050@[2001:db8::5]"),
+    ("cifs rw,vers=3.1.1,addr=192.0.2.5,soft", "tcp:445@192.0.2.5"),
+])
+def test_a_mounted_server_is_allowed(ctl, machine, mount, entry):
+    """A file system of another machine needs an entry of allow=."""
+    machine.write("proc/mounts", f"192.0.2.5:/ /mnt {mount} 0 0\n")
+    assert findings(ctl) == {}, "there is no ballast disk"
+    ballast_swap(machine, allow="tcp:22")
+    found = only(ctl, "mount-not-allowed")
+    assert found["severity"] == "advice" and f"allow={entry} " in found["commands"][0]
+    machine.write("sys/block/ballast0/ballast/allow", f"tcp:22\n{entry}\n")
+    assert findings(ctl) == {}
+    machine.write("sys/block/ballast0/ballast/allow", "")
+    machine.write("proc/mounts", f"192.0.2.5:/ / {mount} 0 0\n")
+    assert only(ctl, "mount-not-allowed")["severity"] == "serious"
+
+
 def test_names_that_are_hostile(ctl, machine):
     """They come from a server's or an administrator's hand, and go to a terminal and to JSON."""
     machine.disk(server=b'\x1b[2J"\\\xff')

@@ -58,6 +58,7 @@ def options():
     yield b"server=[2001:db8::1]:10809 export=\"two words\" index=3 readonly"
     yield b"server=192.0.2.1 connections=4 queue_depth=64 timeout=30 deadline=600\n"
     yield b"server=192.0.2.1 filter=off reserve=1000 allow=tcp:22,udp:123\0"
+    yield b"server=192.0.2.1 allow=tcp:2049@192.0.2.5,tcp:2049@[2001:db8::5]"
     yield b"server=[fe80::1%eth0] reserve=auto filter=on"
     yield b"server=host.example.org:10809"
     yield b"server=2001:db8::1 export"

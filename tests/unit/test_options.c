@@ -299,6 +299,7 @@ static void test_allow(void **state)
 	assert_int_equal(opts.allow[1].protocol, IPPROTO_UDP);
 	assert_int_equal(opts.allow[1].port, 123);
 	assert_int_equal(opts.allow[2].port, 65535);
+	assert_true(ballast_options_any_address(&opts.allow[2]));
 
 	check_value("allow", "22", bad_form);
 	check_value("allow", "", bad_form);
@@ -323,6 +324,54 @@ static void test_allow(void **state)
 		       "allow=tcp:17: exceeds the limit of 16 entries");
 }
 
+static void test_allow_address(void **state)
+{
+	static const u8 ip4[BALLAST_ADDRESS_LEN] = { [10] = 0xff, 0xff, 192,
+						     0,		  2,	5 };
+	static const u8 ip6[BALLAST_ADDRESS_LEN] = { 0x20, 0x01, 0x0d,
+						     0xb8, [15] = 5 };
+	static const char *const bad[] = {
+		"",
+		"nfs",
+		"192.0.2",
+		"192.0.2.256",
+		"0.0.0.0",
+		"[::]",
+		"2001:db8::5",
+		"[2001:db8::5",
+		"[]",
+		"[192.0.2.5]",
+		"192.0.2.5:1",
+		"[2001:db8::5]1",
+		"[fe80::1%eth0]",
+		"192.0.2.5@192.0.2.5",
+	};
+	char string[128], error[160];
+	unsigned int i;
+
+	assert_taken(SERVER " allow=tcp:22,tcp:2049@192.0.2.5,"
+			    "udp:111@[2001:db8::5]");
+	assert_int_equal(opts.nr_allow, 3);
+	assert_true(ballast_options_any_address(&opts.allow[0]));
+	assert_int_equal(opts.allow[1].protocol, IPPROTO_TCP);
+	assert_int_equal(opts.allow[1].port, 2049);
+	assert_memory_equal(opts.allow[1].address, ip4, sizeof(ip4));
+	assert_int_equal(opts.allow[2].protocol, IPPROTO_UDP);
+	assert_int_equal(opts.allow[2].port, 111);
+	assert_memory_equal(opts.allow[2].address, ip6, sizeof(ip6));
+	assert_refused(SERVER " allow=tcp:0@192.0.2.5", EINVAL,
+		       "allow port=0: is not a number from 1 to 65535");
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(string, sizeof(string), SERVER " allow=tcp:1@%s",
+			 bad[i]);
+		snprintf(error, sizeof(error),
+			 "allow=tcp:1@%s: needs an address behind the @: 192.0.2.5 or [2001:db8::5]",
+			 bad[i]);
+		assert_refused(string, EINVAL, error);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +387,7 @@ int main(void)
 		UNIT_TEST(test_verify),
 		UNIT_TEST(test_reserve),
 		UNIT_TEST(test_allow),
+		UNIT_TEST(test_allow_address),
 		UNIT_TEST(test_twice),
 		UNIT_TEST(test_unknown),
 		UNIT_TEST(test_first_complaint),

@@ -208,6 +208,28 @@ def test_allow_passes_within_its_budget(guest, server, wire):
         assert counters(guest)["rx_allowed"] > before["rx_allowed"]
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_an_address_that_is_allowed_has_enough_for_a_disk(guest, server, wire, family):
+    """More packets pass than in the budget of a port, and only from that address."""
+    host, us = HOST[family], guest.address4 if family == 4 else guest.address6
+    other = "192.0.2.250" if family == 4 else "2001:db8::fa"
+    allowed = f"udp:2049@[{host}]" if family == 6 else f"udp:2049@{host}"
+    with in_use(guest, server, allow=f"tcp:22,{allowed}") as disk:
+        assert disk.file("ballast/allow") == f"tcp:22\n{allowed}"
+        kind = frames.IPV4 if family == 4 else frames.IPV6
+        packet = frames.ether(wire.mac, kind, frames.ip(host, us, UDP, frames.udp(2049, 7)))
+        before = counters(guest)
+        for _ in range(5):
+            wire.send(*[packet] * 100)
+            grown(guest, before, "rx_allowed", 1)
+        growth = grown(guest, before, "rx_allowed", 300)
+        assert growth["rx_dropped"] == growth["rx_dropped_budget"] == 0
+        before = counters(guest)
+        wire.send_ip(frames.ip(other, us, UDP, frames.udp(2049, 7)))
+        wire.send_ip(frames.ip(host, us, UDP, frames.udp(2050, 7)))
+        grown(guest, before, "rx_dropped_protocol", 2)
+
+
 def test_filter_off_drops_nothing(guest, server, wire):
     with in_use(guest, server, filter="off"):
         for _ in range(50):

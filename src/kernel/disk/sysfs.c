@@ -148,6 +148,33 @@ static ssize_t interface_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return len;
 }
 
+/* As in the attach string, one entry a line; empty if there is none. */
+static ssize_t allow_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	const struct ballast_options *opts = &to_session(kobj)->opts;
+	ssize_t len = 0;
+	unsigned int i;
+
+	for (i = 0; i < opts->nr_allow; i++) {
+		const struct ballast_allow *allow = &opts->allow[i];
+		const struct in6_addr *address = (const void *)allow->address;
+
+		len += sysfs_emit_at(buf, len, "%s:%u",
+				     allow->protocol == IPPROTO_TCP ? "tcp" :
+								      "udp",
+				     allow->port);
+		if (ballast_options_any_address(allow))
+			len += sysfs_emit_at(buf, len, "\n");
+		else if (ipv6_addr_v4mapped(address))
+			len += sysfs_emit_at(buf, len, "@%pI4\n",
+					     &address->s6_addr32[3]);
+		else
+			len += sysfs_emit_at(buf, len, "@[%pI6c]\n", address);
+	}
+	return len;
+}
+
 static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 			    const char *buf, size_t len)
 {
@@ -204,6 +231,8 @@ static struct kobj_attribute fences_expired_attr =
 		     NULL);
 static struct kobj_attribute interface_attr =
 	BALLAST_ATTR(BALLAST_FILE_INTERFACE, 0444, interface_show, NULL);
+static struct kobj_attribute allow_attr =
+	BALLAST_ATTR(BALLAST_FILE_ALLOW, 0444, allow_show, NULL);
 static struct kobj_attribute verify_attr =
 	BALLAST_ATTR(BALLAST_FILE_VERIFY, 0444, verify_show, NULL);
 static struct kobj_attribute verified_attr =
@@ -215,21 +244,14 @@ static struct kobj_attribute detach_attr =
 	BALLAST_ATTR(BALLAST_FILE_DETACH, 0200, NULL, detach_store);
 
 static struct attribute *disk_attrs[] = {
-	&server_attr.attr,
-	&export_attr.attr,
-	&state_attr.attr,
-	&connections_attr.attr,
-	&inflight_attr.attr,
-	&reconnects_attr.attr,
-	&fences_attr.attr,
-	&fences_held_attr.attr,
-	&fences_expired_attr.attr,
-	&interface_attr.attr,
-	&verify_attr.attr,
-	&verified_attr.attr,
-	&verify_errors_attr.attr,
-	&detach_attr.attr,
-	NULL,
+	&server_attr.attr,	   &export_attr.attr,
+	&state_attr.attr,	   &connections_attr.attr,
+	&inflight_attr.attr,	   &reconnects_attr.attr,
+	&fences_attr.attr,	   &fences_held_attr.attr,
+	&fences_expired_attr.attr, &interface_attr.attr,
+	&allow_attr.attr,	   &verify_attr.attr,
+	&verified_attr.attr,	   &verify_errors_attr.attr,
+	&detach_attr.attr,	   NULL,
 };
 ATTRIBUTE_GROUPS(disk);
 

@@ -17,6 +17,7 @@ enum ballast_budget_class {
 	BALLAST_BUDGET_BROADCAST, /* the same, sent to many */
 	BALLAST_BUDGET_ALLOW, /* allow= */
 	BALLAST_BUDGET_PEER, /* TCP from the server of a guarded disk */
+	BALLAST_BUDGET_MACHINE, /* allow= with an address: maybe a disk's */
 	BALLAST_NR_BUDGETS
 };
 

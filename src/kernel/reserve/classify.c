@@ -35,6 +35,7 @@ static enum ballast_class classify_match_allow(struct ballast_packet *packet)
 {
 	const struct ballast_pressure *p = &ballast_pressure;
 	unsigned int i, nr = READ_ONCE(p->nr_allow);
+	enum ballast_class class = BALLAST_UNRELATED;
 	__be16 buf[2], *ports;
 
 	if (!nr)
@@ -49,10 +50,17 @@ static enum ballast_class classify_match_allow(struct ballast_packet *packet)
 		if (READ_ONCE(p->allow[i].protocol) != packet->protocol ||
 		    (port != ntohs(ports[0]) && port != ntohs(ports[1])))
 			continue;
-		packet->budget = BALLAST_BUDGET_ALLOW;
-		return BALLAST_BUDGETED;
+		/* Of one machine: that may be a disk. */
+		if (!memcmp(p->allow[i].address, &packet->from,
+			    sizeof(packet->from))) {
+			packet->budget = BALLAST_BUDGET_MACHINE;
+			return BALLAST_BUDGETED;
+		}
+		if (ballast_options_any_address(&p->allow[i]))
+			class = BALLAST_BUDGETED;
 	}
-	return BALLAST_UNRELATED;
+	packet->budget = BALLAST_BUDGET_ALLOW;
+	return class;
 }
 
 /*

@@ -4,6 +4,7 @@
  */
 #include "demand.h"
 
+#include <linux/string.h>
 #include <net/ipv6.h>
 
 #include "pressure.h"
@@ -17,12 +18,15 @@ static void demand_add_allow(unsigned int *nr, const struct ballast_allow *new)
 	/* A disk asks the same of each interface under it. */
 	for (i = 0; i < *nr; i++)
 		if (allow[i].protocol == new->protocol &&
-		    allow[i].port == new->port)
+		    allow[i].port == new->port &&
+		    !memcmp(allow[i].address, new->address,
+			    sizeof(new->address)))
 			return;
 	if (*nr == BALLAST_MAX_ALLOWED)
 		return;
 	WRITE_ONCE(allow[*nr].protocol, new->protocol);
 	WRITE_ONCE(allow[*nr].port, new->port);
+	memcpy(allow[*nr].address, new->address, sizeof(new->address));
 	++*nr;
 }
 
