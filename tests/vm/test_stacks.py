@@ -8,6 +8,7 @@ import pytest
 
 from rig import frames, module, net, servers
 from rig.filter import attached, check_filter, reserves
+from rig.wait import until
 
 BOX = "nsenter --net=/run/netns/box"
 ADDRESS = "192.0.2.230"     # no guest's
@@ -104,3 +105,17 @@ def test_more_cards_than_have_a_reserve(vm, server):
     assert len([size for size in sizes.values() if size]) == 8 and sizes["eth1"] == 0
     assert "top: more than 8 interfaces are under it" in guest.run("dmesg").output
     guest.run("echo 1 > /sys/block/ballast0/ballast/detach")
+
+
+def test_a_card_that_comes_up_later_has_a_reserve(vm, server):
+    """The card under a container's interface is not known: each that is up has a reserve."""
+    guest = vm(nics=2)
+    module.load(guest)
+    kind = "veth-behind-translation"
+    guest.run(f"ip netns add box && {OF_BOX[kind]} && ip -n box link set top up && "
+              f"{DEFAULT_ROUTE[kind]} && ip link set eth1 down")
+    with attached(guest, server.address, server.port, BOX):
+        sizes = reserves(guest)
+        assert sizes["eth0"] > 0 and sizes["eth1"] == 0
+        guest.run("ip link set eth1 up")
+        until(lambda: reserves(guest)["eth1"] > 0, 30, "a reserve of eth1")

@@ -149,13 +149,14 @@ void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 	netdev_walk_all_lower_dev_rcu(dev, lower_visit, &priv);
 	/* One end of a pair, or a bridge of such: another stack forwards. */
 	if (!lower->nr)
-		lower->bottomless = lower->foreign = true;
+		lower->foreign = true;
+	/* Nothing but the tunnel, if there is one. */
 	if (lower->nr == !!lower->tunnel)
 		lower->bottomless = true;
 	if (lower->bottomless)
 		lower_add_all(lower);
 	for (i = 0; i < lower->nr; i++)
-		if (lower->devices[i] != lower->tunnel && !lower->tunnel &&
+		if (!lower->tunnel &&
 		    !net_eq(dev_net(lower->devices[i]), dev_net(dev)))
 			lower->foreign = true;
 	/* A machine whose cards can't be told from other devices. */

@@ -521,9 +521,11 @@ static int reserve_event(struct notifier_block *nb, unsigned long event,
 	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 
 	ASSERT_RTNL();
-	/* Under a tunnel are all that are up. */
+	/* Where the card is not known, all that are up are taken. */
 	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER ||
-	    (event == NETDEV_UP && ballast_card_is(dev)))
+	    (event == NETDEV_UP && ballast_card_is(dev) &&
+	     (READ_ONCE(ballast_pressure.tunneled) ||
+	      READ_ONCE(ballast_pressure.nr_peers))))
 		WRITE_ONCE(reserve_generation, reserve_generation + 1);
 	if (event == NETDEV_REGISTER || event == NETDEV_UNREGISTER ||
 	    event == NETDEV_CHANGEMTU)
