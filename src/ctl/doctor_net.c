@@ -240,7 +240,8 @@ static void check_program(const struct netdisk *disk)
 		  "%s: a program carries the packets of its interface %s",
 		  disk->name, name);
 	figures(f, "%s: a tun or tap interface.", name);
-	why(f, "The program needs memory itself in order to free memory, so swapping can lock up; and ballast's filter drops that program's packets. A tunnel in the kernel, such as WireGuard, has neither problem.");
+	why(f,
+	    "The program needs memory itself in order to free memory, so swapping can lock up; and ballast's filter drops that program's packets. A tunnel in the kernel, such as WireGuard, has neither problem.");
 }
 
 /*
