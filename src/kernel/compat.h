@@ -173,6 +173,14 @@ static inline unsigned int compat_dev_rx_ring(struct net_device *dev)
 }
 
 /*
+ * The kernel exports these lookups only where a part of netfilter needs them,
+ * as in all distribution kernels. Without them, all UDP may be a tunnel's.
+ */
+#define COMPAT_HAS_UDP_LOOKUP                 \
+	(IS_ENABLED(CONFIG_NF_TPROXY_IPV4) || \
+	 IS_ENABLED(CONFIG_NF_SOCKET_IPV4))
+
+/*
  * Pages that the sockets of a protocol hold. Since 6.0 each processor keeps
  * what it has charged lately apart.
  */

@@ -359,7 +359,8 @@ static enum ballast_class classify_udp4(struct ballast_packet *packet,
 	if (!ports)
 		return BALLAST_UNRELATED;
 	at = classify_arrival(packet);
-	if (classify_is_tunnel_socket(udp4_lib_lookup(at.net, ip->saddr,
+	if (!COMPAT_HAS_UDP_LOOKUP ||
+	    classify_is_tunnel_socket(udp4_lib_lookup(at.net, ip->saddr,
 						      ports[0], ip->daddr,
 						      ports[1], at.dif)))
 		return BALLAST_DISK;
@@ -379,7 +380,8 @@ static enum ballast_class classify_udp6(struct ballast_packet *packet,
 	if (!ports)
 		return BALLAST_UNRELATED;
 	at = classify_arrival(packet);
-	if (classify_is_tunnel_socket(udp6_lib_lookup(at.net, &ip->saddr,
+	if (!COMPAT_HAS_UDP_LOOKUP ||
+	    classify_is_tunnel_socket(udp6_lib_lookup(at.net, &ip->saddr,
 						      ports[0], &ip->daddr,
 						      ports[1], at.dif)))
 		return BALLAST_DISK;
