@@ -64,6 +64,35 @@ static void test_pages(void **state)
 			 256 * 4 + 32 + 16 + 67);
 }
 
+/* A page of 4 KiB for each packet, or part of a larger page. */
+static void test_ring(void **state)
+{
+	static const struct {
+		u32 page, packets, size, pages;
+	} table[] = {
+		{ 4096, 256, 64, 256 }, /* a page for each packet */
+		{ 4096, 256, 1514, 256 },
+		{ 4096, 256, 3713, 512 },
+		{ 4096, 256, 9014, 1024 }, /* order 2 */
+		{ 4096, 0, 1514, 0 },
+		{ 16384, 256, 1514, 64 }, /* a quarter of a page */
+		{ 16384, 256, 9014, 256 },
+		{ 65536, 256, 1514, 16 }, /* a sixteenth */
+		{ 65536, 257, 1514, 17 },
+		{ 65536, 1024, 9014, 256 },
+		{ 65536, 16, 65536, 32 }, /* order 1 */
+	};
+	struct ballast_skb_layout paged = layout;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		paged.page = table[i].page;
+		assert_int_equal(ballast_estimate_ring(&paged, table[i].packets,
+						       table[i].size),
+				 table[i].pages);
+	}
+}
+
 static void test_linear(void **state)
 {
 	assert_int_equal(ballast_estimate_linear(&layout), 512);
@@ -91,13 +120,16 @@ static void test_monotonic(void **state)
 
 int main(void)
 {
+	/* clang-format off */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buffer),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_linear),
 		cmocka_unit_test(test_monotonic),
+		cmocka_unit_test(test_ring),
 	};
+	/* clang-format on */
 
 	return cmocka_run_group_tests_name("estimate", tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@
 
 /* Bytes of a packet that drivers copy out of the page it was received in. */
 #define ESTIMATE_COPIED		128
+/* Bytes of a page that drivers receive a packet into, at least. */
+#define ESTIMATE_FRAGMENT	4096U
 
 /* The sizes that the slab allocator has: powers of two from 8, 96 and 192. */
 static u32 slab_size(u32 size)
@@ -61,6 +63,26 @@ static u32 buffer_pages(const struct ballast_skb_layout *layout, u32 packets,
 	if (buffer >= layout->page)
 		return packets * (buffer / layout->page);
 	return DIV_ROUND_UP(packets, layout->page / buffer);
+}
+
+/**
+ * ballast_estimate_ring - memory that a receive ring asks for
+ * @layout: of packets on this kernel
+ * @packets: entries of the ring
+ * @size: of a packet in bytes, link header included
+ *
+ * Most drivers receive each packet into a page of 4 KiB, even if half of it
+ * would do. They divide larger pages.
+ *
+ * Context: Any.
+ * Return: pages
+ */
+u32 ballast_estimate_ring(const struct ballast_skb_layout *layout, u32 packets,
+			  u32 size)
+{
+	return buffer_pages(layout, packets,
+			    max(ballast_estimate_buffer(layout, size),
+				ESTIMATE_FRAGMENT));
 }
 
 /**

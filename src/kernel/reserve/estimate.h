@@ -27,6 +27,8 @@ struct ballast_skb_layout {
 u32 ballast_estimate_buffer(const struct ballast_skb_layout *layout, u32 size);
 unsigned int ballast_estimate_order(const struct ballast_skb_layout *layout,
 				    u32 size);
+u32 ballast_estimate_ring(const struct ballast_skb_layout *layout, u32 packets,
+			  u32 size);
 u32 ballast_estimate_linear(const struct ballast_skb_layout *layout);
 u32 ballast_estimate_pages(const struct ballast_skb_layout *layout, u32 packets,
 			   u32 size);

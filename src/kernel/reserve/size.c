@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/sizes.h>
 #include <linux/skbuff.h>
 #include <linux/sysfs.h>
 
@@ -23,12 +24,14 @@
 #include "reserve.h"
 
 /*
- * Pages that a receive ring asks for between two updates of the headroom, at
- * least. With 256, in-tree nbd survived 100 Mbit/s on virtio_net, whose ring
- * has 256 entries. The filter begins at half as much again.
+ * Packets that a receive ring asks for between two updates of the headroom, at
+ * least, and the pages that takes, at least: 1 MiB. With 256 pages of 4 KiB,
+ * in-tree nbd survived 100 Mbit/s on virtio_net, whose ring has 256 entries.
+ * The filter begins at half as much again.
  */
-#define SIZE_LEND_BELOW		256
-#define SIZE_FLOOR		32	/* pages */
+#define SIZE_RING		256U
+#define SIZE_LEND_BELOW		max(SZ_1M / PAGE_SIZE, 64UL)
+#define SIZE_FLOOR		(SIZE_LEND_BELOW / 8)
 
 static struct ballast_skb_layout size_layout __ro_after_init;
 
@@ -81,16 +84,21 @@ static void size_read_ring(struct ballast_reserve *res)
 /*
  * Headroom in pages below which to lend: what the ring can ask for. But on a
  * machine that swaps, free memory is between the low and the high watermarks,
- * and there the filter must not drop other traffic all the time.
+ * and there the filter, which begins at half as much again, must not drop
+ * other traffic all the time. That holds for each order: larger packets do not
+ * make the watermarks higher.
  */
 static long size_lend_below(const struct ballast_reserve *res)
 {
-	long ring = max_t(long, res->ring, SIZE_LEND_BELOW) << res->order;
+	long ring = ballast_estimate_ring(&size_layout,
+					  max(res->ring, SIZE_RING),
+					  res->frame);
 
 	if (res->fixed_lend_below != BALLAST_RESERVE_AUTO)
 		return res->fixed_lend_below;
-	return min(ring, max((long)SIZE_LEND_BELOW << res->order,
-			     ballast_headroom_at_low() * 2 / 3));
+	return max_t(long, SIZE_FLOOR,
+		     min(max_t(long, ring, SIZE_LEND_BELOW),
+			 ballast_headroom_at_low() * 2 / 3));
 }
 
 /**

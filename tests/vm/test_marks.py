@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The headroom below which a reserve comes into use fits the machine, whatever the MTU."""
+
+import time
+
+import pytest
+
+from rig import module, servers
+from rig.disk import Disk
+from rig.wait import until
+
+RESERVE = "/sys/class/net/eth0/ballast"
+RING = 256      # virtio_net's
+NEEDS = {1500: RING, 9000: RING * 4}    # pages
+SECONDS = 20
+
+
+def number(guest, name):
+    return int(guest.run(f"cat {RESERVE}/{name}").output)
+
+
+def at_low(guest):
+    """Headroom at the low watermarks, in pages."""
+    least, low = map(int, guest.run(
+        "awk '/^ +min /{min += $2} /^ +low /{low += $2} END {print min, low}' "
+        "/proc/zoneinfo").output.split())
+    return low - least * 3 / 8
+
+
+@pytest.mark.parametrize("memory", [128, 256, 1024])
+def test_marks_fit_the_machine(vm, memory):
+    """Lending begins at what the ring can ask for; the filter not above the low watermarks."""
+    guest = vm(memory=memory, mtu=max(NEEDS))
+    module.load(guest)
+    guest.run("sysctl -q vm.watermark_boost_factor=0")
+    room = at_low(guest)
+    with servers.Nbdkit("memory", "64M") as server, Disk(guest, server):
+        for mtu, pages in NEEDS.items():
+            guest.run(f"ip link set eth0 mtu {mtu}")
+            lends = number(guest, "lend_below")
+            print(f"{memory} MiB, MTU {mtu}: lends below {lends}, {room} at low")
+            assert abs(lends - min(pages, room * 2 / 3)) <= 2
+            assert lends * 3 / 2 <= room + 2
+            if (memory, mtu) == (256, 1500):
+                assert lends == 256
+
+
+def test_jumbo_frames_and_swapping(vm):
+    """At MTU 9000 swapping alone does not have the reserve in use all the time."""
+    guest = vm(memory=256, mtu=9000)
+    module.load(guest)
+    with servers.Nbdkit("memory", "1G") as server, Disk(guest, server) as disk:
+        guest.run(f"mkswap {disk.path} && swapon {disk.path}")
+        hog = guest.spawn("exec stress-ng --vm 2 --vm-bytes 435M --vm-keep --vm-method flip")
+        swapped = "awk '/^pswpout / {print $2}' /proc/vmstat"
+        until(lambda: int(guest.run(swapped).output) > 1000, 60, "the guest to swap")
+        before = int(guest.run(swapped).output)
+        used = number(guest, "in_use_ms")
+        time.sleep(SECONDS)     # that long it is measured
+        used = number(guest, "in_use_ms") - used
+        swapped = int(guest.run(swapped).output) - before
+        hog.kill()
+        hog.wait(60)
+        guest.run(f"swapoff {disk.path}", timeout=300)
+        print(f"in use for {used} ms of {SECONDS} s, {swapped} pages swapped out")
+        assert swapped > 1000
+        assert used < SECONDS * 1000 / 2
