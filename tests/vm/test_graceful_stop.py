@@ -14,17 +14,11 @@ from rig.wait import until
 ROUNDS = int(os.environ.get("BALLAST_ROUNDS", "1"))
 pytestmark = pytest.mark.console_ok("ballast: ")
 
-SERVERS = {
-    "nbd-server": (lambda file: servers.NbdServer({"swap": file}), {"export": "swap"}),
-    "nbdkit": (lambda file: servers.Nbdkit("file", str(file)), {}),
-    "qemu-nbd": (lambda file: servers.QemuNbd("swap", file), {"export": "swap"}),
-}
-
 
 @pytest.mark.parametrize("connections", [1, 3])
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("name", servers.ON_A_FILE)
 def test_terminated_again_and_again(shared_vm, tmp_path, name, connections):
-    make, options = SERVERS[name]
+    make, options = servers.ON_A_FILE[name]
     file = tmp_path / "export"
     with open(file, "wb") as export:
         export.truncate(64 << 20)

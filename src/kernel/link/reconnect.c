@@ -25,7 +25,8 @@
 #include "stream.h"
 
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
-#define RECONNECT_LONGEST_PAUSE	(5 * HZ)
+/* Half of it is the usual delay after a server's return. */
+#define RECONNECT_LONGEST_PAUSE	HZ
 /*
  * How long a connect may take, unless connect_timeout= is longer than its
  * default. TCP sends its SYN at once and after 1 s, 3 s and 7 s. Later retries

@@ -255,6 +255,14 @@ class QemuNbd(Server):
                 "-p", str(self.port), *self.options, str(self.file)]
 
 
+# Of a file that outlives each of them: what makes one, and what the attach then wants.
+ON_A_FILE = {
+    "nbd-server": (lambda file: NbdServer({"swap": file}), {"export": "swap"}),
+    "nbdkit": (lambda file: Nbdkit("file", str(file)), {}),
+    "qemu-nbd": (lambda file: QemuNbd("swap", file), {"export": "swap"}),
+}
+
+
 def _backing(path, export):
     if isinstance(export, int):
         with open(path, "wb") as file:
