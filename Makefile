@@ -53,7 +53,8 @@ check:
 # The same faults on a kernel that reports what others hide (KASAN, lockdep,
 # kmemleak and more); see tests/vm/README.md for where it comes from.
 DEBUG_TESTS ?= tests/vm/test_debug.py tests/vm/test_hostile.py tests/vm/test_reconnect.py \
-	tests/vm/test_faults.py tests/vm/test_reserve.py tests/vm/test_ingress.py
+	tests/vm/test_faults.py tests/vm/test_reserve.py tests/vm/test_ingress.py \
+	tests/vm/test_fencing.py tests/vm/test_verify.py tests/vm/test_long_outages.py
 check-debug:
 	scripts/deps
 	scripts/vm-test --suite=debug $(DEBUG_TESTS)
