@@ -32,8 +32,10 @@ from subjects import SUBJECTS as STORM_SUBJECTS  # noqa: E402
 
 MIB = 1 << 20
 MEMORY = 512            # MiB, of the guest
-TITLES = {"nbd": "in-tree nbd", "nvme": "NVMe/TCP", "limit": "limit", "ballast": "ballast"}
-DISKS = {"nbd": "/dev/nbd0", "nvme": "/dev/nvme0n1", "ballast": "/dev/ballast0"}
+TITLES = {"nbd": "in-tree nbd", "nvme": "NVMe/TCP", "limit": "limit", "ballast": "ballast",
+          "verify-off": "verify=off"}
+DISKS = {"nbd": "/dev/nbd0", "nvme": "/dev/nvme0n1", "ballast": "/dev/ballast0",
+         "verify-off": "/dev/ballast1"}
 PEERS = ("nbd", "nvme", "limit")
 # Fastest first, see docs/performance.md; the export is called bench wherever it has a name.
 SERVERS = {
@@ -106,6 +108,8 @@ def disks(guest, peers, make_server):
             stack.enter_context(STORM_SUBJECTS["nvme"].attach(guest, net.HOST4))
             stack.callback(guest.run, "nvme disconnect -n storm")
         disk = stack.enter_context(Disk(guest, server, export="bench"))
+        if "verify-off" in peers:
+            stack.enter_context(Disk(guest, server, index=1, export="bench", verify="off"))
         there = {name: path for name, path in DISKS.items() if name in peers or name == "ballast"}
         # One export for nbd and ballast. A hole is read more quickly than data.
         for path in {there["ballast"], there.get("nvme", there["ballast"])}:

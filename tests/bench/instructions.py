@@ -23,6 +23,29 @@ JOBS = (
     ("128k write, depth 16", "write", "128k", 16, 6000),
 )
 FEW = 500
+SWAP = "4k swap out"
+# Pages of random data are swapped out, one a request, and dropped. MADV_PAGEOUT is 21.
+SWAP_OUT = """
+import mmap, os, sys, time
+SIZE, data = 64 << 20, os.urandom(4096)
+
+def uptime():
+    return [float(word) for word in open("/proc/uptime").read().split()]
+
+busy = 0
+for _ in range(int(sys.argv[2])):
+    memory = mmap.mmap(-1, SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for at in range(0, SIZE, 4096):
+        memory[at:at + 4096] = data
+    began = uptime()
+    memory.madvise(21)
+    while open(f"/sys/block/{sys.argv[1]}/inflight").read().split() != ["0", "0"]:
+        time.sleep(0.01)
+    ended = uptime()
+    busy += ended[0] - began[0] - (ended[1] - began[1])
+    memory.close()
+print(busy * 1e9 / (SIZE // 4096) / int(sys.argv[2]))
+"""
 
 
 def busy(guest, disk, rw, block, depth, requests):
@@ -39,6 +62,16 @@ def busy(guest, disk, rw, block, depth, requests):
     return (ended - began) - (idle_after - idle)
 
 
+def swap_out(guest, disk):
+    """Instructions for a page that is swapped out in a request of its own."""
+    name = disk.rpartition("/")[2]
+    said = guest.run(f"""mkswap {disk} > /dev/null && swapon {disk} &&
+        echo 2 > /sys/block/{name}/queue/nomerges &&
+        python3 /run/swap-out {name} 8; status=$?
+        echo 0 > /sys/block/{name}/queue/nomerges; swapoff {disk}; exit $status""", timeout=900)
+    return float(said.output.split()[-1])
+
+
 def main():
     options = bench.begin(__doc__, {"rounds": 3}, "nbd nvme")
     counts = {}
@@ -47,19 +80,27 @@ def main():
         with bench.disks(guest, options.peers, bench.SERVERS[options.server]) as (there, _):
             about = bench.describe(guest, there, options.server,
                                    f"make bench-instructions ROUNDS={options.rounds}")
+            guest.put("/run/swap-out", SWAP_OUT.encode())
             for number in range(options.rounds):
+                for subject, path in there.items():
+                    counts.setdefault(SWAP, {}).setdefault(subject, []).append(
+                        swap_out(guest, path))
+                show(number, SWAP, counts[SWAP])
                 for name, *job, requests in JOBS:
                     for subject, path in there.items():
                         took = (busy(guest, path, *job, FEW + requests)
                                 - busy(guest, path, *job, FEW))
                         counts.setdefault(name, {}).setdefault(subject, []).append(
                             took * 1e9 / requests)
-                    print(f"round {number + 1}  {name:22}" + "".join(
-                        f"{subject} {values[-1]:9.0f}   " for subject, values
-                        in counts[name].items()), flush=True)
+                    show(number, name, counts[name])
     text = table(counts, about)
     print(f"\n{text}")
     bench.write(options.out, "instructions", text, {"about": about, "counts": counts})
+
+
+def show(number, name, counts):
+    print(f"round {number + 1}  {name:22}" + "".join(
+        f"{subject} {values[-1]:9.0f}   " for subject, values in counts.items()), flush=True)
 
 
 def table(counts, about):
