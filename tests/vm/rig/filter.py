@@ -42,8 +42,9 @@ def attached(guest, address, port, prefix=""):
     load = None
     try:
         guest.run(ALWAYS)
-        load = guest.spawn("while dd if=/dev/ballast0 of=/dev/null bs=64k count=50 iflag=direct "
-                           "status=none; do :; done")
+        # Several, so that a request is in flight also while one of them starts dd again.
+        load = guest.spawn("for i in 1 2 3; do while dd if=/dev/ballast0 of=/dev/null bs=64k "
+                           "iflag=direct status=none; do :; done & done; wait")
         until(lambda: guest.run(f"cat {RESERVE}/grade").output.strip() == "critical", 30,
               "memory to be critical")
         yield
