@@ -23,6 +23,7 @@ CONDITIONS = {
     "boosted-highatomic": "fall_back=1 reserve=1",
     "fragmented": "fragment=1",
 }
+
 # vm.watermark_boost_factor: 15000 is the default. Allocations of larger orders would then raise the
 # boost while they are counted, which no count foresees, so for those it is limited to what one
 # fallback adds: a block of 512 pages.

@@ -20,10 +20,10 @@ def number(guest, name):
 
 
 def at_low(guest):
-    """Headroom at the low watermarks, in pages."""
+    """Headroom at the low watermarks of the zones that packets come from, in pages."""
     least, low = map(int, guest.run(
-        "awk '/^ +min /{min += $2} /^ +low /{low += $2} END {print min, low}' "
-        "/proc/zoneinfo").output.split())
+        "awk '/^Node/ {ours = $4 ~ /^(DMA|DMA32|Normal)$/} ours && /^ +min /{min += $2} "
+        "ours && /^ +low /{low += $2} END {print min, low}' /proc/zoneinfo").output.split())
     return low - least * 3 / 8
 
 
@@ -46,7 +46,7 @@ def test_marks_fit_the_machine(vm, memory):
 
 
 def test_jumbo_frames_and_swapping(vm):
-    """At MTU 9000 swapping alone does not have the reserve in use all the time."""
+    """At MTU 9000 swapping alone does not have the reserve lent and in use all the time."""
     guest = vm(memory=256, mtu=9000)
     module.load(guest)
     with servers.Nbdkit("memory", "1G") as server, Disk(guest, server) as disk:
@@ -54,14 +54,20 @@ def test_jumbo_frames_and_swapping(vm):
         hog = guest.spawn("exec stress-ng --vm 2 --vm-bytes 435M --vm-keep --vm-method flip")
         swapped = "awk '/^pswpout / {print $2}' /proc/vmstat"
         until(lambda: int(guest.run(swapped).output) > 1000, 60, "the guest to swap")
-        before = int(guest.run(swapped).output)
-        used = number(guest, "in_use_ms")
+        before = [number(guest, name) for name in ("in_use_ms", "lends")]
+        pages = int(guest.run(swapped).output)
         time.sleep(SECONDS)     # that long it is measured
-        used = number(guest, "in_use_ms") - used
-        swapped = int(guest.run(swapped).output) - before
+        used, lent = (number(guest, name) - was
+                      for name, was in zip(("in_use_ms", "lends"), before))
+        pages = int(guest.run(swapped).output) - pages
         hog.kill()
         hog.wait(60)
         guest.run(f"swapoff {disk.path}", timeout=300)
-        print(f"in use for {used} ms of {SECONDS} s, {swapped} pages swapped out")
-        assert swapped > 1000
-        assert used < SECONDS * 1000 / 2
+        print(f"in use for {used} ms of {SECONDS} s, {lent} blocks lent, "
+              f"{pages} pages swapped out")
+        assert pages > 1000
+        assert lent < 200 * SECONDS
+        # From 6.7 on a processor takes hundreds of pages at once for its own list. Free memory
+        # then is below any mark now and again, and each time the reserve is in use for a second.
+        if tuple(map(int, guest.image.release.split(".")[:2])) < (6, 7):
+            assert used < SECONDS * 1000 / 2

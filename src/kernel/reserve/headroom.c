@@ -12,9 +12,9 @@
  * runs.
  *
  * Two things are not in the count. A processor fills its own list of pages by
- * a batch, and the last batch may go below the mark: up to 63 pages, and on
- * kernels from 6.7 up to that processor's part of the low watermark. And
- * allocations of larger orders may raise the boost further.
+ * a batch, and the last batch may go below the mark: by up to 63 pages, and
+ * on kernels from 6.7 by up to 32 times as many. And allocations of larger
+ * orders may raise the boost further.
  *
  * It reads a few words in each zone, without a lock; that is cheap enough for
  * each packet.
