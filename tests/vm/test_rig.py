@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -47,6 +48,16 @@ def other(module_vm, disk, suite):
     rule = {"/etc/udev/rules.d/90-test.rules": b'ENV{SEEN_BY_RULE}="1"\n'}
     return module_vm(name="other", nics=2, mtu=1400, udev=True, disks=[disk], files=rule,
                      memory=384 if suite != "debug" else 1280, append="some.option=1")
+
+
+def test_clock_is_right(guest):
+    """A machine that is busy while it boots may get the frequency of its counter wrong."""
+    uptime = "cut -d' ' -f1 /proc/uptime"
+    began, first = time.monotonic(), float(guest.run(uptime).output)
+    guest.run("sleep 4")
+    last, ended = float(guest.run(uptime).output), time.monotonic()
+    print(f"{last - first:.2f} s in {ended - began:.2f} s")
+    assert 4 <= last - first <= ended - began + 0.1
 
 
 def test_boots_in_time(guest):
