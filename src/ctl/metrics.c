@@ -3,6 +3,7 @@
  * ballastctl metrics: prints the counters in Prometheus' text format, 0.0.4.
  * The format groups samples by metric, so all values are read before printing.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,121 +154,65 @@ static void disk_infos(void)
 	}
 }
 
-static long long disk_size(const struct disk_sample *disk)
-{
-	return disk->disk.sectors * 512;
-}
+/* A number of type long long, or unsigned long long, in struct disk_sample. */
+#define OF_DISK(member) offsetof(struct disk_sample, member)
 
-static long long disk_readonly(const struct disk_sample *disk)
-{
-	return disk->disk.readonly;
-}
-
-static long long disk_connections(const struct disk_sample *disk)
-{
-	return disk->disk.connections;
-}
-
-static long long disk_inflight(const struct disk_sample *disk)
-{
-	return disk->disk.inflight;
-}
-
-static long long disk_reconnects(const struct disk_sample *disk)
-{
-	return disk->disk.reconnects;
-}
-
-static long long disk_flushes(const struct disk_sample *disk)
-{
-	return disk->disk.stat.flushes;
-}
-
-static long long disk_swap_size(const struct disk_sample *disk)
-{
-	return disk->swap.size_kib * 1024;
-}
-
-static long long disk_swap_used(const struct disk_sample *disk)
-{
-	return disk->swap.used_kib * 1024;
-}
-
-static long long disk_verified(const struct disk_sample *disk)
-{
-	return disk->disk.verified;
-}
-
-static long long disk_verify_errors(const struct disk_sample *disk)
-{
-	return disk->disk.verify_errors;
-}
-
-static long long disk_fences(const struct disk_sample *disk)
-{
-	return disk->disk.fences;
-}
-
-static long long disk_fences_held(const struct disk_sample *disk)
-{
-	return disk->disk.fences_held;
-}
-
-static long long disk_fences_expired(const struct disk_sample *disk)
-{
-	return disk->disk.fences_expired;
-}
+static const struct {
+	const char *name, *type, *help;
+	size_t offset;
+	int factor;
+} disk_metrics[] = {
+	{ "disk_size_bytes", "gauge", "Size of a disk.", OF_DISK(disk.sectors),
+	  512 },
+	{ "disk_readonly", "gauge", "1 if a disk is read-only.",
+	  OF_DISK(disk.readonly), 1 },
+	{ "disk_connections", "gauge",
+	  "TCP connections that a disk is configured for.",
+	  OF_DISK(disk.connections), 1 },
+	{ "disk_inflight_requests", "gauge", "Requests without a reply.",
+	  OF_DISK(disk.inflight), 1 },
+	{ "disk_reconnects_total", "counter", "Reconnects since the attach.",
+	  OF_DISK(disk.reconnects), 1 },
+	{ "disk_verified_blocks_total", "counter",
+	  "Blocks read back and right before a reconnect.",
+	  OF_DISK(disk.verified), 1 },
+	{ "disk_verify_errors_total", "counter",
+	  "Connections refused by the verification.",
+	  OF_DISK(disk.verify_errors), 1 },
+	{ "disk_fences", "gauge",
+	  "Old connections that may still execute writes.",
+	  OF_DISK(disk.fences), 1 },
+	{ "disk_fences_held_requests", "gauge",
+	  "Answered requests that wait for an old connection.",
+	  OF_DISK(disk.fences_held), 1 },
+	{ "disk_fences_expired_total", "counter",
+	  "Old connections that had not ended after fence= seconds.",
+	  OF_DISK(disk.fences_expired), 1 },
+	{ "disk_flushes_total", "counter", "Flushes completed.",
+	  OF_DISK(disk.stat.flushes), 1 },
+	{ "disk_swap_size_bytes", "gauge",
+	  "Size of the swap on a disk; 0 if it is not a swap.",
+	  OF_DISK(swap.size_kib), 1024 },
+	{ "disk_swap_used_bytes", "gauge", "Swap in use on a disk.",
+	  OF_DISK(swap.used_kib), 1024 },
+};
 
 static void disk_numbers(void)
 {
-	static const struct {
-		const char *name, *type, *help;
-		long long (*value)(const struct disk_sample *disk);
-	} metrics[] = {
-		{ "disk_size_bytes", "gauge", "Size of a disk.", disk_size },
-		{ "disk_readonly", "gauge", "1 if a disk is read-only.",
-		  disk_readonly },
-		{ "disk_connections", "gauge",
-		  "TCP connections that a disk is configured for.",
-		  disk_connections },
-		{ "disk_inflight_requests", "gauge",
-		  "Requests without a reply.", disk_inflight },
-		{ "disk_reconnects_total", "counter",
-		  "Reconnects since the attach.", disk_reconnects },
-		{ "disk_verified_blocks_total", "counter",
-		  "Blocks read back and right before a reconnect.",
-		  disk_verified },
-		{ "disk_verify_errors_total", "counter",
-		  "Connections refused by the verification.",
-		  disk_verify_errors },
-		{ "disk_fences", "gauge",
-		  "Old connections that may still execute writes.",
-		  disk_fences },
-		{ "disk_fences_held_requests", "gauge",
-		  "Answered requests that wait for an old connection.",
-		  disk_fences_held },
-		{ "disk_fences_expired_total", "counter",
-		  "Old connections that had not ended after fence= seconds.",
-		  disk_fences_expired },
-		{ "disk_flushes_total", "counter", "Flushes completed.",
-		  disk_flushes },
-		{ "disk_swap_size_bytes", "gauge",
-		  "Size of the swap on a disk; 0 if it is not a swap.",
-		  disk_swap_size },
-		{ "disk_swap_used_bytes", "gauge", "Swap in use on a disk.",
-		  disk_swap_used },
-	};
 	const struct disk_sample *disk;
 	long long value;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(metrics); i++) {
-		head(metrics[i].name, metrics[i].type, metrics[i].help);
+	for (i = 0; i < ARRAY_SIZE(disk_metrics); i++) {
+		head(disk_metrics[i].name, disk_metrics[i].type,
+		     disk_metrics[i].help);
 		for (disk = disks; disk < disks + nr_disks; disk++) {
-			value = metrics[i].value(disk);
+			value = *(const long long *)((const char *)disk +
+						     disk_metrics[i].offset) *
+				disk_metrics[i].factor;
 			if (value < 0)
 				continue; /* the module does not know it */
-			out("ballast_%s{", metrics[i].name);
+			out("ballast_%s{", disk_metrics[i].name);
 			disk_label(disk);
 			out("} %lld\n", value);
 		}
