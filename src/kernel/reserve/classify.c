@@ -166,8 +166,7 @@ static enum ballast_class classify_match_peer(struct ballast_packet *packet,
 	unsigned int i, nr = READ_ONCE(p->nr_peers);
 
 	for (i = 0; i < nr; i++)
-		if (p->peers[i].port == sport &&
-		    ipv6_addr_equal(&p->peers[i].address, &packet->from))
+		if (ballast_peer_is(&p->peers[i], &packet->from, sport))
 			return BALLAST_DISK;
 	if (!READ_ONCE(p->guards) || !ballast_peers_has(&packet->from, sport))
 		return classify_match_allow(packet);

@@ -51,8 +51,7 @@ static void demand_add_peer(unsigned int *nr, const struct ballast_peer *peer)
 	if (ipv6_addr_any(&peer->address) || *nr == BALLAST_MAX_PEERS)
 		return;
 	for (i = 0; i < *nr; i++)
-		if (ipv6_addr_equal(&peers[i].address, &peer->address) &&
-		    peers[i].port == peer->port)
+		if (ballast_peer_is(&peers[i], &peer->address, peer->port))
 			return;
 	peers[*nr] = *peer;
 	++*nr;

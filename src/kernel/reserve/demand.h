@@ -10,16 +10,7 @@
 #include <linux/types.h>
 
 #include "options.h"
-
-/**
- * struct ballast_peer - where packets of a disk come from
- * @address: of the server, IPv4 as a mapped address; all zero: none
- * @port: of the server
- */
-struct ballast_peer {
-	struct in6_addr address;
-	__be16 port;
-};
+#include "peers.h"
 
 /**
  * struct ballast_demand - what one user of an interface asks of its reserve

@@ -119,20 +119,6 @@ static void path_find_devices(struct ballast_path *path, struct net_device *dev,
 		path_note(&lower, dev, path->xfrm);
 }
 
-/* Where packets of @sk come from. */
-static struct ballast_peer path_peer(const struct sock *sk)
-{
-	struct ballast_peer peer = { .port = sk->sk_dport };
-
-	if (sk->sk_family == AF_INET)
-		ipv6_addr_set_v4mapped(sk->sk_daddr, &peer.address);
-#if IS_ENABLED(CONFIG_IPV6)
-	else if (sk->sk_family == AF_INET6)
-		peer.address = sk->sk_v6_daddr;
-#endif
-	return peer;
-}
-
 /**
  * ballast_path_find - find the physical interfaces under a connection
  * @sk: a connected socket
@@ -176,7 +162,7 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 	for (i = 0; i < path->nr_devices; i++) {
 		path->demand[i].hop = hop;
 		if (path->foreign)
-			path->demand[i].peer = path_peer(sk);
+			path->demand[i].peer = ballast_peer_of(sk);
 	}
 	return path;
 }

@@ -16,13 +16,11 @@
 
 /**
  * struct peer - the server of a disk
- * @addr: its address, IPv4 as a mapped address
- * @port: its TCP port; 0: the entry is empty
+ * @is: the server; its port is 0: the entry is empty
  * @seen_at: when a packet of a disk last came from there, in jiffies
  */
 struct peer {
-	struct in6_addr addr;
-	__be16 port;
+	struct ballast_peer is;
 	unsigned long seen_at;
 };
 
@@ -30,15 +28,33 @@ struct peer {
 static DEFINE_SPINLOCK(peers_lock);
 static struct peer peers[PEERS_MAX];
 
-static struct peer *peer_find(const struct in6_addr *addr, __be16 port)
+static struct peer *peer_find(const struct in6_addr *address, __be16 port)
 {
 	struct peer *peer;
 
 	for (peer = peers; peer < peers + PEERS_MAX; peer++)
-		if (READ_ONCE(peer->port) == port &&
-		    ipv6_addr_equal(&peer->addr, addr))
+		if (ballast_peer_is(&peer->is, address, port))
 			return peer;
 	return NULL;
+}
+
+/**
+ * ballast_peer_of - where do packets of a socket come from?
+ * @sk: a connected TCP socket
+ *
+ * Context: Any.
+ */
+struct ballast_peer ballast_peer_of(const struct sock *sk)
+{
+	struct ballast_peer peer = { .port = sk->sk_dport };
+
+	if (sk->sk_family == AF_INET)
+		ipv6_addr_set_v4mapped(sk->sk_daddr, &peer.address);
+#if IS_ENABLED(CONFIG_IPV6)
+	else if (sk->sk_family == AF_INET6)
+		peer.address = sk->sk_v6_daddr;
+#endif
+	return peer;
 }
 
 /* An empty entry, else the one that was not seen for the longest time. */
@@ -48,7 +64,7 @@ static struct peer *peer_oldest(void)
 
 	lockdep_assert_held(&peers_lock);
 	for (peer = peers; peer < peers + PEERS_MAX; peer++) {
-		if (!peer->port)
+		if (!peer->is.port)
 			return peer;
 		if (time_before(peer->seen_at, oldest->seen_at))
 			oldest = peer;
@@ -67,41 +83,34 @@ static struct peer *peer_oldest(void)
  */
 void ballast_peers_note(const struct sock *sk)
 {
-	struct in6_addr addr;
-	struct peer *peer;
+	struct ballast_peer is = ballast_peer_of(sk);
+	struct peer *peer = peer_find(&is.address, is.port);
 
-#if IS_ENABLED(CONFIG_IPV6)
-	if (sk->sk_family == AF_INET6)
-		addr = sk->sk_v6_daddr;
-	else
-#endif
-		ipv6_addr_set_v4mapped(sk->sk_daddr, &addr);
-	peer = peer_find(&addr, sk->sk_dport);
 	if (likely(peer)) {
 		if (READ_ONCE(peer->seen_at) != jiffies)
 			WRITE_ONCE(peer->seen_at, jiffies);
 		return;
 	}
 	spin_lock(&peers_lock);
-	if (!peer_find(&addr, sk->sk_dport)) {
+	if (!peer_find(&is.address, is.port)) {
 		peer = peer_oldest();
-		peer->addr = addr;
+		peer->is.address = is.address;
 		peer->seen_at = jiffies;
-		WRITE_ONCE(peer->port, sk->sk_dport);
+		WRITE_ONCE(peer->is.port, is.port);
 	}
 	spin_unlock(&peers_lock);
 }
 
 /**
  * ballast_peers_has - does a TCP packet come from the server of a disk?
- * @addr: the packet's source address, IPv4 as a mapped address
+ * @address: the packet's source address, IPv4 as a mapped address
  * @port: its source port
  *
  * Context: Any.
  */
-bool ballast_peers_has(const struct in6_addr *addr, __be16 port)
+bool ballast_peers_has(const struct in6_addr *address, __be16 port)
 {
-	return port && peer_find(addr, port);
+	return port && peer_find(address, port);
 }
 
 /**
@@ -117,6 +126,6 @@ void ballast_peers_forget(void)
 
 	spin_lock_bh(&peers_lock);
 	for (peer = peers; peer < peers + PEERS_MAX; peer++)
-		WRITE_ONCE(peer->port, 0);
+		WRITE_ONCE(peer->is.port, 0);
 	spin_unlock_bh(&peers_lock);
 }

@@ -1,19 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The servers of other drivers' disks, while an interface is guarded. A user
- * space program may restore the connection, and only afterwards does its
- * socket become a disk's.
+ * Servers of disks. Those of other drivers' disks are remembered while an
+ * interface is guarded: a user space program may restore the connection, and
+ * only afterwards does its socket become a disk's.
  */
 #ifndef BALLAST_PEERS_H
 #define BALLAST_PEERS_H
 
 #include <linux/types.h>
+#include <net/ipv6.h>
 
-struct in6_addr;
 struct sock;
 
+/**
+ * struct ballast_peer - where packets of a disk come from
+ * @address: of the server, IPv4 as a mapped address; all zero: none
+ * @port: of the server
+ */
+struct ballast_peer {
+	struct in6_addr address;
+	__be16 port;
+};
+
+static inline bool ballast_peer_is(const struct ballast_peer *peer,
+				   const struct in6_addr *address, __be16 port)
+{
+	return READ_ONCE(peer->port) == port &&
+	       ipv6_addr_equal(&peer->address, address);
+}
+
+struct ballast_peer ballast_peer_of(const struct sock *sk);
 void ballast_peers_note(const struct sock *sk);
-bool ballast_peers_has(const struct in6_addr *addr, __be16 port);
+bool ballast_peers_has(const struct in6_addr *address, __be16 port);
 void ballast_peers_forget(void);
 
 #endif /* BALLAST_PEERS_H */
