@@ -11,9 +11,9 @@
  * does not, so the growth of what all sockets hold is what counts, against the
  * headroom that is left. While it is too much, and I/O is in flight, the
  * machine stays tight: else the flood would pass whenever swapping has made
- * room. A few packets of each flow pass in addition. They
- * keep a ping, an ssh session, DHCP and a heartbeat alive beside a flood,
- * which is a few flows with many packets.
+ * room. A few packets of each flow pass in addition. They keep a ping, an ssh
+ * session, DHCP and a heartbeat alive beside a flood, which is a few flows with
+ * many packets.
  */
 #include "budget.h"
 
@@ -29,6 +29,7 @@
 #include "pressure.h"
 
 #define BUDGET_WINDOW		(HZ / 10)
+
 /*
  * Packets of a class that pass in a window. The server of a guarded disk
  * negotiates with user space. Where allow= names an address, that may be
@@ -49,7 +50,7 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 #define BUDGET_FLOW_PACKETS	2
 #define BUDGET_FLOWS_PACKETS	64
 /* What sockets hold is added up for one packet in 8, and in each jiffy. */
-#define BUDGET_UNREAD_MASK	7
+#define BUDGET_UNREAD_SKIPPED	7
 /* What sockets hold may grow by this share of the headroom. */
 #define BUDGET_GROWTH_SHARE	4
 /*
@@ -134,7 +135,7 @@ static void budget_add_up(struct budget_unrelated *budget)
 	budget->unread =
 		compat_proto_pages(&tcp_prot) + compat_proto_pages(&udp_prot);
 	budget->unread_at = jiffies;
-	budget->countdown = BUDGET_UNREAD_MASK;
+	budget->countdown = BUDGET_UNREAD_SKIPPED;
 }
 
 static void budget_open_window(struct budget_unrelated *budget)
@@ -167,7 +168,7 @@ static bool budget_has_room(const struct budget_unrelated *budget,
 			WRITE_ONCE(p->flood_at, jiffies);
 		return false;
 	}
-	return headroom >= READ_ONCE(ballast_pressure.enough) ||
+	return headroom >= READ_ONCE(p->enough) ||
 	       budget->bytes >> PAGE_SHIFT < headroom / 2;
 }
 

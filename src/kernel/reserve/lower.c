@@ -17,17 +17,14 @@
 
 #include "card.h"
 
-/* Likewise, but their sockets are in another stack, or look as if they were. */
-static const char *const lower_foreign[] = {
-	"ipvlan",
-	"ipvtap",
-	"macvlan",
-	"macvtap",
-};
-
 /* Their packets can be told by the headers of the physical interface. */
 static const char *const lower_plain[] = {
 	"bond", "bridge", "dsa", "team", "vlan", "vrf",
+};
+
+/* Likewise, but their sockets are in another stack, or look as if they were. */
+static const char *const lower_foreign[] = {
+	"ipvlan", "ipvtap", "macvlan", "macvtap",
 };
 
 /* What else may be the port of a bridge, and does not encapsulate. */
