@@ -143,8 +143,25 @@ static void pressure_follow(struct ballast_pressure *p,
 		pressure_set_grade(p, p->grade - 1);
 }
 
-/* Lend where headroom is low, and bring the state up to date. */
-static void pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
+/* Headroom was computed; is it ample for all reserves? */
+static void pressure_note(struct ballast_pressure *p, bool ample)
+{
+	if (READ_ONCE(p->ample) != ample)
+		WRITE_ONCE(p->ample, ample);
+	if (time_after(jiffies, READ_ONCE(p->looked_at)))
+		WRITE_ONCE(p->looked_at, jiffies);
+}
+
+static bool pressure_is_ample(const struct ballast_reserve *res, long headroom)
+{
+	return headroom >= PRESSURE_AMPLE * READ_ONCE(res->filter_below);
+}
+
+/*
+ * Lend where headroom is low, and bring the state up to date. Return: whether
+ * reclaim depends on the network
+ */
+static bool pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
 {
 	struct ballast_lend_view view = {
 		.hangs = pressure_hangs(p),
@@ -153,12 +170,14 @@ static void pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
 	enum ballast_grade called_for = BALLAST_CALM;
 	long least = LONG_MAX, enough = 0;
 	struct ballast_reserve *res;
+	bool ample = true;
 
 	lockdep_assert_held(&p->lock);
 	list_for_each_entry_rcu(res, &p->reserves, tight_entry) {
 		enum ballast_grade grade = ballast_lend(res, &view);
 
 		called_for = max(called_for, grade);
+		ample &= pressure_is_ample(res, view.headroom);
 		if (view.headroom < least) {
 			least = view.headroom;
 			enough = READ_ONCE(res->lend_below);
@@ -167,11 +186,13 @@ static void pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
 	if (called_for == BALLAST_CALM && view.hangs && least != LONG_MAX &&
 	    pressure_saw_reason(p))
 		called_for = BALLAST_TIGHT;
+	pressure_note(p, ample);
 	WRITE_ONCE(p->headroom, least);
 	WRITE_ONCE(p->enough, enough);
 	pressure_follow(p, called_for);
 	if (p->grade != BALLAST_CALM || view.lent)
 		pressure_arm(p);
+	return view.hangs;
 }
 
 /* Is headroom below the mark of a reserve? Also notes whether it is ample. */
@@ -182,15 +203,11 @@ static bool pressure_look(struct ballast_pressure *p)
 
 	list_for_each_entry_rcu(res, &p->reserves, tight_entry) {
 		long headroom = ballast_headroom(READ_ONCE(res->order));
-		long mark = READ_ONCE(res->filter_below);
 
-		low |= headroom < mark;
-		ample &= headroom >= PRESSURE_AMPLE * mark;
+		low |= headroom < READ_ONCE(res->filter_below);
+		ample &= pressure_is_ample(res, headroom);
 	}
-	if (READ_ONCE(p->ample) != ample)
-		WRITE_ONCE(p->ample, ample);
-	if (time_after(jiffies, READ_ONCE(p->looked_at)))
-		WRITE_ONCE(p->looked_at, jiffies);
+	pressure_note(p, ample);
 	return low;
 }
 
@@ -208,8 +225,8 @@ void ballast_pressure_update(void)
 
 	lockdep_assert_in_softirq();
 	rcu_read_lock();
-	/* The holder of the lock is doing the same. */
-	if (unlikely(pressure_look(p) || pressure_must_judge(p)) &&
+	/* To judge is to look as well. The holder of the lock does the same. */
+	if (unlikely(pressure_must_judge(p) || pressure_look(p)) &&
 	    spin_trylock(&p->lock)) {
 		pressure_judge(p);
 		spin_unlock(&p->lock);
@@ -226,8 +243,7 @@ static void pressure_tick(struct timer_list *timer)
 	ballast_headroom_sample();
 	rcu_read_lock();
 	spin_lock(&p->lock);
-	pressure_judge(p);
-	hangs = pressure_hangs(p);
+	hangs = pressure_judge(p);
 	list_for_each_entry_rcu(res, &p->reserves, tight_entry)
 		lent |= ballast_lend_tick(res, hangs);
 	if (ballast_pressure_busy() || p->grade != BALLAST_CALM || lent)
