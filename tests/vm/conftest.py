@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from rig import console, host, image as images, module, net
+from rig import console, host, image as images, module, net, servers
 from rig.vm import VM
 
 
@@ -67,6 +67,13 @@ def shared_vm(module_vm):
     guest = module_vm(name="shared")
     module.load(guest)
     return guest
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server for all tests of a file that has none of its own."""
+    with servers.Nbdkit("memory", "64M") as server:
+        yield server
 
 
 def _check_consoles(item):

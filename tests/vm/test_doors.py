@@ -16,22 +16,17 @@ from errno import EOPNOTSUPP, errorcode
 
 import pytest
 
-from rig import frames, module, net, servers
+from rig import frames, module, net
 from rig.disk import Disk
+from rig.filter import counters, grown
 from rig.frames import TCP, UDP
 from rig.wait import until
-from test_ingress import counters, grown, in_use
+from test_ingress import in_use
 from test_reserve import write
 
 CARD = "/sys/class/net/{}/ballast"
 SLOW = 0x8809  # LACP
 LACP = "01:80:c2:00:00:02"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with servers.Nbdkit("memory", "64M") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

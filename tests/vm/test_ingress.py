@@ -16,17 +16,11 @@ import pytest
 
 from rig import frames, module, net, servers
 from rig.disk import Disk
-from rig.filter import ALWAYS, COUNTERS, RESERVE, counters, grown
+from rig.filter import ALWAYS, COUNTERS, RESERVE, attached, counters, grown
 from rig.frames import ICMP, ICMP6, TCP, UDP
 from rig.wait import until
 
 HOST = {4: net.HOST4, 6: net.HOST6}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with servers.Nbdkit("memory", "64M") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -254,15 +248,10 @@ def far_server(vm, kind):
     """A server that listens on FAR, on what the guest's top leads to; its port."""
     if kind == "vlan":
         # The host may know nothing of VLANs: another guest does.
-        with servers.Nbdkit("memory", "64M") as server:
-            other = vm(name="other")
-            other.run(f"{OVER['vlan']} && ip link set top up && ip address add {FAR}/24 dev top")
-            relay = other.spawn(f"exec socat TCP-LISTEN:{server.port},fork,reuseaddr "
-                                f"TCP:{server.address}:{server.port}")
-            until(lambda: ":{:04X} ".format(server.port) in other.run("cat /proc/net/tcp").output,
-                  20, "socat to listen")
-            yield server.port
-            relay.kill()
+        other = vm(name="other")
+        other.run(f"{OVER['vlan']} && ip link set top up && ip address add {FAR}/24 dev top")
+        with servers.relayed(other) as port:
+            yield port
         return
     net.ip("address", "add", f"{FAR}/24", "dev", net.BRIDGE)
     try:
@@ -280,21 +269,12 @@ def test_the_reserve_is_under_the_interface(vm, kind):
         guest.run(f"{OVER[kind]} && ip link set eth0 up && ip link set top up && "
                   f"ip address add {NEAR}/24 dev top && "
                   f"until ping -c1 -W1 -q {FAR}; do :; done")
-        guest.run(f"echo server={FAR}:{port} > /sys/class/ballast/attach")
-        disk = "/sys/block/ballast0/ballast"
-        assert guest.run(f"cat {disk}/interface").output.strip() == "top"
-        assert guest.run("ls -d /sys/class/net/*/ballast").output.split() == [RESERVE]
-        guest.run(ALWAYS)
-        load = guest.spawn("while dd if=/dev/ballast0 of=/dev/null bs=64k count=50 iflag=direct "
-                           "status=none; do :; done")
-        until(lambda: guest.run(f"cat {RESERVE}/in_use").output.strip() == "1", 20,
-              "the reserve to be in use")
-        before = counters(guest)
-        for _ in range(20):
-            wire.send_ip(frames.ip(FAR, NEAR, UDP, frames.udp(1, 7)), 5 if kind == "vlan" else None)
-        growth = grown(guest, before, "rx_dropped_protocol", 20)
-        grown(guest, before, "rx_kept", growth["rx_kept"] + 100)
-        load.kill()
-        guest.run(f"echo force > {disk}/detach")
-        left = guest.run("ls -d /sys/class/net/*/ballast", check=False).output
-        assert not left.startswith("/sys")
+        with attached(guest, FAR, port):
+            assert guest.run("cat /sys/block/ballast0/ballast/interface").output.strip() == "top"
+            assert guest.run("ls -d /sys/class/net/*/ballast").output.split() == [RESERVE]
+            before = counters(guest)
+            for _ in range(20):
+                wire.send_ip(frames.ip(FAR, NEAR, UDP, frames.udp(1, 7)),
+                             5 if kind == "vlan" else None)
+            growth = grown(guest, before, "rx_dropped_protocol", 20)
+            grown(guest, before, "rx_kept", growth["rx_kept"] + 100)

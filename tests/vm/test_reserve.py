@@ -9,7 +9,7 @@ from errno import EEXIST, EINVAL, ENODEV, EPERM, errorcode
 
 import pytest
 
-from rig import host, limits, module, servers
+from rig import host, limits, module
 from rig.disk import Disk
 from rig.wait import until
 
@@ -18,12 +18,6 @@ GUARD = "/sys/class/ballast/guard"
 NOT_ADMIN = "setpriv --bounding-set=-net_admin --inh-caps=-net_admin"
 PAGE = 4096
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def server():
-    with servers.Nbdkit("memory", "64M") as server:
-        yield server
 
 
 @pytest.fixture

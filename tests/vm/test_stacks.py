@@ -6,7 +6,7 @@ Memory is critical while the disk is read: its packets must pass, and others are
 
 import pytest
 
-from rig import frames, module, net, servers
+from rig import frames, module, net
 from rig.filter import attached, check_filter, reserves
 from rig.wait import until
 
@@ -35,12 +35,6 @@ OF_BOX = {
         ip -n box address add 10.0.0.2/24 dev top""",
 }
 DEFAULT_ROUTE = {"veth-behind-translation": "ip -n box route add default via 10.0.0.1"}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with servers.Nbdkit("memory", "64M") as server:
-        yield server
 
 
 @pytest.fixture

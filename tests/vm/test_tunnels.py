@@ -5,7 +5,6 @@ Memory is critical while the disk is read. Its packets must pass, on a physical 
 has blocks, and what is not for the disk is dropped, outside and inside of the tunnel.
 """
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from rig import frames, module, net, servers, wireguard
 from rig.filter import RESERVE, attached, check_filter, counters, grown, reserves
 from rig.frames import UDP
-from rig.wait import until
 
 FAR, NEAR = "198.51.100.1", "198.51.100.2"
 KEY = "01" * 16
@@ -91,23 +89,11 @@ def guests(module_vm):
     yield guest, other
 
 
-@contextmanager
-def relay(other):
-    """A server that the other guest passes connections on to; its port."""
-    with servers.Nbdkit("memory", "64M") as server:
-        job = other.spawn(f"exec socat TCP-LISTEN:{server.port},fork,reuseaddr "
-                          f"TCP:{server.address}:{server.port}")
-        until(lambda: ":{:04X} ".format(server.port) in other.run("cat /proc/net/tcp").output,
-              20, "socat to listen")
-        yield server.port
-        job.kill()
-
-
 @pytest.mark.parametrize("kind", MAKE)
 def test_the_disk_is_read_through(guests, kind):
     guest, other = guests
     ends = [End(0, guest, other), End(1, other, guest)]
-    with relay(other) as port, frames.Wire(guest) as wire:
+    with servers.relayed(other) as port, frames.Wire(guest) as wire:
         try:
             for end in ends:
                 end.up(MAKE[kind])
@@ -145,7 +131,7 @@ def test_the_disk_is_read_through_ipsec(guests, kind):
                 us.run(f"ip xfrm state add {pair} {proto} spi {spi} mode transport {secret} "
                        f"{encap} && ip xfrm policy add {pair} proto 6 dir {way} "
                        f"tmpl {pair} {proto} mode transport")
-        with relay(other) as port, frames.Wire(guest) as wire:
+        with servers.relayed(other) as port, frames.Wire(guest) as wire:
             with attached(guest, other.address4, port):
                 assert reserves(guest)["eth0"] > 0
                 assert "packets are transformed" in guest.run("dmesg").output

@@ -263,6 +263,18 @@ ON_A_FILE = {
 }
 
 
+@contextmanager
+def relayed(guest):
+    """A server that a guest passes connections on to; its port there."""
+    with Nbdkit("memory", "64M") as server:
+        relay = guest.spawn(f"exec socat TCP-LISTEN:{server.port},fork,reuseaddr "
+                            f"TCP:{server.address}:{server.port}")
+        until(lambda: ":{:04X} ".format(server.port) in guest.run("cat /proc/net/tcp").output,
+              20, "socat to listen")
+        yield server.port
+        relay.kill()
+
+
 def _backing(path, export):
     if isinstance(export, int):
         with open(path, "wb") as file:
