@@ -126,7 +126,6 @@ def onset(name, streaming, memory, ko, directory):
         hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {int(memory * run.OVERCOMMIT)}M "
                            "--vm-keep --verify --vm-method rand-set -t 0")
         begin = watch.until_swapping()
-        watch.go_on(begin + SECONDS)
         # Before the hogs end: what was asked last may yet be answered.
         watch.go_on(begin + SECONDS + answers.GRACE)
         with contextlib.suppress(TimeoutError, GuestGone):
