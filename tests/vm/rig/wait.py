@@ -5,12 +5,16 @@ import time
 
 
 def until(condition, timeout, what, interval=0.02):
-    """Return the first true value of condition(); TimeoutError says what did not come."""
+    """Return the first true value of condition(); TimeoutError says what did not come.
+
+    what: a text, or a function that says it then.
+    """
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise TimeoutError(f"waited {timeout} s for {what}")
+            said = what() if callable(what) else what
+            raise TimeoutError(f"waited {timeout} s for {said}")
         time.sleep(interval)
