@@ -213,7 +213,10 @@ def traffic(guest):
             ours.kill()
 
 
-def test_unloaded_under_traffic(guest, server):
+def test_unloaded_under_traffic(vm, server):
+    # Code that the traffic runs is patched each time.
+    guest = vm(name="unload", nics=2, one_thread=True)
+    module.load(guest)
     with traffic(guest):
         for _ in range(6):
             # The debug kernel is slow, and the traffic takes all of it.

@@ -48,15 +48,17 @@ class VM:
     process and what is written stays; with dhcp it asks for its address. initrd is
     used instead of the rig's own. firmware (see rig/secureboot.py) boots the guest, or
     else QEMU does. With icount one nanosecond passes in the guest with each
-    instruction, while it does any. Start it from a thread that lives on: QEMU
-    ends with that thread.
+    instruction, while it does any. With one_thread QEMU runs the processors in
+    turns: else a processor may go on with its translation of code that another one
+    has patched since, and take the same breakpoint (of a static key, of a tracepoint)
+    for a minute. Start it from a thread that lives on: QEMU ends with that thread.
     """
 
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
                  nic="virtio-net-pci", nic_props=None, nics=1, queues=1, mtu=1500,
                  disks=(), append="", files=None, qemu=(), udev=False, name="guest", logs=None,
                  boot_timeout=None, root=None, variant="systemd", dhcp=False, initrd=None,
-                 firmware=None, icount=False):
+                 firmware=None, icount=False, one_thread=False):
         debug = suite == "debug"
         if nic not in CLOUD_NICS:
             flavour = "amd64"
@@ -67,6 +69,7 @@ class VM:
         self.nic = nic
         self.udev = udev
         self.icount = icount
+        self.one_thread = one_thread or icount
         self.root = root
         self.dhcp = dhcp
         self.firmware = firmware
@@ -222,7 +225,7 @@ class VM:
             # string instructions of bytes, which Linux clears and copies pages with if it may.
             if self.icount:
                 argv += ["-icount", "shift=0,sleep=on"]
-            argv += ["-accel", f"tcg,thread={'single' if self.icount else 'multi'}",
+            argv += ["-accel", f"tcg,thread={'single' if self.one_thread else 'multi'}",
                      "-cpu", "max,cx16=off,la57=off,erms=off,fsrm=off"]
         else:
             argv += ["-accel", accel, "-cpu", "host"]
