@@ -97,7 +97,7 @@ def table(rows, tests):
     said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=REPO, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.strip()
     return (f"{datetime.date.today()}, ballast {said}, tests: {tests}\n\n"
-            "| Debian | flavour | kernel | compiler | build (W=1, sparse) | in guests |\n"
+            "| Debian | flavor | kernel | compiler | build (W=1, sparse) | in guests |\n"
             "| --- | --- | --- | --- | --- | --- |\n" + "".join(
                 f"| {row['suite']} | {row['flavour']} | {row['release']} | {row['compiler']} "
                 f"| {row['build']} | {row['tests']} |\n" for row in rows))
