@@ -51,16 +51,26 @@ def test_lending_begins_at_the_size_of_the_ring(vm, server):
     """A ring of 1,024 places, on a machine with the memory for some of it; 256 is the least."""
     guest = vm(nic="e1000", memory=1024)
     module.load(guest)
-    zones = guest.run("awk '/^ +min /{min += $2} /^ +low /{low += $2} END {print min, low}' "
-                      "/proc/zoneinfo").output
-    least, low = map(int, zones.split())
-    room = (low - least * 3 / 8) * 2 / 3
-    for ring in (256, 1024):
-        guest.run(f"ethtool -G eth0 rx {ring}")
-        with Disk(guest, server):
-            lends = int(value(guest, "lend_below"))
-            assert abs(lends - min(ring, max(256, room))) <= 2, (ring, room)
-    assert lends > 256
+
+    def room():
+        zones = guest.run("awk '/^ +min /{min += $2} /^ +low /{low += $2} END {print min, low}' "
+                          "/proc/zoneinfo").output
+        least, low = map(int, zones.split())
+        return (low - least * 3 / 8) * 2 / 3
+
+    def lends(ring):
+        return abs(int(value(guest, "lend_below")) - min(ring, max(256, room()))) <= 2
+
+    guest.run("ethtool -G eth0 rx 1024")
+    with Disk(guest, server):
+        assert lends(1024) and int(value(guest, "lend_below")) > 256
+        # What changes while a disk is attached is seen within ten seconds.
+        guest.run("ethtool -G eth0 rx 256")
+        until(lambda: lends(256), 30, "a mark for the smaller ring")
+        before = room()
+        guest.run("ethtool -G eth0 rx 1024; sysctl -q vm.min_free_kbytes=3000")
+        assert room() < before
+        until(lambda: lends(1024), 30, "a mark for the larger ring and the lower watermarks")
 
 
 def test_every_file_is_there_and_described(guest, server):

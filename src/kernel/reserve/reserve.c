@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
+#include <linux/workqueue.h>
 
 #include "blocks.h"
 #include "card.h"
@@ -33,6 +34,7 @@
 #include "softirq.h"
 
 #define RESERVE_FILL_TIMEOUT	(2 * HZ)
+#define RESERVE_FOLLOW_PERIOD	(10 * HZ)
 
 /*
  * Protects the registry, the reserves' demands and their size. Process
@@ -46,6 +48,9 @@ static unsigned int nr_demands;
 
 /* Counts changes of which device is under which. Written under the RTNL. */
 static unsigned int reserve_generation;
+
+static void reserve_follow_marks(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(reserve_marks, reserve_follow_marks);
 
 static struct ballast_blocks *reserve_swap_blocks(struct ballast_reserve *res,
 						  struct ballast_blocks *blocks)
@@ -144,6 +149,33 @@ static void reserve_collect(void)
 {
 	lockdep_assert_held(&reserves_mutex);
 	ballast_demand_collect(&reserves);
+}
+
+static void reserve_follow_marks_later(void)
+{
+	queue_delayed_work(system_power_efficient_wq, &reserve_marks,
+			   RESERVE_FOLLOW_PERIOD);
+}
+
+/*
+ * No notifier tells that a receive ring or the watermarks have changed. So the
+ * marks that depend on them are computed again every RESERVE_FOLLOW_PERIOD. If
+ * the mutex is taken, the next period is early enough.
+ */
+static void reserve_follow_marks(struct work_struct *work)
+{
+	struct ballast_reserve *res;
+	bool go_on = true;
+
+	if (mutex_trylock(&reserves_mutex)) {
+		list_for_each_entry(res, &reserves, entry)
+			if (!list_empty(&res->demands))
+				ballast_size_follow(res);
+		go_on = nr_demands;
+		mutex_unlock(&reserves_mutex);
+	}
+	if (go_on)
+		reserve_follow_marks_later();
 }
 
 static struct ballast_reserve *reserve_find(const struct net_device *dev)
@@ -298,7 +330,8 @@ static int reserve_add_demand(struct ballast_reserve *res,
 {
 	lockdep_assert_held(&reserves_mutex);
 	kref_get(&res->ref);
-	nr_demands++;
+	if (!nr_demands++)
+		reserve_follow_marks_later();
 	list_add(&demand->entry, &res->demands);
 	reserve_collect();
 	if (list_is_singular(&res->demands))
@@ -559,5 +592,6 @@ int __init ballast_reserve_init(void)
 void ballast_reserve_exit(void)
 {
 	unregister_netdevice_notifier(&reserve_notifier);
+	cancel_delayed_work_sync(&reserve_marks);
 	ballast_pressure_exit();
 }

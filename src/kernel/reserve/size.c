@@ -71,13 +71,15 @@ static int size_fixed_pages(const struct ballast_reserve *res)
 /*
  * Read the size of the receive ring. If the RTNL is taken, by the notifier
  * that has led here or by another process, the former value stays: waiting
- * for it under reserves_mutex could deadlock with the notifier.
+ * for it under reserves_mutex could deadlock with the notifier. It stays too
+ * while the driver has detached the device, as in suspend.
  */
 static void size_read_ring(struct ballast_reserve *res)
 {
 	if (!rtnl_trylock())
 		return;
-	res->ring = compat_dev_rx_ring(res->dev);
+	if (netif_device_present(res->dev))
+		res->ring = compat_dev_rx_ring(res->dev);
 	rtnl_unlock();
 }
 
@@ -102,6 +104,23 @@ static long size_lend_below(const struct ballast_reserve *res)
 }
 
 /**
+ * ballast_size_follow - bring the marks of a reserve up to date
+ * @res: the reserve, after ballast_size_compute(); its interface is there
+ *
+ * They depend on the size of the receive ring, on the watermarks of the
+ * machine, and on what was written to sysfs.
+ *
+ * Context: Process context, under reserves_mutex. Tries to take the RTNL.
+ */
+void ballast_size_follow(struct ballast_reserve *res)
+{
+	size_read_ring(res);
+	WRITE_ONCE(res->lend_below, size_lend_below(res));
+	WRITE_ONCE(res->filter_below, res->lend_below * 3 / 2);
+	WRITE_ONCE(res->floor, SIZE_FLOOR);
+}
+
+/**
  * ballast_size_compute - bring the figures of a reserve up to date
  * @res: the reserve; its interface is there
  *
@@ -116,10 +135,7 @@ void ballast_size_compute(struct ballast_reserve *res)
 	res->frame = res->dev->mtu + res->dev->hard_header_len;
 	WRITE_ONCE(res->order,
 		   ballast_estimate_order(&size_layout, res->frame));
-	size_read_ring(res);
-	WRITE_ONCE(res->lend_below, size_lend_below(res));
-	WRITE_ONCE(res->filter_below, res->lend_below * 3 / 2);
-	WRITE_ONCE(res->floor, SIZE_FLOOR);
+	ballast_size_follow(res);
 }
 
 /**

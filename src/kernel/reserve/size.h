@@ -10,6 +10,7 @@
 struct ballast_reserve;
 
 void ballast_size_init(void);
+void ballast_size_follow(struct ballast_reserve *res);
 void ballast_size_compute(struct ballast_reserve *res);
 unsigned int ballast_size_pages(const struct ballast_reserve *res);
 ssize_t ballast_size_explain(const struct ballast_reserve *res, char *buf);
