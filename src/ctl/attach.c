@@ -16,6 +16,7 @@
 #include "disk.h"
 #include "files.h"
 #include "klog.h"
+#include "module.h"
 #include "options.h"
 #include "out.h"
 #include "program.h"
@@ -117,31 +118,6 @@ static int parse(struct attach *attach, int argc, char **argv)
 		}
 	}
 	return err ? err : check_together(attach, uri);
-}
-
-/* Secure Boot puts the kernel in lockdown: it loads only signed modules. */
-static int not_loaded(void)
-{
-	char modes[64]; /* "none [integrity] confidentiality" */
-
-	if (file_value(modes, sizeof(modes), "/sys/kernel/security/lockdown") > 0 &&
-	    !strstr(modes, "[none]"))
-		return failure("the kernel loads only signed modules (Secure Boot); to enroll the key of DKMS see CAVEATS in ballastctl(8)");
-	return FAILED;
-}
-
-static int load_module(void)
-{
-	static char *const modprobe[] = { "modprobe", "ballast", NULL };
-
-	if (file_exists(SYSFS_CLASS))
-		return FINE;
-	if (program_run(modprobe))
-		return not_loaded();
-	if (!file_exists(SYSFS_CLASS))
-		return failure("modprobe ballast succeeded, but " SYSFS_CLASS " does not exist");
-	out("the module ballast was loaded\n");
-	return out_flush();
 }
 
 /* Write the attach string for one index: 0 or -errno. */
@@ -387,7 +363,7 @@ int cmd_attach(int argc, char **argv)
 
 	if (err)
 		return err;
-	if (load_module() || connect_to(&attach) ||
+	if (module_load() || connect_to(&attach) ||
 	    tell_attached(&attach, &readonly))
 		return FAILED;
 	if (attach.swap && swap_to(&attach, readonly)) {

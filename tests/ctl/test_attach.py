@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """attach and detach: what they write, and what they refuse to touch."""
 
+import os
+
 import pytest
 
 ATTACH = "sys/class/ballast/attach"
+MODULES = f"lib/modules/{os.uname().release}"
 
 
 @pytest.mark.parametrize("uri, words", [
@@ -108,10 +111,30 @@ def test_module_that_cannot_be_loaded(ctl, modprobe, status, wrong):
     ("none [integrity] confidentiality\n", True),
 ])
 def test_lockdown_is_told_of(ctl, tree, modprobe, modes, told):
+    tree.write(f"{MODULES}/modules.dep", "updates/dkms/ballast.ko.xz:\n")
     tree.write("sys/kernel/security/lockdown", modes)
     said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(modprobe("exit 1")))
     assert said.status == 1 and "modprobe failed with status 1" in said.err
     assert ("Secure Boot" in said.err) == told, said.err
+
+
+def test_missing_headers_are_told_of(ctl, tree, modprobe):
+    tree.write(f"{MODULES}/modules.dep", "kernel/drivers/net/dummy.ko.xz:\n")
+    said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(modprobe("exit 1")))
+    assert said.status == 1
+    assert f"apt-get install linux-headers-{os.uname().release}\n" in said.err
+
+
+@pytest.mark.parametrize("kernel, told", [(os.uname().release, "the build failed; see /var/lib/"),
+                                          ("6.1.0-1", "to build it: dkms install ballast/")])
+def test_failed_build_is_told_of(ctl, tree, modprobe, kernel, told):
+    tree.write(f"{MODULES}/build/include/linux/version.h", "")
+    version = ctl("--version").out.split()[1]
+    tree.write(f"var/lib/dkms/ballast/{version}/build/make.log",
+               f"DKMS make.log for ballast-{version} for kernel {kernel} (x86_64)\n")
+    said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(modprobe("exit 1")))
+    assert said.status == 1
+    assert told in said.err and os.uname().release in said.err, said.err
 
 
 def test_module_is_loaded(ctl, tree, modprobe):
