@@ -99,7 +99,7 @@ storm-proof:
 # Whether a machine in no danger still answers when it begins to swap.
 storm-calm:
 	scripts/deps
-	tests/storm/onset.py --runs=$(RUNS) --mem=$(MEM) --out=$(OUT)
+	tests/storm/onset.py --runs=$(RUNS) --suite=$(SUITE) --mem=$(MEM) --out=$(OUT)
 
 # What storms take of the processors by themselves.
 storm-processor:

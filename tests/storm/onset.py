@@ -43,14 +43,16 @@ COLUMNS = (
     ("lost", 4, lambda r: r["session"]["lost"]),
     ("slowest", 7, lambda r: r["session"]["slowest"]),
     ("in_use_ms", 9, lambda r: r["in_use_ms"]),
+    ("critical", 8, lambda r: r["critical_ms"]),
     ("dropped", 7, lambda r: r["dropped"]),
     ("pages/s", 7, lambda r: r["rate"]),
     ("Mbit/s", 6, lambda r: r["mbit"]),
 )
 LEGEND = """\
 pings, lines: sent in the 30 s from the first page swapped out; lost: never answered; slowest
-answer, and outage, the longest time without an answer: in seconds. in_use_ms, dropped: the
-reserve's, in that time. pages/s: swapped in and out, mean. Mbit/s: of the stream, mean.
+answer, and outage, the longest time without an answer: in seconds. in_use_ms, critical
+(ms of those), dropped: the reserve's, in that time. pages/s: swapped in and out, mean. Mbit/s:
+of the stream, mean.
 """
 
 
@@ -109,12 +111,12 @@ class Watch:
             time.sleep(0.1)
 
 
-def onset(name, streaming, memory, ko, directory):
+def onset(name, streaming, suite, memory, ko, directory):
     """One run, as a dict."""
     directory.mkdir(parents=True, exist_ok=True)
     subject = subjects.parse(name)
     with contextlib.ExitStack() as stack:
-        guest = stack.enter_context(VM(memory=memory, logs=directory))
+        guest = stack.enter_context(VM(suite, memory=memory, logs=directory))
         guest.put("/run/guest", run.tool(), 0o755)
         guest.put("/run/ballast.ko", module.stripped(ko))
         stack.enter_context(subject.attach(guest, net.HOST4))
@@ -138,7 +140,7 @@ def onset(name, streaming, memory, ko, directory):
         **{kind: answers.phase([one for one in asked if one.kind == kind], begin, end,
                                end + answers.GRACE) for kind in answers.KINDS},
         **{figure: watch.samples.growth(figure, begin - 1, end)
-           for figure in ("in_use_ms", "activations", "dropped", "kept", "lends")},
+           for figure in ("in_use_ms", "critical_ms", "activations", "dropped", "kept", "lends")},
         "rate": round(statistics.mean(rates)),
         "mbit": throughput((directory / "iperf3").read_text(), begin - began, end - began)
         if streaming else None,
@@ -162,18 +164,20 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--suite", default="bookworm", choices=image.SUITES)
     parser.add_argument("--mem", type=int, default=256, help="MiB")
     parser.add_argument("--out", default="build/storm-calm")
     options = variables.parse(parser, sys.argv[1:])
     if not host.inside():
-        image.get()
-        host.enter(module.build().path)
+        image.get(options.suite)
+        host.enter(module.build(options.suite).path)
     out, results = Path(options.out), []
     for number in range(options.runs):
         for streaming in (False, True):
             for name in ("ballast", "no-filter"):
                 logs = out / "logs" / f"{name}-{'stream' if streaming else 'pings'}-{number}"
-                results.append(onset(name, streaming, options.mem, Path(host.inside()), logs))
+                results.append(onset(name, streaming, options.suite, options.mem,
+                                     Path(host.inside()), logs))
                 (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
                 (out / "table.txt").write_text(table(results) + "\n")
                 print(f"\n{table(results)}", flush=True)

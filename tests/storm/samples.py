@@ -23,6 +23,7 @@ FILES = {
     "allowed": RESERVE + "rx_allowed",
     "activations": RESERVE + "activations",
     "in_use_ms": RESERVE + "in_use_ms",
+    "critical_ms": RESERVE + "critical_ms",
     "lends": RESERVE + "lends",
     "rescues": RESERVE + "rescues",
     "packets": "/sys/class/net/eth0/statistics/rx_packets",
