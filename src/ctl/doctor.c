@@ -25,7 +25,8 @@ const char help_doctor[] =
 	"Checks vm.min_free_kbytes and each zone's watermarks; direct reclaim; failed\n"
 	"page allocations in the kernel log; memory of TCP and UDP sockets; swap on\n"
 	"network disks, and whether ballast guards them; their interfaces' offloads,\n"
-	"rings, drivers and drops; file systems of servers that allow= does not name.\n"
+	"rings, drivers and drops; file systems of servers that allow= does not name;\n"
+	"whether systemd-networkd or NetworkManager keeps addresses without a carrier.\n"
 	"Run it as root; other users cannot read all of this.\n"
 	"\n"
 	"Exit status: 0 healthy, 1 advice, 2 serious (or an argument is wrong).\n"
@@ -97,6 +98,7 @@ int cmd_doctor(int argc, char **argv)
 	check_netdisks(&disks);
 	check_interfaces(&disks);
 	check_mounts(&disks);
+	check_managers(&disks);
 
 	if (arguments.json)
 		report_json(have_zones ? &zones : NULL);

@@ -71,5 +71,6 @@ void check_kernel_log(const struct netdisks *disks);
 void check_netdisks(const struct netdisks *disks);
 void check_interfaces(const struct netdisks *disks);
 void check_mounts(const struct netdisks *disks);
+void check_managers(const struct netdisks *disks);
 
 #endif

@@ -51,9 +51,10 @@ static int not_built(const char *release)
 		return failure("no module for kernel %s: its headers are missing, which DKMS needs to build it; on Debian: apt-get install linux-headers-%s",
 			       release, release);
 	if (build_failed(release))
-		return failure("no module for kernel %s: the build failed; see "
-			       MAKE_LOG, release);
-	return failure("no module for kernel %s; to build it: dkms install ballast/" BALLAST_VERSION " -k %s",
+		return failure("no module for kernel %s: the build failed; see " MAKE_LOG,
+			       release);
+	return failure("no module for kernel %s; to build it: dkms install ballast/" BALLAST_VERSION
+		       " -k %s",
 		       release, release);
 }
 
@@ -65,9 +66,11 @@ static int not_loaded(void)
 
 	if (!uname(&kernel) && !is_built(kernel.release))
 		return not_built(kernel.release);
-	if (file_value(modes, sizeof(modes), "/sys/kernel/security/lockdown") > 0 &&
+	if (file_value(modes, sizeof(modes), "/sys/kernel/security/lockdown") >
+		    0 &&
 	    !strstr(modes, "[none]"))
-		return failure("the kernel loads only signed modules (Secure Boot); to enroll the key of DKMS see CAVEATS in ballastctl(8)");
+		return failure(
+			"the kernel loads only signed modules (Secure Boot); to enroll the key of DKMS see CAVEATS in ballastctl(8)");
 	return FAILED;
 }
 
@@ -80,7 +83,8 @@ int module_load(void)
 	if (program_run(modprobe))
 		return not_loaded();
 	if (!file_exists(SYSFS_CLASS))
-		return failure("modprobe ballast succeeded, but " SYSFS_CLASS " does not exist");
+		return failure("modprobe ballast succeeded, but " SYSFS_CLASS
+			       " does not exist");
 	out("the module ballast was loaded\n");
 	return out_flush();
 }
