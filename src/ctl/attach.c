@@ -16,6 +16,7 @@
 #include "disk.h"
 #include "files.h"
 #include "klog.h"
+#include "machine.h"
 #include "module.h"
 #include "options.h"
 #include "out.h"
@@ -29,9 +30,9 @@
 const char help_attach[] =
 	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--priority N]]\n"
 	"                         [OPTION=VALUE ...]\n"
-	"Attach a server's export as a disk. SERVER is an IPv4 address, an IPv6 address\n"
-	"in brackets, or a name. Loads the module if it is not loaded.\n"
-	"\n"
+	"Attach a server's export as a disk; load the module if need be. SERVER is an\n"
+	"IPv4 address, [an IPv6 address] or a name. %m is the machine id, %H the host\n"
+	"name, %M the MAC of the card to the server, %% a %.\n"
 	"  --swap             swap to the disk; runs mkswap on a blank one, and refuses\n"
 	"                     one that holds anything but a swap\n"
 	"  --priority N       priority of the swap, 0 to 32767\n"
@@ -58,10 +59,17 @@ const char help_attach[] =
 #define INDEX_TRIES 64
 
 struct attach {
+	const char *text;	/* the URI as it was given */
 	struct nbd_uri uri;
 	struct options options;
 	bool swap;
 	int priority;	/* -1: the kernel chooses one */
+
+	char id[MACHINE_ID_LEN];
+	char host[MACHINE_HOST_LEN];
+	char mac[MACHINE_MAC_LEN];
+	struct uri_names names;
+
 	char address[128];	/* [ADDRESS]:PORT that answered */
 	char disk[DISK_NAME_LEN];
 };
@@ -81,9 +89,9 @@ static int parse_priority(struct attach *attach, const char *value)
 	return FINE;
 }
 
-static int check_together(const struct attach *attach, const char *uri)
+static int check_together(const struct attach *attach)
 {
-	if (!uri)
+	if (!attach->text)
 		return usage_error("nbd://SERVER[:PORT]/EXPORT is missing");
 	if (attach->priority >= 0 && !attach->swap)
 		return usage_error("--priority: requires --swap");
@@ -94,7 +102,7 @@ static int check_together(const struct attach *attach, const char *uri)
 
 static int parse(struct attach *attach, int argc, char **argv)
 {
-	const char *uri = NULL, *why;
+	const char *why;
 	int i, err = FINE;
 
 	attach->priority = -1;
@@ -108,16 +116,62 @@ static int parse(struct attach *attach, int argc, char **argv)
 			err = parse_priority(attach, argv[i] + 11);
 		} else if (argv[i][0] == '-') {
 			err = usage_error("%.200s: no such option", argv[i]);
-		} else if (uri) {
+		} else if (attach->text) {
 			err = options_add(&attach->options, argv[i]);
 		} else {
-			uri = argv[i];
-			why = uri_parse(uri, &attach->uri);
+			attach->text = argv[i];
+			why = uri_parse(argv[i], NULL, &attach->uri);
 			if (why)
-				err = usage_error("%.200s: %s", uri, why);
+				err = usage_error("%.200s: %s", argv[i], why);
 		}
 	}
-	return err ? err : check_together(attach, uri);
+	return err ? err : check_together(attach);
+}
+
+static int expand(struct attach *attach)
+{
+	const char *why = uri_parse(attach->text, &attach->names, &attach->uri);
+
+	return why ? failure("%.200s: %s", attach->text, why) : FINE;
+}
+
+/*
+ * A machine without a name of its own must not take the export of another one.
+ * It may get one later, so this is no error of the argument.
+ */
+static int expand_names(struct attach *attach)
+{
+	if (attach->uri.has_id) {
+		if (!machine_id(attach->id))
+			return failure("%.200s: %%m: neither /etc/machine-id nor systemd.machine_id= on the kernel's command line has a machine id",
+				       attach->text);
+		attach->names.id = attach->id;
+	}
+	if (attach->uri.has_host) {
+		if (!machine_host(attach->host))
+			return failure("%.200s: %%H: this machine has no host name of its own: it is \"%s\"",
+				       attach->text, attach->host);
+		attach->names.host = attach->host;
+	}
+	return expand(attach);
+}
+
+/* Each address of a server may have another route. */
+static int expand_mac(struct attach *attach, const struct addrinfo *info)
+{
+	char interface[IF_NAMESIZE];
+
+	if (!attach->uri.has_mac)
+		return FINE;
+	if (!machine_mac(info->ai_addr, info->ai_addrlen, interface,
+			 attach->mac))
+		return failure("%.200s: %%M: %s: %s%s", attach->text,
+			       attach->address,
+			       *interface ? "the route's interface has no MAC: " :
+					    "there is no route",
+			       interface);
+	attach->names.mac = attach->mac;
+	return expand(attach);
 }
 
 /* Write the attach string for one index: 0 or -errno. */
@@ -238,8 +292,11 @@ static int refuse_same_swap(struct attach *attach, const struct addrinfo *info)
 {
 	for (; info; info = info->ai_next) {
 		attach->disk[0] = '\0';
-		if (format_address(attach, info))
-			disk_each(is_same_swap, attach);
+		if (!format_address(attach, info))
+			continue;
+		if (expand_mac(attach, info))
+			return FAILED;
+		disk_each(is_same_swap, attach);
 		if (attach->disk[0])
 			return failure("%s: export \"%.200s\" is already swapped to, as %s",
 				       attach->address, attach->uri.export,
@@ -254,7 +311,7 @@ static int connect_to(struct attach *attach)
 	struct addrinfo *list, *info;
 	int klog, err = -EADDRNOTAVAIL, told = FAILED;
 
-	if (resolve(attach, &list))
+	if (expand_names(attach) || resolve(attach, &list))
 		return FAILED;
 	if (attach->swap && refuse_same_swap(attach, list)) {
 		freeaddrinfo(list);
@@ -262,6 +319,8 @@ static int connect_to(struct attach *attach)
 	}
 	for (info = list; info; info = info->ai_next) {
 		if (!format_address(attach, info))
+			continue;
+		if (expand_mac(attach, info))
 			continue;
 		klog = klog_open();
 		err = try_address(attach);

@@ -37,31 +37,96 @@ static int hex(char digit)
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* Decode @len percent-encoded bytes; NULL, or what is wrong. */
-static const char *decode(const char *from, size_t len, char *to, size_t size,
-			  const char *too_long)
+/* Stands for a machine while the URI is only checked; of the same lengths. */
+static const struct uri_names samples = {
+	.id = "00000000000000000000000000000000",
+	.host = "host",
+	.mac = "00-00-00-00-00-00",
+};
+
+/* A part of the URI, and where it goes. */
+struct part {
+	const struct uri_names *names;
+	struct nbd_uri *uri;
+	const char *too_long;
+	char *to;
+	size_t size;
+};
+
+static const char *put(struct part *part, const char *bytes, size_t len)
 {
-	const char *end = from + len;
+	size_t i;
 
-	for (; from < end; from++) {
-		unsigned char byte = *from;
-
-		if (byte == '%') {
-			if (end - from < 3 || hex(from[1]) < 0 ||
-			    hex(from[2]) < 0)
-				return "a % is not followed by two hexadecimal digits";
-			byte = hex(from[1]) << 4 | hex(from[2]);
-			from += 2;
-		}
-		if (byte < ' ' || byte == 0x7f)
+	for (i = 0; i < len; i++)
+		if ((unsigned char)bytes[i] < ' ' || bytes[i] == 0x7f)
 			return "has a control character";
-		if (size < 2)
-			return too_long;
-		*to++ = byte;
-		size--;
-	}
-	*to = '\0';
+	if (part->size <= len)
+		return part->too_long;
+	memcpy(part->to, bytes, len);
+	part->to += len;
+	*part->to = '\0';
+	part->size -= len;
 	return NULL;
+}
+
+static const char *put_name(struct part *part, const char *name,
+			    const char *sample)
+{
+	if (!name)
+		name = sample;
+	return put(part, name, strlen(name));
+}
+
+/* What is behind a %, at most two characters: NULL, or what is wrong. */
+static const char *put_escape(struct part *part, const char *escape, size_t len)
+{
+	const struct uri_names *names = part->names;
+	static char why[128];
+	char byte;
+
+	switch (len ? *escape : '\0') {
+	case '%':
+		return put(part, "%", 1);
+	case 'm':
+		part->uri->has_id = true;
+		return put_name(part, names->id, samples.id);
+	case 'H':
+		part->uri->has_host = true;
+		return put_name(part, names->host, samples.host);
+	case 'M':
+		part->uri->has_mac = true;
+		return put_name(part, names->mac, samples.mac);
+	}
+	if (len == 2 && hex(escape[0]) >= 0 && hex(escape[1]) >= 0) {
+		byte = hex(escape[0]) << 4 | hex(escape[1]);
+		return put(part, &byte, 1);
+	}
+	if (len && hex(escape[0]) < 0)
+		len = 1;
+	snprintf(why, sizeof(why),
+		 "%%%.*s is not %%m, %%H, %%M, %%%% or a %% and two hexadecimal digits",
+		 (int)len, escape);
+	return why;
+}
+
+/* Decode @len bytes; NULL, or what is wrong. */
+static const char *decode(const char *from, size_t len, struct part *part)
+{
+	const char *end = from + len, *why = NULL;
+	size_t n;
+
+	*part->to = '\0';
+	while (from < end && !why) {
+		if (*from != '%') {
+			why = put(part, from++, 1);
+			continue;
+		}
+		from++;
+		n = end - from < 2 ? end - from : 2;
+		why = put_escape(part, from, n);
+		from += n && strchr("%mHM", *from) ? 1 : n;
+	}
+	return why;
 }
 
 static const char *parse_port(const char *text, size_t len, char *port)
@@ -87,16 +152,18 @@ static const char *parse_port(const char *text, size_t len, char *port)
 	return NULL;
 }
 
-static const char *parse_host(const char *text, size_t len, char *host,
-			      size_t size)
+static const char *parse_host(const char *text, size_t len, struct part *part)
 {
 	static const char names[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-	const char *why = decode(text, len, host, size,
-				 "the server's name is too long");
+	const char *host = part->to, *why;
 
+	part->too_long = "the server's name is too long";
+	why = decode(text, len, part);
 	if (why)
 		return why;
+	if (part->uri->has_mac)
+		return "%M can't be part of the server's name: it depends on the server's address";
 	if (!*host)
 		return "the server is missing";
 	if (host[strspn(host, names)])
@@ -105,32 +172,33 @@ static const char *parse_host(const char *text, size_t len, char *host,
 }
 
 /* ADDRESS or ADDRESS%INTERFACE in brackets; the % may be written as %25. */
-static const char *parse_literal(const char *text, size_t len, char *host,
-				 size_t size)
+static const char *parse_literal(const char *text, size_t len,
+				 struct part *part)
 {
 	static const char digits[] = "0123456789abcdefABCDEF:.";
 	const char *scope = memchr(text, '%', len);
 	size_t n = scope ? (size_t)(scope - text) : len;
 
-	if (!n || n + 1 >= size || !memchr(text, ':', n) ||
+	if (!n || n + 1 >= part->size || !memchr(text, ':', n) ||
 	    strspn(text, digits) < n)
 		return "the text in brackets is not an IPv6 address";
-	memcpy(host, text, n);
-	host[n] = '\0';
+	put(part, text, n);
 	if (!scope)
 		return NULL;
 	if (!strncmp(scope, "%25", 3))
 		scope += 2;
 	scope++;
-	host[n++] = '%';
+	put(part, "%", 1);
 	if (scope == text + len)
 		return "the interface after the % is missing";
-	return parse_host(scope, text + len - scope, host + n, size - n);
+	return parse_host(scope, text + len - scope, part);
 }
 
 static const char *parse_authority(const char *text, size_t len,
+				   const struct uri_names *names,
 				   struct nbd_uri *uri)
 {
+	struct part part = { names, uri, NULL, uri->host, sizeof(uri->host) };
 	const char *end = text + len, *host_end, *why;
 
 	if (memchr(text, '@', len))
@@ -139,8 +207,7 @@ static const char *parse_authority(const char *text, size_t len,
 		host_end = memchr(text, ']', len);
 		if (!host_end)
 			return "a bracket is not closed";
-		why = parse_literal(text + 1, host_end - text - 1, uri->host,
-				    sizeof(uri->host));
+		why = parse_literal(text + 1, host_end - text - 1, &part);
 		host_end++;
 	} else {
 		host_end = memchr(text, ':', len);
@@ -148,8 +215,7 @@ static const char *parse_authority(const char *text, size_t len,
 			host_end = end;
 		else if (memchr(host_end + 1, ':', end - host_end - 1))
 			return "an IPv6 address needs brackets: nbd://[2001:db8::1]/EXPORT";
-		why = parse_host(text, host_end - text, uri->host,
-				 sizeof(uri->host));
+		why = parse_host(text, host_end - text, &part);
 	}
 	if (why)
 		return why;
@@ -160,8 +226,16 @@ static const char *parse_authority(const char *text, size_t len,
 	return parse_port(host_end + 1, end - host_end - 1, uri->port);
 }
 
-const char *uri_parse(const char *text, struct nbd_uri *uri)
+const char *uri_parse(const char *text, const struct uri_names *names,
+		      struct nbd_uri *uri)
 {
+	struct part part = {
+		.names = names ? names : &samples,
+		.uri = uri,
+		.too_long = "the export's name is longer than the " LIMIT_TEXT(BALLAST_MAX_EXPORT) " bytes that NBD allows",
+		.to = uri->export,
+		.size = sizeof(uri->export),
+	};
 	const char *path, *why;
 	size_t i;
 
@@ -174,14 +248,14 @@ const char *uri_parse(const char *text, struct nbd_uri *uri)
 	text += 6;
 	if (strpbrk(text, "?#"))
 		return "has a ? or a #, which have no meaning for TCP (in a name write %3F, %23)";
+	uri->has_id = uri->has_host = uri->has_mac = false;
 	path = strchrnul(text, '/');
-	why = parse_authority(text, path - text, uri);
+	why = parse_authority(text, path - text, part.names, uri);
 	if (why)
 		return why;
 	if (*path)
 		path++;
-	why = decode(path, strlen(path), uri->export, sizeof(uri->export),
-		     "the export's name is longer than the " LIMIT_TEXT(BALLAST_MAX_EXPORT) " bytes that NBD allows");
+	why = decode(path, strlen(path), &part);
 	if (why)
 		return why;
 	/* The attach string quotes the name, and has no escape for a quote. */

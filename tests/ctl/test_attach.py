@@ -33,6 +33,73 @@ def test_uri(ctl, tree, uri, words):
                                  "allow=tcp:22,udp:53@[2001:db8::5]")
 
 
+MACHINE_ID = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def machine(tree):
+    """A machine that has all names, and whose route to 127.0.0.1 is by a card."""
+    tree.write("etc/machine-id", f"{MACHINE_ID}\n")
+    tree.write("proc/sys/kernel/hostname", "thin7\n")
+    tree.write("sys/class/net/lo/address", "52:54:00:12:34:56\n")
+    tree.write("proc/cmdline", "root=/dev/vda quiet\n")
+    return tree
+
+
+@pytest.mark.parametrize("uri, words", [
+    ("nbd://127.0.0.1/%m", f'server=127.0.0.1:10809 export="{MACHINE_ID}"'),
+    ("nbd://127.0.0.1/swap-%H", 'server=127.0.0.1:10809 export="swap-thin7"'),
+    ("nbd://127.0.0.1/%M.img", 'server=127.0.0.1:10809 export="52-54-00-12-34-56.img"'),
+    ("nbd://[::1]/%M", 'server=[::1]:10809 export="52-54-00-12-34-56"'),
+    ("nbd://127.0.0.1/%H%2F%m", f'server=127.0.0.1:10809 export="thin7/{MACHINE_ID}"'),
+    # A % that stands for itself is not looked at again.
+    ("nbd://127.0.0.1/%%m%25H%%41%25", 'server=127.0.0.1:10809 export="%m%H%41%"'),
+    ("nbd://127.0.0.1/%6d%4D%48", 'server=127.0.0.1:10809 export="mMH"'),
+])
+def test_names_in_uris(ctl, machine, uri, words):
+    machine.disk("ballast5")
+    said = ctl("attach", uri, "index=5")
+    assert (said.status, said.err) == (0, "")
+    assert machine.read(ATTACH) == f"{words} index=5"
+
+
+def test_name_in_the_name_of_the_server(ctl, machine):
+    machine.write("proc/sys/kernel/hostname", "localhost-7\n")
+    said = ctl("attach", "nbd://%H.invalid/swap", "index=5")
+    assert said.status == 1 and "localhost-7.invalid: " in said.err
+
+
+def test_machine_id_of_the_command_line(ctl, machine):
+    """Before the root is mounted there is no other."""
+    (machine.root / "etc/machine-id").unlink()
+    machine.write("proc/cmdline", f"quiet systemd.machine_id={'b' * 32} x\n")
+    machine.disk("ballast5")
+    assert ctl("attach", "nbd://127.0.0.1/%m", "index=5").status == 0
+    assert f'export="{"b" * 32}"' in machine.read(ATTACH)
+
+
+@pytest.mark.parametrize("file, text, uri, why", [
+    ("etc/machine-id", "uninitialized\n", "nbd://127.0.0.1/%m", "%m: neither /etc/machine-id"),
+    ("etc/machine-id", "0" * 32 + "\n", "nbd://127.0.0.1/%m", "%m: neither /etc/machine-id"),
+    ("etc/machine-id", "", "nbd://127.0.0.1/%m", "%m: neither /etc/machine-id"),
+    ("proc/sys/kernel/hostname", "(none)\n", "nbd://127.0.0.1/%H", '%H: this machine has no'),
+    ("proc/sys/kernel/hostname", "localhost.localdomain\n", "nbd://127.0.0.1/%H",
+     'own: it is "localhost.localdomain"'),
+    ("proc/sys/kernel/hostname", 'a"b\n', "nbd://127.0.0.1/%H", "quotation mark"),
+    ("sys/class/net/lo/address", "00:00:00:00:00:00\n", "nbd://127.0.0.1/%M",
+     "%M: 127.0.0.1:10809: the route's interface has no MAC: lo"),
+    ("sys/class/net/lo/address", "00:11:22:33:44:55:66:77:88:99\n", "nbd://127.0.0.1/%M",
+     "has no MAC: lo"),
+])
+def test_machine_without_that_name(ctl, machine, file, text, uri, why):
+    """It may get one later: no error of the argument, and nothing is attached."""
+    machine.write(file, text)
+    said = ctl("attach", uri, "index=5")
+    assert said.status == 1 and said.out == "" and said.err.count("\n") == 1
+    assert said.err.startswith(f"ballastctl attach: {uri}: ") and why in said.err
+    assert machine.read(ATTACH) == ""
+
+
 def test_lowest_free_index(ctl, tree):
     tree.disk("ballast0")
     tree.disk("ballast1")

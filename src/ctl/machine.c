@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What distinguishes this machine from others, see machine.h.
+ */
+#include "machine.h"
+
+#include <ctype.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+
+static bool is_id(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == MACHINE_ID_LEN - 1 &&
+	       strspn(text, "0") < MACHINE_ID_LEN - 1;
+}
+
+bool machine_id(char id[MACHINE_ID_LEN])
+{
+	static const char parameter[] = "systemd.machine_id=";
+	char text[4096], *at;
+
+	file_read(text, sizeof(text), "/proc/cmdline");
+	at = strstr(text, parameter);
+	if (at && (at == text || isspace((unsigned char)at[-1])) &&
+	    is_id(at + strlen(parameter))) {
+		at += strlen(parameter);
+	} else {
+		file_value(text, sizeof(text), "/etc/machine-id");
+		at = text;
+	}
+	if (!is_id(at))
+		return false;
+	snprintf(id, MACHINE_ID_LEN, "%.32s", at);
+	return true;
+}
+
+bool machine_host(char host[MACHINE_HOST_LEN])
+{
+	file_value(host, MACHINE_HOST_LEN, "/proc/sys/kernel/hostname");
+	return *host && strcmp(host, "(none)") && strcmp(host, "localhost") &&
+	       strncmp(host, "localhost.", 10);
+}
+
+static bool is_same_address(const struct sockaddr *one,
+			    const struct sockaddr *other)
+{
+	if (!one || one->sa_family != other->sa_family)
+		return false;
+	if (one->sa_family == AF_INET)
+		return !memcmp(&((const struct sockaddr_in *)one)->sin_addr,
+			       &((const struct sockaddr_in *)other)->sin_addr,
+			       sizeof(struct in_addr));
+	return !memcmp(&((const struct sockaddr_in6 *)one)->sin6_addr,
+		       &((const struct sockaddr_in6 *)other)->sin6_addr,
+		       sizeof(struct in6_addr));
+}
+
+/* A connected socket of UDP has the address that packets to the peer come from. */
+static bool find_own(const struct sockaddr *server, socklen_t len,
+		     struct sockaddr_storage *own)
+{
+	int fd = socket(server->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t own_len = sizeof(*own);
+	bool routed;
+
+	if (fd < 0)
+		return false;
+	routed = !connect(fd, server, len) &&
+		 !getsockname(fd, (struct sockaddr *)own, &own_len);
+	close(fd);
+	return routed;
+}
+
+/* The interface that has the address; a link-local one may be on several. */
+static bool find_interface(const struct sockaddr_storage *own,
+			   char interface[IF_NAMESIZE])
+{
+	const struct sockaddr_in6 *in6 = (const void *)own;
+	struct ifaddrs *list, *at;
+	bool is_found = false;
+
+	if (own->ss_family == AF_INET6 && in6->sin6_scope_id)
+		return if_indextoname(in6->sin6_scope_id, interface);
+	if (getifaddrs(&list))
+		return false;
+	for (at = list; at && !is_found; at = at->ifa_next) {
+		is_found = is_same_address(at->ifa_addr,
+					   (const struct sockaddr *)own);
+		if (is_found)
+			snprintf(interface, IF_NAMESIZE, "%s", at->ifa_name);
+	}
+	freeifaddrs(list);
+	return is_found;
+}
+
+bool machine_mac(const struct sockaddr *server, socklen_t len,
+		 char interface[IF_NAMESIZE], char mac[MACHINE_MAC_LEN])
+{
+	struct sockaddr_storage own;
+	char text[64], *colon;
+
+	*interface = '\0';
+	if (!find_own(server, len, &own) || !find_interface(&own, interface))
+		return false;
+	/* Those of InfiniBand are longer. */
+	if (file_value(text, sizeof(text), "/sys/class/net/%s/address",
+		       interface) != MACHINE_MAC_LEN - 1 ||
+	    !strcmp(text, "00:00:00:00:00:00"))
+		return false;
+	memcpy(mac, text, MACHINE_MAC_LEN);
+	while ((colon = strchr(mac, ':')))
+		*colon = '-';
+	return true;
+}

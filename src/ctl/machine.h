@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What distinguishes this machine from others that have the same files. */
+#ifndef BALLASTCTL_MACHINE_H
+#define BALLASTCTL_MACHINE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#define MACHINE_ID_LEN	33
+#define MACHINE_HOST_LEN 65
+#define MACHINE_MAC_LEN	18
+
+/*
+ * The machine id: of the kernel's command line, as systemd takes it, or of
+ * /etc/machine-id. False: there is none yet.
+ */
+bool machine_id(char id[MACHINE_ID_LEN]);
+
+/* The host name. False: it is one that every machine has before it gets its own. */
+bool machine_host(char host[MACHINE_HOST_LEN]);
+
+/*
+ * The interface of the route to @server, and its MAC in the form
+ * 52-54-00-12-34-56. False: there is no route, or the interface has no MAC;
+ * @interface is then empty, or the interface.
+ */
+bool machine_mac(const struct sockaddr *server, socklen_t len,
+		 char interface[IF_NAMESIZE], char mac[MACHINE_MAC_LEN]);
+
+#endif
