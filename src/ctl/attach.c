@@ -245,11 +245,16 @@ static bool format_address(struct attach *attach, const struct addrinfo *info)
 
 static int tell_failure(const struct attach *attach, int err, int klog)
 {
+	/* Of the kernel: the connection is there, and no greeting comes. */
+	static const char silent[] = "the server does not answer";
 	char why[512];
 
 	if (klog_complaint(klog, attach->disk, why, sizeof(why)))
-		return failure("%s: %s; the kernel says: %s", attach->address,
-			       strerror(-err), why);
+		return failure("%s: %s; the kernel says: %s%s", attach->address,
+			       strerror(-err), why,
+			       strstr(why, silent) ?
+				       "; it may serve one client at a time and still count an old connection: qemu-nbd needs --shared=N" :
+				       "");
 	return failure("%s: %s", attach->address, strerror(-err));
 }
 

@@ -153,6 +153,19 @@ def test_unknown_name(ctl, tree):
     assert tree.read(ATTACH) == ""
 
 
+def test_silent_server(ctl, tree):
+    """The kernel's list of connections answers for a server that serves another client."""
+    # What is read from a pipe was not there when the attach began, as with /dev/kmsg.
+    (tree.root / "dev/kmsg").unlink()
+    os.mkfifo(tree.root / "dev/kmsg")
+    with open(tree.root / "dev/kmsg", "r+b", buffering=0) as log:
+        log.write(b"3,1,2,-;ballast: ballast5: server 192.0.2.1:10809: negotiation: "
+                  b"the server does not answer (error -110)\n")
+        (tree.root / ATTACH).unlink()
+        said = ctl("attach", "nbd://192.0.2.1/swap", "index=5")
+    assert said.status == 1 and "still count an old connection: qemu-nbd needs --shared=" in said.err
+
+
 @pytest.fixture
 def modprobe(tree, tmp_path_factory):
     """modprobe(script): the module is not loaded, and modprobe is that; returns its directory."""
