@@ -15,6 +15,7 @@
 #include "detach.h"
 #include "disk.h"
 #include "files.h"
+#include "json.h"
 #include "klog.h"
 #include "machine.h"
 #include "module.h"
@@ -29,7 +30,7 @@
 /* clang-format off */
 const char help_attach[] =
 	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--priority N]]\n"
-	"                         [OPTION=VALUE ...]\n"
+	"                         [--json] [OPTION=VALUE ...]\n"
 	"Attach a server's export as a disk; load the module if need be. SERVER is an\n"
 	"IPv4 address, [an IPv6 address] or a name. %m is the machine id, %H the host\n"
 	"name, %M the MAC of the card to the server, %% a %.\n"
@@ -63,6 +64,7 @@ struct attach {
 	struct nbd_uri uri;
 	struct options options;
 	bool swap;
+	bool json;
 	int priority;	/* -1: the kernel chooses one */
 
 	char id[MACHINE_ID_LEN];
@@ -70,6 +72,9 @@ struct attach {
 	char mac[MACHINE_MAC_LEN];
 	struct uri_names names;
 
+	bool loaded;	/* the module, by this attach */
+	bool formatted;	/* mkswap was run */
+	long long size_bytes;
 	char address[128];	/* [ADDRESS]:PORT that answered */
 	char disk[DISK_NAME_LEN];
 };
@@ -109,6 +114,8 @@ static int parse(struct attach *attach, int argc, char **argv)
 	for (i = 1; i < argc && !err; i++) {
 		if (!strcmp(argv[i], "--swap")) {
 			attach->swap = true;
+		} else if (!strcmp(argv[i], "--json")) {
+			attach->json = true;
 		} else if (!strcmp(argv[i], "--priority")) {
 			err = parse_priority(attach, argv[i + 1]);
 			i++;
@@ -127,6 +134,13 @@ static int parse(struct attach *attach, int argc, char **argv)
 	}
 	return err ? err : check_together(attach);
 }
+
+/* Text for people; with --json there is one object at the end. */
+#define say(_attach, ...)               \
+	do {                            \
+		if (!(_attach)->json)   \
+			out(__VA_ARGS__); \
+	} while (0)
 
 static int expand(struct attach *attach)
 {
@@ -172,6 +186,16 @@ static int expand_mac(struct attach *attach, const struct addrinfo *info)
 			       interface);
 	attach->names.mac = attach->mac;
 	return expand(attach);
+}
+
+static int load_module(struct attach *attach)
+{
+	int err = module_load(&attach->loaded);
+
+	if (err || !attach->loaded)
+		return err;
+	say(attach, "the module ballast was loaded\n");
+	return out_flush();
 }
 
 /* Write the attach string for one index: 0 or -errno. */
@@ -339,7 +363,7 @@ static int connect_to(struct attach *attach)
 	return err ? told : FINE;
 }
 
-static int tell_attached(const struct attach *attach, bool *readonly)
+static int tell_attached(struct attach *attach, bool *readonly)
 {
 	static struct disk disk;
 	int err = disk_open(&disk, attach->disk);
@@ -353,6 +377,9 @@ static int tell_attached(const struct attach *attach, bool *readonly)
 	}
 	disk_close(&disk);
 	*readonly = disk.readonly;
+	attach->size_bytes = disk.sectors * 512;
+	if (attach->json)
+		return FINE;
 	out("/dev/%s: attached to %s, export \"", attach->disk,
 	    attach->address);
 	out_text(attach->uri.export);
@@ -361,7 +388,7 @@ static int tell_attached(const struct attach *attach, bool *readonly)
 	return out_flush();
 }
 
-static int make_swap(const struct attach *attach, char *device)
+static int make_swap(struct attach *attach, char *device)
 {
 	char *const mkswap[] = { "mkswap", device, NULL };
 	char what[256];
@@ -370,10 +397,11 @@ static int make_swap(const struct attach *attach, char *device)
 	case CONTENT_BLANK:
 		if (program_run(mkswap))
 			return FAILED;
-		out("/dev/%s: was blank, ran mkswap\n", attach->disk);
+		attach->formatted = true;
+		say(attach, "/dev/%s: was blank, ran mkswap\n", attach->disk);
 		return FINE;
 	case CONTENT_SWAP:
-		out("/dev/%s: is already a swap\n", attach->disk);
+		say(attach, "/dev/%s: is already a swap\n", attach->disk);
 		return FINE;
 	case CONTENT_OTHER:
 		return failure("/dev/%s: holds %s; to overwrite it run mkswap first",
@@ -384,7 +412,7 @@ static int make_swap(const struct attach *attach, char *device)
 	}
 }
 
-static int swap_to(const struct attach *attach, bool readonly)
+static int swap_to(struct attach *attach, bool readonly)
 {
 	char device[FILE_PATH_LEN];
 	struct swap swap;
@@ -402,7 +430,7 @@ static int swap_to(const struct attach *attach, bool readonly)
 	if (swapon(device, flags))
 		return failure("/dev/%s: swapon: %m", attach->disk);
 	if (swap_find(attach->disk, &swap))
-		out("/dev/%s: swap is on, %.1f MiB, priority %d\n",
+		say(attach, "/dev/%s: swap is on, %.1f MiB, priority %d\n",
 		    attach->disk, swap.size_kib / 1024.0, swap.priority);
 	return FINE;
 }
@@ -419,6 +447,22 @@ static void undo(const struct attach *attach)
 		failure("%s: detached again", attach->disk);
 }
 
+static void tell_json(const struct attach *attach, bool readonly)
+{
+	struct swap swap;
+
+	json_begin(NULL, '{');
+	json_text("name", attach->disk);
+	json_text(BALLAST_FILE_SERVER, attach->address);
+	json_text(BALLAST_FILE_EXPORT, attach->uri.export);
+	json_number("size_bytes", attach->size_bytes);
+	json_bool("readonly", readonly);
+	json_bool("module_loaded", attach->loaded);
+	json_bool("formatted", attach->formatted);
+	swap_json(swap_find(attach->disk, &swap) ? &swap : NULL);
+	json_end('}');
+}
+
 int cmd_attach(int argc, char **argv)
 {
 	static struct attach attach;
@@ -427,7 +471,7 @@ int cmd_attach(int argc, char **argv)
 
 	if (err)
 		return err;
-	if (module_load() || connect_to(&attach) ||
+	if (load_module(&attach) || connect_to(&attach) ||
 	    tell_attached(&attach, &readonly))
 		return FAILED;
 	if (attach.swap && swap_to(&attach, readonly)) {
@@ -435,5 +479,7 @@ int cmd_attach(int argc, char **argv)
 		undo(&attach);
 		return FAILED;
 	}
+	if (attach.json)
+		tell_json(&attach, readonly);
 	return out_flush();
 }

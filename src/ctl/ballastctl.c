@@ -33,7 +33,7 @@ static const char help[] =
 	"\n"
 	"  attach nbd://SERVER/EXPORT   attach an export as a disk; --swap: swap to it\n"
 	"  detach DISK                  detach a disk\n"
-	"  list                         list the disks, one line each\n"
+	"  list                         list the disks and reserves, one line each\n"
 	"  status [DISK|INTERFACE]      show all that is known of disks and reserves\n"
 	"  top                          show activity and memory, updated every second\n"
 	"  metrics                      print all counters for Prometheus\n"

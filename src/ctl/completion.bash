@@ -35,7 +35,7 @@ _ballastctl() {
 		if ((COMP_CWORD == 2)); then
 			words='nbd:// --help'
 		elif [[ $prev != --priority ]]; then
-			words='--swap --priority index= connections= queue_depth=
+			words='--swap --json --priority index= connections= queue_depth=
 				timeout= deadline= fence= connect_timeout=
 				readonly reserve= filter= verify= allow='
 		fi ;;
@@ -44,7 +44,7 @@ _ballastctl() {
 	status)
 		words="--json --help $(_ballastctl_names /sys/block/ballast* /sys/class/net/*)" ;;
 	top)
-		[[ $prev == -[dn] ]] || words='-d -n --help' ;;
+		[[ $prev == -[dn] ]] || words='-d -n --once --json --help' ;;
 	doctor)
 		[[ $prev == --seconds ]] || words='--seconds --json --help' ;;
 	tune)
@@ -53,7 +53,9 @@ _ballastctl() {
 		else
 			words='auto --persist'
 		fi ;;
-	list | metrics)
+	list)
+		words='--json --help' ;;
+	metrics)
 		words='--help' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

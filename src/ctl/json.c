@@ -9,12 +9,15 @@
 #include "out.h"
 
 static unsigned int depth;
+static bool one_line;	/* for each outermost value */
 static bool empty = true;	/* no value yet between these brackets */
 
 static void indent(void)
 {
 	unsigned int i;
 
+	if (one_line)
+		return;
 	if (depth)
 		out("\n");
 	for (i = 0; i < depth; i++)
@@ -53,6 +56,11 @@ static void begin_value(const char *key)
 	}
 }
 
+void json_lines(void)
+{
+	one_line = true;
+}
+
 void json_begin(const char *key, char bracket)
 {
 	begin_value(key);
@@ -69,7 +77,7 @@ void json_end(char bracket)
 	empty = false;
 	if (!was_empty && depth)
 		indent();
-	else if (!was_empty)
+	else if (!was_empty && !one_line)
 		out("\n");
 	out("%c", bracket);
 	if (!depth) {

@@ -14,7 +14,10 @@
  *	json_text(NULL, "eth0");
  *	json_end(']');
  *	json_end('}');
+ *
+ * After json_lines() each outermost value is one line.
  */
+void json_lines(void);
 void json_begin(const char *key, char bracket);
 void json_end(char bracket);
 void json_text(const char *key, const char *value);

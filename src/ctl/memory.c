@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "json.h"
 #include "zoneinfo.h"
 
 static int fd = -1;
@@ -67,4 +68,15 @@ int memory_read(struct memory *memory)
 long long memory_page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
+}
+
+void memory_json(const struct memory *memory)
+{
+	json_begin("memory", '{');
+	json_number("page_size", memory_page_size());
+	json_number("free_pages", memory->free);
+	json_number("min_pages", memory->min);
+	json_number("low_pages", memory->low);
+	json_number("high_pages", memory->high);
+	json_end('}');
 }

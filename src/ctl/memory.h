@@ -19,4 +19,7 @@ int memory_read(struct memory *memory);
 
 long long memory_page_size(void);
 
+/* Write the member "memory" of an object. */
+void memory_json(const struct memory *memory);
+
 #endif

@@ -4,7 +4,6 @@
  */
 #include "module.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -74,10 +73,11 @@ static int not_loaded(void)
 	return FAILED;
 }
 
-int module_load(void)
+int module_load(bool *loaded)
 {
 	static char *const modprobe[] = { "modprobe", "ballast", NULL };
 
+	*loaded = false;
 	if (file_exists(SYSFS_CLASS))
 		return FINE;
 	if (program_run(modprobe))
@@ -85,6 +85,6 @@ int module_load(void)
 	if (!file_exists(SYSFS_CLASS))
 		return failure("modprobe ballast succeeded, but " SYSFS_CLASS
 			       " does not exist");
-	out("the module ballast was loaded\n");
-	return out_flush();
+	*loaded = true;
+	return FINE;
 }

@@ -2,7 +2,12 @@
 #ifndef BALLASTCTL_MODULE_H
 #define BALLASTCTL_MODULE_H
 
-/* Load the kernel module if it is not loaded: FINE, or FAILED after saying why. */
-int module_load(void);
+#include <stdbool.h>
+
+/*
+ * Load the kernel module if it is not there; loaded: whether it was. Return FINE,
+ * or FAILED after saying why.
+ */
+int module_load(bool *loaded);
 
 #endif

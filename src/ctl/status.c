@@ -121,16 +121,7 @@ static void json_disk(const struct disk *disk, const struct swap *swap)
 	}
 	json_number("flushes", disk->stat.flushes);
 	json_number("flush_ms", disk->stat.flush_ms);
-	if (swap) {
-		json_begin("swap", '{');
-		json_text("path", swap->path);
-		json_number("size_bytes", swap->size_kib * 1024);
-		json_number("used_bytes", swap->used_kib * 1024);
-		json_number("priority", swap->priority);
-		json_end('}');
-	} else {
-		json_null("swap");
-	}
+	swap_json(swap);
 	json_end('}');
 }
 
@@ -276,13 +267,7 @@ static void show_memory(void)
 		    mib(memory.low * page), mib(memory.high * page));
 		return;
 	}
-	json_begin("memory", '{');
-	json_number("page_size", memory_page_size());
-	json_number("free_pages", memory.free);
-	json_number("min_pages", memory.min);
-	json_number("low_pages", memory.low);
-	json_number("high_pages", memory.high);
-	json_end('}');
+	memory_json(&memory);
 }
 
 /* Show everything, or the disk or interface that is not NULL. */

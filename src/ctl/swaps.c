@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "json.h"
 
 struct search {
 	const char *disk;
@@ -51,4 +52,18 @@ bool swap_find(const char *disk, struct swap *swap)
 	file_each_line(fd, match, &search);
 	close(fd);
 	return search.found;
+}
+
+void swap_json(const struct swap *swap)
+{
+	if (!swap) {
+		json_null("swap");
+		return;
+	}
+	json_begin("swap", '{');
+	json_text("path", swap->path);
+	json_number("size_bytes", swap->size_kib * 1024);
+	json_number("used_bytes", swap->used_kib * 1024);
+	json_number("priority", swap->priority);
+	json_end('}');
 }

@@ -15,6 +15,9 @@ struct swap {
 /* Whether a disk, or a partition of it, is a swap; if so, fill in @swap. */
 bool swap_find(const char *disk, struct swap *swap);
 
+/* Write the member "swap" of a disk's JSON; null if @swap is NULL. */
+void swap_json(const struct swap *swap);
+
 /* Whether @device ("ballast0p1") is @disk ("ballast0") or a partition of it. */
 bool is_of_disk(const char *device, const char *disk);
 

@@ -18,18 +18,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "out.h"
 #include "view.h"
 #include "watch.h"
 
 const char help_top[] =
-	"Usage: ballastctl top [-d SECONDS] [-n COUNT]\n"
+	"Usage: ballastctl top [-d SECONDS] [-n COUNT | --once] [--json]\n"
 	"Show the activity of each disk and each reserve, and free memory with the\n"
 	"kernel's watermarks: a screen, or lines if the output is not a terminal.\n"
 	"It locks itself into memory, so it keeps working when none is left.\n"
 	"\n"
 	"  -d SECONDS   time between updates, 0.1 to 3600 (default 1)\n"
 	"  -n COUNT     end after this many updates\n"
+	"  --once       the same as -n 1\n"
+	"  --json       print one object a line for each update, for programs\n"
 	"\n"
 	"q or Ctrl-C ends it. LAT is the mean latency of completed requests. Dropped\n"
 	"packets are shown by reason, see docs/sysfs.md: of another socket, of another\n"
@@ -40,7 +43,8 @@ const char help_top[] =
 
 static volatile sig_atomic_t ended;
 static struct termios cooked;
-static bool is_screen;	/* the output is a terminal */
+static bool is_json;
+static bool is_screen;	/* the output is a terminal, and not for a program */
 static bool has_keys;	/* the input is one too */
 
 static void end(int signal)
@@ -72,7 +76,7 @@ static void begin_screen(void)
 {
 	struct termios raw;
 
-	is_screen = isatty(STDOUT_FILENO);
+	is_screen = !is_json && isatty(STDOUT_FILENO);
 	has_keys = is_screen && !tcgetattr(STDIN_FILENO, &cooked);
 	if (has_keys) {
 		raw = cooked;
@@ -121,10 +125,17 @@ static int prepare(void)
 static void show(const struct watch *watch)
 {
 	struct winsize size = { .ws_col = 80, .ws_row = 24 };
-	time_t now = time(NULL);
+	struct timespec clock;
+	time_t now;
 	char text[16];
 	struct tm tm;
 
+	clock_gettime(CLOCK_REALTIME, &clock);
+	if (is_json) {
+		view_json(watch, clock.tv_sec + clock.tv_nsec / 1e9);
+		return;
+	}
+	now = clock.tv_sec;
 	localtime_r(&now, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
 	if (!is_screen) {
@@ -189,35 +200,55 @@ static int run(double interval, long count)
 	return err ? err : out_flush();
 }
 
+static int read_interval(const char *text, double *interval)
+{
+	char *end;
+
+	*interval = strtod(text, &end);
+	if (end == text || *end || !(*interval >= 0.1) || *interval > 3600)
+		return usage_error("-d: %.200s is not a number from 0.1 to 3600",
+				   text);
+	return FINE;
+}
+
+static int read_count(const char *text, long *count)
+{
+	char *end;
+
+	*count = strtol(text, &end, 10);
+	if (end == text || *end || *count < 1 || *count > 1000000000)
+		return usage_error("-n: %.200s is not a number from 1 to 1000000000",
+				   text);
+	return FINE;
+}
+
 int cmd_top(int argc, char **argv)
 {
 	double interval = 1;
 	const char *value;
 	long count = 0;
-	char *end;
-	int i;
+	int i, err = FINE;
 
-	for (i = 1; i < argc; i++) {
+	for (i = 1; i < argc && !err; i++) {
+		if (!strcmp(argv[i], "--json")) {
+			is_json = true;
+			continue;
+		}
+		if (!strcmp(argv[i], "--once")) {
+			count = 1;
+			continue;
+		}
 		if (strncmp(argv[i], "-d", 2) && strncmp(argv[i], "-n", 2))
 			return usage_error("%.200s: no such option", argv[i]);
 		value = argv[i][2] ? argv[i] + 2 : argv[i + 1];
 		if (!value)
 			return usage_error("%.200s: the number is missing", argv[i]);
-		if (argv[i][1] == 'd') {
-			interval = strtod(value, &end);
-			if (end == value || *end || !(interval >= 0.1) ||
-			    interval > 3600)
-				return usage_error("-d: %.200s is not a number from 0.1 to 3600",
-						   value);
-		} else {
-			count = strtol(value, &end, 10);
-			if (end == value || *end || count < 1 ||
-			    count > 1000000000)
-				return usage_error("-n: %.200s is not a number from 1 to 1000000000",
-						   value);
-		}
+		err = argv[i][1] == 'd' ? read_interval(value, &interval) :
+					  read_count(value, &count);
 		if (!argv[i][2])
 			i++;
 	}
-	return run(interval, count);
+	if (is_json)
+		json_lines();
+	return err ? err : run(interval, count);
 }

@@ -12,33 +12,9 @@
 #define LINE_BAR 40
 #define END "\033[K\n"	/* clears the rest of the line */
 
-struct disk_rates {
-	double requests[2];	/* per second */
-	double mib[2];
-	double latency;		/* ms; below 0: no request was completed */
-};
-
 static double mib(double bytes)
 {
 	return bytes / (1 << 20);
-}
-
-static void rate_disk(const struct watch *watch,
-		      const struct watched_disk *disk, struct disk_rates *rates)
-{
-	const struct disk_stat *now = &disk->disk.stat, *before = &disk->before;
-	double requests = 0, ms = 0;
-	int i;
-
-	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
-		rates->requests[i] = watch_rate(watch, now->requests[i],
-						before->requests[i]);
-		rates->mib[i] = mib(512 * watch_rate(watch, now->sectors[i],
-						     before->sectors[i]));
-		requests += now->requests[i] - before->requests[i];
-		ms += now->ms[i] - before->ms[i];
-	}
-	rates->latency = requests > 0 ? ms / requests : -1;
 }
 
 static double rate_field(const struct watch *watch,
@@ -93,13 +69,13 @@ static void draw_disk(const struct watch *watch,
 	struct disk_rates rates;
 	char latency[16] = "-";
 
-	rate_disk(watch, disk, &rates);
+	watch_rate_disk(watch, disk, &rates);
 	if (rates.latency >= 0)
 		snprintf(latency, sizeof(latency), "%.1f", rates.latency);
 	out("%-12s %-12s %8.0f %7.2f %8.0f %7.2f %8s %8lld" END,
 	    disk->disk.name, disk->disk.state, rates.requests[DISK_READ],
-	    rates.mib[DISK_READ], rates.requests[DISK_WRITTEN],
-	    rates.mib[DISK_WRITTEN], latency, disk->disk.inflight);
+	    mib(rates.bytes[DISK_READ]), rates.requests[DISK_WRITTEN],
+	    mib(rates.bytes[DISK_WRITTEN]), latency, disk->disk.inflight);
 }
 
 static void draw_reserve(const struct watch *watch,
@@ -153,11 +129,11 @@ static void line_of_disk(const struct watch *watch, const char *time,
 {
 	struct disk_rates rates;
 
-	rate_disk(watch, disk, &rates);
+	watch_rate_disk(watch, disk, &rates);
 	out("%s disk %s %s read %.0f/s %.2f MiB/s write %.0f/s %.2f MiB/s ",
 	    time, disk->disk.name, disk->disk.state,
-	    rates.requests[DISK_READ], rates.mib[DISK_READ],
-	    rates.requests[DISK_WRITTEN], rates.mib[DISK_WRITTEN]);
+	    rates.requests[DISK_READ], mib(rates.bytes[DISK_READ]),
+	    rates.requests[DISK_WRITTEN], mib(rates.bytes[DISK_WRITTEN]));
 	if (rates.latency >= 0)
 		out("latency %.1f ms ", rates.latency);
 	else

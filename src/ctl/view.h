@@ -11,4 +11,7 @@ void view_screen(const struct watch *watch, const char *time, int width,
 /* Print it as lines that begin with the time. */
 void view_lines(const struct watch *watch, const char *time);
 
+/* Print it as one line of JSON; @time is in seconds since 1970. */
+void view_json(const struct watch *watch, double time);
+
 #endif

@@ -24,6 +24,24 @@ double watch_rate(const struct watch *watch, double now, double before)
 	return (now - before) / watch->seconds;
 }
 
+void watch_rate_disk(const struct watch *watch,
+		     const struct watched_disk *disk, struct disk_rates *rates)
+{
+	const struct disk_stat *now = &disk->disk.stat, *before = &disk->before;
+	double requests = 0, ms = 0;
+	int i;
+
+	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
+		rates->requests[i] = watch_rate(watch, now->requests[i],
+						before->requests[i]);
+		rates->bytes[i] = 512 * watch_rate(watch, now->sectors[i],
+						   before->sectors[i]);
+		requests += now->requests[i] - before->requests[i];
+		ms += now->ms[i] - before->ms[i];
+	}
+	rates->latency = requests > 0 ? ms / requests : -1;
+}
+
 static bool meet_disk(const char *name, void *data)
 {
 	struct watch *watch = data;

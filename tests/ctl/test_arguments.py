@@ -128,6 +128,7 @@ BAD = [
     (["detach", "--forse", "ballast0"], "--forse"),
 
     (["list", "ballast0"], "ballast0"),
+    (["list", "--json", "ballast0"], "ballast0"),
     (["status", "ballast7"], "ballast7"),
     (["status", "lo"], "lo"),
     (["status", ""], "neither"),
@@ -144,6 +145,7 @@ BAD = [
     (["top", "-d", "3601"], "3601"),
     (["top", "-n", "0"], "0"),
     (["top", "-n", "1.5"], "1.5"),
+    (["top", "--jsn"], "--jsn"),
     (["top", "-n", "99999999999999999999"], "9999"),
     (["metrics", "--json"], "--json"),
 ]
@@ -177,12 +179,12 @@ def test_help_fits_a_screen(ctl, command):
 
 
 def test_help_says_what_list_prints(ctl, tree):
-    """The disks, and no reserve."""
+    """The disks and the reserves."""
     tree.disk()
     tree.reserve()
-    assert "eth0" not in ctl("list").out
+    assert {"ballast0", "eth0"} < set(ctl("list").out.split())
     line, = [line for line in ctl("--help").out.splitlines() if line.split()[:1] == ["list"]]
-    assert "disks" in line and "reserve" not in line
+    assert "disks" in line and "reserves" in line
 
 
 def test_version(ctl):

@@ -34,6 +34,16 @@ def test_list(ctl, tree):
     assert len(lines) == 2
 
 
+def test_list_of_reserves(ctl, tree):
+    tree.reserve()
+    assert [line.split() for line in ctl("list").out.splitlines()] == [
+        ["RESERVE", "GRADE", "PAGES", "LENT", "PACKETS", "DROPPED"],
+        ["eth0", "tight", "561", "61", "768", "155"]]
+    tree.disk()
+    assert [line.split()[:1] for line in ctl("list").out.splitlines()] == [
+        ["DISK"], ["ballast0"], [], ["RESERVE"], ["eth0"]]
+
+
 def test_status(ctl, tree):
     tree.disk()
     tree.disk("ballast1")
