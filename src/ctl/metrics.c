@@ -109,6 +109,22 @@ static void label_value(const char *text)
 	}
 }
 
+/* Of this program, of the kernel, and of the module that is loaded. */
+static void build_info(void)
+{
+	char kernel[128], module[64];
+
+	file_value(kernel, sizeof(kernel), "/proc/sys/kernel/osrelease");
+	file_value(module, sizeof(module), "/sys/module/ballast/version");
+	head("build_info", "gauge",
+	     "Versions of ballastctl, the kernel and the loaded module; always 1.");
+	out("ballast_build_info{version=\"" BALLAST_VERSION "\",kernel=\"");
+	label_value(kernel);
+	out("\",module=\"");
+	label_value(module);
+	out("\"} 1\n");
+}
+
 static void disk_label(const struct disk_sample *disk)
 {
 	out("disk=\"%s\"", disk->disk.name);
@@ -372,6 +388,7 @@ int cmd_metrics(int argc, char **argv)
 		return failure("no memory for all disks and interfaces");
 	head("up", "gauge", "1 if the module is loaded.");
 	out("ballast_up %d\n", file_exists(SYSFS_CLASS));
+	build_info();
 	disk_infos();
 	disk_numbers();
 	disk_io();

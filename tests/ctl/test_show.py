@@ -256,6 +256,15 @@ def test_metrics_of_nothing(ctl):
     assert samples(ctl("metrics").out)["ballast_up{}"] == 1
 
 
+def test_build_info(ctl, tree):
+    """Which machines of a fleet have which release; an upgrade leaves the old module loaded."""
+    tree.write("proc/sys/kernel/osrelease", "6.1.0-56-amd64\n")
+    tree.write("sys/module/ballast/version", "0.0.9\n")
+    version = ctl("--version").out.split()[1]
+    assert (f'ballast_build_info{{version="{version}",kernel="6.1.0-56-amd64",module="0.0.9"}} 1\n'
+            in ctl("metrics").out)
+
+
 def test_metrics_are_whole_or_none(ctl, tree):
     """To Prometheus a disk that is left out is a disk that is gone."""
     for number in range(400):
