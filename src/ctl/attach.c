@@ -44,8 +44,8 @@ const char help_attach[] =
 	" (default " LIMIT_TEXT(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
 	"  timeout=SECONDS    reconnect when a request is unanswered for this long\n"
 	"  deadline=SECONDS   fail I/O when no request is answered for this long\n"
-	"  fence=SECONDS      how long a write that is sent again waits for the lost\n"
-	"                     connection's end (default " LIMIT_TEXT(BALLAST_DEFAULT_FENCE) ")\n"
+	"  fence=SECONDS      how long a replayed write waits for the end of the lost\n"
+	"                     connection (default " LIMIT_TEXT(BALLAST_DEFAULT_FENCE) ")\n"
 	"  connect_timeout=SECONDS  time to connect, and again to negotiate (default "
 	LIMIT_TEXT(BALLAST_DEFAULT_CONNECT_TIMEOUT) ")\n"
 	"  readonly           refuse writes\n"
@@ -404,7 +404,7 @@ static int make_swap(struct attach *attach, char *device)
 		say(attach, "/dev/%s: is already a swap\n", attach->disk);
 		return FINE;
 	case CONTENT_OTHER:
-		return failure("/dev/%s: holds %s; to overwrite it run mkswap first",
+		return failure("/dev/%s: holds %s; to overwrite it, attach without --swap and run mkswap",
 			       attach->disk, what);
 	default:
 		return failure("/dev/%s: can't be read: %s", attach->disk,

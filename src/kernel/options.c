@@ -34,8 +34,8 @@ const char ballast_options_usage[] =
 	"                     (default: 0, never)\n"
 	"  deadline=SECONDS   fail I/O when the server has answered nothing for this long\n"
 	"                     (default: 0, never: I/O waits)\n"
-	"  fence=SECONDS      how long a write that is sent again waits for the end of the old\n"
-	"                     connection (default: " __stringify(BALLAST_DEFAULT_FENCE)
+	"  fence=SECONDS      how long a replayed write waits for the end of the old connection\n"
+	"                     (default: " __stringify(BALLAST_DEFAULT_FENCE)
 	", 0: it does not wait)\n"
 	"  connect_timeout=SECONDS  how long the server may take to connect, and then to\n"
 	"                     negotiate (default: "

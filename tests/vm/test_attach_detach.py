@@ -86,7 +86,8 @@ def test_usage_is_printed(guest):
 @pytest.mark.parametrize("rubbish", ["\n", "0", "2", "yes", "11", "Force", "1 1"],
                          ids=repr)
 def test_detach_takes_no_rubbish(guest, attached, rubbish):
-    guest.refuses(rubbish, EINVAL, "ballast0: detach: takes 1 or force", path=attached)
+    guest.refuses(rubbish, EINVAL, f"ballast0: detach={rubbish.strip()}: is neither 1 nor force",
+                  path=attached)
 
 
 def test_detach_while_open(guest, attached):

@@ -216,7 +216,7 @@ def test_what_takes_reclaim_is_refused(vm, server):
         guest.run(f"echo 0 > {RESERVE}/size_pages && echo auto > {RESERVE}/size_pages")
     status, log = write(guest, "/sys/class/ballast/attach",
                         f"server={server.address}:{server.port} reserve={most}")
-    assert errorcode.get(status) == "ENOMEM" and "reserve: allocation fails without reclaim" in log
+    assert errorcode.get(status) == "ENOMEM" and "reserve: not enough free memory; free some" in log
     guest.run(f"! ls -d {RESERVE} /sys/block/ballast*")
     guest.run("umount /mnt")
     guest.run(f"echo server={server.address}:{server.port} reserve={most} > "

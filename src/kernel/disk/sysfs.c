@@ -7,13 +7,18 @@
 #include "sysfs.h"
 
 #include <linux/capability.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 #include <net/dst.h>
 
 #include "compat.h"
 #include "disk.h"
 #include "objects.h"
+
+/* Characters of a rejected value that the log shows. */
+#define SYSFS_LOGGED		64
 
 static struct ballast_disk *to_disk(struct kobject *kobj)
 {
@@ -187,7 +192,10 @@ static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 		return -EPERM;
 	force = sysfs_streq(buf, "force");
 	if (!force && !sysfs_streq(buf, "1")) {
-		pr_err("%s: detach: takes 1 or force\n", disk->session.name);
+		pr_err("%s: detach=%*pE: is neither 1 nor force\n",
+		       disk->session.name,
+		       (int)min_t(size_t, strcspn(buf, "\n"), SYSFS_LOGGED),
+		       buf);
 		return -EINVAL;
 	}
 

@@ -69,6 +69,13 @@ static const char *connect_why(int err)
 	}
 }
 
+static const char *reserve_why(int err)
+{
+	return err == -ENOMEM ?
+		       "not enough free memory; free some, or use a smaller reserve=PAGES" :
+		       "making the reserve or the filter failed";
+}
+
 static int check_first(const struct ballast_session *session, const char **why)
 {
 	if (session->opts.connections == 1 ||
@@ -318,8 +325,7 @@ static int connect_link(struct ballast_session *session,
 	}
 	err = attach ? use_path(session, link, sock->sk) : 0;
 	if (err) {
-		report(session, quiet, "reserve", err,
-		       "allocation fails without reclaim");
+		report(session, quiet, "reserve", err, reserve_why(err));
 		goto abort;
 	}
 	grow(session, export.size);
