@@ -13,8 +13,9 @@ from contextlib import contextmanager
 import pytest
 
 from rig import frames, module, net, servers
+from rig.filter import counters, grown
 from rig.wait import until
-from test_doors import stream
+from test_doors import arp, stream
 from test_ingress import ALWAYS, in_use
 
 GUARD = "/sys/class/ballast/guard"
@@ -125,12 +126,24 @@ def test_stalled_server(guest, server):
             until(lambda: int(value(guest, "critical_ms")) > begun + 12000, 60, "12 s of it")
             assert value(guest, "grade") == "critical"
             print(vmstat(guest, "nr_writeback"), vmstat(guest, "nr_written") - before)
+            check_next_hop(guest)
         finally:
             for each in children:
                 os.kill(each, signal.SIGCONT)
         guest.run("touch /tmp/end")
         assert writer.wait(120) == 0, writer.output
         until(lambda: value(guest, "grade") == "calm", 30, "the machine to be calm")
+
+
+def check_next_hop(guest):
+    """ARP from the server's next hop, here itself, has no budget; that of a neighbor has."""
+    with frames.Wire(guest) as wire:
+        for sender, counter, count in ((net.HOST4, "rx_kept", 200),
+                                       ("192.0.2.100", "rx_dropped_budget", 50)):
+            before = counters(guest)
+            wire.send(*[arp(wire, sender, guest.address4, wire.mac, 2)] * 200)
+            growth = grown(guest, before, counter, count)
+            assert sender != net.HOST4 or growth["rx_dropped_budget"] == 0, growth
 
 
 def descendants(pid):

@@ -194,7 +194,7 @@ static bool classify_is_hop(const struct in6_addr *addr)
 	for (i = 0; i < nr; i++)
 		if (ipv6_addr_equal(&p->hops[i], addr))
 			return true;
-	return false;
+	return READ_ONCE(p->guards) && ballast_peers_has_hop(addr);
 }
 
 /*

@@ -10,9 +10,6 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/dst.h>
-#include <net/ip6_route.h>
-#include <net/ipv6.h>
-#include <net/route.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -46,25 +43,6 @@ static void path_work(struct work_struct *work)
 		wake_up(path->wait);
 	}
 	memalloc_noreclaim_restore(noreclaim);
-}
-
-/* The neighbor that packets of @sk go to, IPv4 as a mapped address. */
-static struct in6_addr path_next_hop(struct sock *sk, struct dst_entry *dst)
-{
-	struct in6_addr hop = {};
-
-	if (sk->sk_family == AF_INET || ipv6_addr_v4mapped(&sk->sk_v6_daddr))
-		ipv6_addr_set_v4mapped(rt_nexthop(container_of(dst,
-							       struct rtable,
-							       dst),
-						  sk->sk_daddr),
-				       &hop);
-#if IS_ENABLED(CONFIG_IPV6)
-	else if (sk->sk_family == AF_INET6)
-		hop = *rt6_nexthop(container_of(dst, struct rt6_info, dst),
-				   &sk->sk_v6_daddr);
-#endif
-	return hop;
 }
 
 /* IPsec without an interface, or another encapsulation that the route does. */
@@ -157,7 +135,7 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 	else
 		path_find_devices(path, dst->dev, demand);
 	rcu_read_unlock();
-	hop = path_next_hop(sk, dst);
+	hop = ballast_peer_next_hop(sk, dst);
 	dst_release(dst);
 	for (i = 0; i < path->nr_devices; i++) {
 		path->demand[i].hop = hop;

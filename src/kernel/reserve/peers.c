@@ -9,7 +9,10 @@
 
 #include <linux/jiffies.h>
 #include <linux/spinlock.h>
+#include <net/dst.h>
+#include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/route.h>
 #include <net/sock.h>
 
 #define PEERS_MAX 16
@@ -17,10 +20,12 @@
 /**
  * struct peer - the server of a disk
  * @is: the server; its port is 0: the entry is empty
+ * @hop: the next hop of packets to it; all zero: unknown
  * @seen_at: when a packet of a disk last came from there, in jiffies
  */
 struct peer {
 	struct ballast_peer is;
+	struct in6_addr hop;
 	unsigned long seen_at;
 };
 
@@ -57,6 +62,46 @@ struct ballast_peer ballast_peer_of(const struct sock *sk)
 	return peer;
 }
 
+/**
+ * ballast_peer_next_hop - the neighbor that a socket's packets go to
+ * @sk: a connected TCP socket
+ * @dst: its route
+ *
+ * Context: Any. The caller holds a reference to @dst or the RCU read lock.
+ * Return: the address, IPv4 as a mapped address
+ */
+struct in6_addr ballast_peer_next_hop(const struct sock *sk,
+				      const struct dst_entry *dst)
+{
+	struct in6_addr hop = {};
+
+	if (sk->sk_family == AF_INET || ipv6_addr_v4mapped(&sk->sk_v6_daddr))
+		ipv6_addr_set_v4mapped(rt_nexthop(container_of(dst,
+							       struct rtable,
+							       dst),
+						  sk->sk_daddr),
+				       &hop);
+#if IS_ENABLED(CONFIG_IPV6)
+	else if (sk->sk_family == AF_INET6)
+		hop = *rt6_nexthop(container_of(dst, struct rt6_info, dst),
+				   &sk->sk_v6_daddr);
+#endif
+	return hop;
+}
+
+/* The route may change at any time. Without one, the former hop stays. */
+static void peer_note_hop(struct peer *peer, const struct sock *sk)
+{
+	const struct dst_entry *dst = rcu_dereference(sk->sk_dst_cache);
+	struct in6_addr hop;
+
+	if (!dst)
+		return;
+	hop = ballast_peer_next_hop(sk, dst);
+	if (!ipv6_addr_equal(&peer->hop, &hop))
+		peer->hop = hop;
+}
+
 /* An empty entry, else the one that was not seen for the longest time. */
 static struct peer *peer_oldest(void)
 {
@@ -76,10 +121,12 @@ static struct peer *peer_oldest(void)
  * ballast_peers_note - remember the server of a disk
  * @sk: the disk's socket, a TCP socket with SOCK_MEMALLOC, referenced
  *
+ * And its next hop, which is looked at once in a jiffy.
+ *
  * Of more than PEERS_MAX (16) servers the one that was silent for the longest
  * time is forgotten.
  *
- * Context: Softirq.
+ * Context: Softirq, within an RCU read section.
  */
 void ballast_peers_note(const struct sock *sk)
 {
@@ -87,14 +134,18 @@ void ballast_peers_note(const struct sock *sk)
 	struct peer *peer = peer_find(&is.address, is.port);
 
 	if (likely(peer)) {
-		if (READ_ONCE(peer->seen_at) != jiffies)
+		if (READ_ONCE(peer->seen_at) != jiffies) {
 			WRITE_ONCE(peer->seen_at, jiffies);
+			peer_note_hop(peer, sk);
+		}
 		return;
 	}
 	spin_lock(&peers_lock);
 	if (!peer_find(&is.address, is.port)) {
 		peer = peer_oldest();
 		peer->is.address = is.address;
+		peer->hop = (struct in6_addr){};
+		peer_note_hop(peer, sk);
 		peer->seen_at = jiffies;
 		WRITE_ONCE(peer->is.port, is.port);
 	}
@@ -111,6 +162,23 @@ void ballast_peers_note(const struct sock *sk)
 bool ballast_peers_has(const struct in6_addr *address, __be16 port)
 {
 	return port && peer_find(address, port);
+}
+
+/**
+ * ballast_peers_has_hop - is an address the next hop to the server of a disk?
+ * @address: IPv4 as a mapped address
+ *
+ * Context: Any.
+ */
+bool ballast_peers_has_hop(const struct in6_addr *address)
+{
+	const struct peer *peer;
+
+	for (peer = peers; peer < peers + PEERS_MAX; peer++)
+		if (READ_ONCE(peer->is.port) &&
+		    ipv6_addr_equal(&peer->hop, address))
+			return !ipv6_addr_any(address);
+	return false;
 }
 
 /**

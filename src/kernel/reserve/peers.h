@@ -10,6 +10,7 @@
 #include <linux/types.h>
 #include <net/ipv6.h>
 
+struct dst_entry;
 struct sock;
 
 /**
@@ -30,8 +31,11 @@ static inline bool ballast_peer_is(const struct ballast_peer *peer,
 }
 
 struct ballast_peer ballast_peer_of(const struct sock *sk);
+struct in6_addr ballast_peer_next_hop(const struct sock *sk,
+				      const struct dst_entry *dst);
 void ballast_peers_note(const struct sock *sk);
 bool ballast_peers_has(const struct in6_addr *address, __be16 port);
+bool ballast_peers_has_hop(const struct in6_addr *address);
 void ballast_peers_forget(void);
 
 #endif /* BALLAST_PEERS_H */
