@@ -26,12 +26,31 @@ uninstall:
 	$(MAKE) -C boot uninstall
 	[ -n "$(DESTDIR)" ] || { depmod; systemctl daemon-reload 2>/dev/null || :; }
 
+# The module's source, from which DKMS builds it.
+VERSION = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+SOURCE = $(DESTDIR)/usr/src/ballast-$(VERSION)
+install-source:
+	install -d $(SOURCE)/src
+	cp -r src/kernel $(SOURCE)/src/
+	cp -r include Kbuild dkms.conf $(SOURCE)/
+
 # Debian packages, in build/deb.
 deb:
 	scripts/deps debhelper dh-dkms libblkid-dev
 	scripts/deb build/deb
 
-.PHONY: all modules modules_install clean install uninstall deb
+# A release, in build/dist: tarball, packages, checksums, and signatures if there
+# is a key. KEY names one of several.
+dist:
+	scripts/deps debhelper dh-dkms libblkid-dev
+	scripts/dist build/dist $(KEY)
+
+# Packages are reproducible, lintian finds nothing, and rpmbuild takes the spec.
+check-packages:
+	scripts/deps debhelper dh-dkms libblkid-dev lintian rpm
+	scripts/check-packages
+
+.PHONY: all modules modules_install clean install install-source uninstall deb dist check-packages
 
 # Style: see scripts/lint. STAGES names some of its stages.
 lint:

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+"""scripts/dist, on a copy of the tree whose packages are made in no time."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+AUTHOR = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+
+
+def run(argv, cwd, **environment):
+    return subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, text=True, capture_output=True,
+                          env={**os.environ, **environment})
+
+
+class Copy:
+    def __init__(self, root):
+        self.root = root / "tree"
+        self.out = root / "dist"
+        self.environment = {"GNUPGHOME": str(root / "gpg")}
+        (root / "gpg").mkdir(mode=0o700)
+        names = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                    REPO).stdout.split("\0")
+        for name in filter(None, names):
+            if (REPO / name).is_file():
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(REPO / name, self.root / name)
+        (self.root / "scripts/deb").write_text(
+            '#!/bin/sh\necho package > "$1/ballast-utils.deb"\n: > "$1/log"\n')
+        run(["git", "init", "-q"], self.root)
+        self.commit()
+
+    def commit(self):
+        run(["git", "add", "-A"], self.root)
+        done = run(["git", *AUTHOR, "commit", "-q", "-m", "all"], self.root)
+        assert not done.returncode, done.stderr
+
+    def dist(self, *arguments):
+        return run(["scripts/dist", str(self.out), *arguments], self.root, **self.environment)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return Copy(tmp_path)
+
+
+def test_release_without_a_key(copy):
+    done = copy.dist()
+    assert not done.returncode, done.stderr
+    assert "not signed" in done.stderr
+    tarball, = copy.out.glob("*.tar.gz")
+    names = sorted(path.name for path in copy.out.iterdir())
+    assert names == ["SHA256SUMS", tarball.name, "ballast-utils.deb"]
+    assert not run(["sha256sum", "--strict", "-c", "SHA256SUMS"], copy.out).returncode
+    top = tarball.name.removesuffix(".tar.gz")
+    with tarfile.open(tarball) as archive:
+        assert f"{top}/dkms.conf" in archive.getnames()
+    first = tarball.read_bytes()
+    assert not copy.dist().returncode
+    assert tarball.read_bytes() == first, "another tarball of the same commit"
+
+
+@pytest.mark.skipif(not shutil.which("gpg"), reason="needs gpg")
+def test_signature(copy):
+    made = run(["gpg", "--batch", "--passphrase", "", "--quick-gen-key", "a@example.org",
+                "ed25519"], copy.root, **copy.environment)
+    assert not made.returncode, made.stderr
+    done = copy.dist("a@example.org")
+    assert not done.returncode, done.stderr
+    signatures = sorted(copy.out.glob("*.asc"))
+    assert len(signatures) == 3
+    for signature in signatures:
+        assert not run(["gpg", "--verify", str(signature)], copy.root,
+                       **copy.environment).returncode
+    run(["gpgconf", "--kill", "gpg-agent"], copy.root, **copy.environment)
+
+
+def test_another_version(copy):
+    for path, old in (("debian/changelog", "ballast ("), ("NEWS", "ballast "),
+                      ("packaging/rpm/ballast.spec", "Version:        "),
+                      ("packaging/arch/PKGBUILD", "pkgver=")):
+        file = copy.root / path
+        text = file.read_text()
+        file.write_text(text.replace(old, f"{old}9.", 1))
+        copy.commit()
+        done = copy.dist()
+        assert done.returncode == 1
+        assert "dist: dkms.conf has version 0" in done.stderr
+        assert f"but {path} has 9." in done.stderr
+        assert not list(copy.out.parent.glob("dist*"))
+        file.write_text(text)
+
+
+def test_changes_and_a_key_that_is_not_there(copy):
+    done = copy.dist("nobody@example.org")
+    assert done.returncode == 1 and "gpg has no secret key nobody@example.org" in done.stderr
+    (copy.root / "NEWS").write_text("")
+    done = copy.dist()
+    assert done.returncode == 1 and "not committed:\n M NEWS" in done.stderr
+    assert not list(copy.out.parent.glob("dist*"))
