@@ -3,10 +3,11 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 
-from rig import console, host, image as images, module, net, servers
+from rig import console, host, image as images, install, module, net, servers
 from rig.vm import VM
 
 
@@ -67,6 +68,17 @@ def shared_vm(module_vm):
     guest = module_vm(name="shared")
     module.load(guest)
     return guest
+
+
+@pytest.fixture(scope="session")
+def debs(tmp_path_factory):
+    """A directory of .deb files for each of install.VERSIONS."""
+    if not shutil.which("dh_dkms"):
+        pytest.skip("needs scripts/deps debhelper dh-dkms libblkid-dev")
+    base = tmp_path_factory.mktemp("debs")
+    for version in install.VERSIONS:
+        subprocess.run([host.REPO / "scripts" / "deb", base / version, version], check=True)
+    return [base / version for version in install.VERSIONS]
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,18 @@
 import os
 import re
 import shutil
-import subprocess
 
 import pytest
 
 from rig import host, image, install, limits, net, secureboot, servers, traffic
 from rig.wait import until
 
-VERSIONS = ("0.1.0", "0.1.1")
 SLOW = pytest.mark.skipif(int(os.environ.get("BALLAST_ROUNDS", "1")) < 2,
                           reason="takes minutes: BALLAST_ROUNDS=2 runs it")
 
-# A second kernel, as an upgrade brings it: only its name differs, and so does not
-# matter what is in it. Then the hook that dpkg calls for it.
+# Beside the kernel one without headers and one whose headers can't build anything. Later a
+# second kernel, as an upgrade brings it: only its name differs, and so does not matter what
+# is in it. Then the hook that dpkg calls for it.
 LIFE = """
 list() { find / -xdev \\( -path /mnt -o -path /proc -o -path /dev \\) -prune -o -print | sort; }
 installed() { for k in $kernel $kernel-new; do
@@ -24,7 +23,11 @@ installed() { for k in $kernel $kernel-new; do
 kernel=$(ls /lib/modules)
 list > /tmp/before
 
+mkdir -p /lib/modules/$kernel-bare /lib/modules/$kernel-broken/build/include
+touch /lib/modules/$kernel-bare/modules.builtin /lib/modules/$kernel-broken/modules.builtin
 apt-get install -y /mnt/0.1.0/*.deb
+dpkg-query -W -f 'status: ${Package} ${db:Status-Status}\n' 'ballast-*'
+rm -r /lib/modules/$kernel-bare /lib/modules/$kernel-broken
 echo "signed: $(modinfo -k $kernel -F signer ballast)"
 
 cp -a /lib/modules/$kernel /lib/modules/$kernel-new
@@ -37,6 +40,8 @@ apt-get install -y /mnt/0.1.1/*.deb
 installed upgrade
 ls -d /usr/src/ballast-* | sed 's/^/source: /'
 
+touch /etc/ballast/initramfs
+printf '#!/bin/sh\\necho "initramfs: $*"\\n' > /usr/sbin/update-initramfs
 apt-get remove -y ballast-dkms ballast-utils
 installed remove
 ls -d /usr/src/ballast-* /var/lib/dkms/ballast 2>&1 | sed 's/^/left: /'
@@ -66,81 +71,22 @@ def said(output, what):
     return re.findall(rf"^{what}: (.*)$", output, re.M)
 
 
-@pytest.fixture(scope="module")
-def debs(tmp_path_factory):
-    """A directory of .deb files for each of VERSIONS."""
-    if not shutil.which("dh_dkms"):
-        pytest.skip("needs scripts/deps debhelper dh-dkms libblkid-dev")
-    base = tmp_path_factory.mktemp("debs")
-    for version in VERSIONS:
-        subprocess.run([host.REPO / "scripts" / "deb", base / version, version], check=True)
-    return [base / version for version in VERSIONS]
-
-
 def test_install_upgrade_remove_purge(debs, suite):
     with install.installed(suite, "cloud-amd64", LIFE, debs, disk=False) as (output, _, _):
         print(output)
+    assert said(output, "status") == ["ballast-dkms installed", "ballast-utils installed"]
+    no_module = said(output, "ballast: no module for [^:]*")
+    assert any("apt-get install linux-headers-" in why for why in no_module), no_module
+    assert "it could not be built" in no_module
     assert "DKMS" in "".join(said(output, "signed")), "DKMS does not sign it"
     assert said(output, "kernel-upgrade") == ["0.1.0"] * 2
     assert said(output, "upgrade") == ["0.1.1"] * 2
     assert said(output, "source") == ["/usr/src/ballast-0.1.1"]
     assert all("not found" in line for line in said(output, "remove"))
     assert all("No such file" in line for line in said(output, "left"))
+    assert "-u -k all" in said(output, "initramfs"), "an old initramfs still attaches"
     assert "kept.conf" in said(output, "config")
     assert not said(output, "difference")
-
-
-class Machine:
-    """A guest that is started, ended and started again with the same disk."""
-
-    def __init__(self, vm, suite, root, **options):
-        self._vm = vm
-        self._start = {"suite": suite, "flavour": "cloud-amd64", "root": root, "memory": 512,
-                       **options}
-        self._boots = 0
-        self.guest = None
-
-    def boot(self, **options):
-        self._boots += 1
-        self.guest = self._vm(name=f"boot{self._boots}", **{**self._start, **options})
-        return self.guest
-
-    def reboot(self, timeout=240):
-        """As an administrator would; returns what the console said of the way down."""
-        before = len(self.guest.console.text)
-        self.guest.spawn("systemctl reboot")
-        self.guest.wait_exit(timeout)
-        way_down = self.guest.console.text[before:]
-        self.guest.close()
-        self.boot()
-        return way_down
-
-    def booted(self):
-        """Wait for the end of the boot, and return what systemd thinks of it."""
-        until(lambda: self.guest.run("systemctl is-active multi-user.target",
-                                     check=False).output.strip() == "active",
-              240, "multi-user.target", 1)
-        # It may be active before the network is up, over which a user would be connected.
-        until(lambda: not self.guest.run(f"ip route get {net.HOST4}", check=False).status,
-              120, f"a route to {net.HOST4}", 0.5)
-        state = self.guest.run("systemctl is-system-running --wait", check=False,
-                               timeout=120).output.strip()
-        if state != "running":
-            print(self.guest.run("systemctl --failed; systemctl list-jobs", check=False).output)
-        return state
-
-    def swaps(self):
-        return self.guest.run("cat /proc/swaps").output.splitlines()[1:]
-
-    def wait_swap(self, timeout=120, disk="/dev/ballast0"):
-        until(self.swaps, timeout, "the swap", 0.5)
-        assert self.swaps()[0].startswith(f"{disk} "), self.swaps()
-
-    def swap_out(self):
-        """Fill some of the swap, from a cgroup, so that systemd itself stays in memory."""
-        self.guest.run("systemd-run --scope -q -p MemoryMax=32M head -c 80M /dev/urandom "
-                       "> /dev/shm/data", timeout=120)
-        assert int(self.swaps()[0].split()[3]) > 10240, self.swaps()
 
 
 def export():
@@ -164,7 +110,7 @@ def purge_while_it_swaps(machine):
 def test_boot(debs, suite, vm):
     with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), \
             export() as server:
-        machine = Machine(vm, suite, root)
+        machine = install.Machine(vm, suite, root)
         guest = machine.boot()
         assert machine.booted() == "running"
         uri = f"nbd://{net.HOST4}/swap"
@@ -219,7 +165,7 @@ def test_three_commands_and_an_upgrade(debs, suite, vm):
     """From nothing to a swap within a machine that runs, then a newer package under it."""
     with install.installed(suite, "cloud-amd64", "cp -r /mnt/0.1.* /root/\n", debs) \
             as (_, _, root), export():
-        machine = Machine(vm, suite, root)
+        machine = install.Machine(vm, suite, root)
         guest = machine.boot()
         machine.booted()
         for command in ("apt-get install -y /root/0.1.0/*.deb",
@@ -249,7 +195,7 @@ def test_shutdown_without_server(debs, suite, vm):
     """What cannot be read back any more does not keep the machine from ending."""
     with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), \
             export() as server:
-        machine = Machine(vm, suite, root)
+        machine = install.Machine(vm, suite, root)
         guest = machine.boot()
         machine.booted()
         guest.run(f"ballastctl attach nbd://{net.HOST4}/swap --swap deadline=0")
@@ -265,7 +211,7 @@ def test_initramfs(debs, suite, vm):
     """A machine that swaps before it has a root."""
     with install.installed(suite, "cloud-amd64", INSTALL_INITRD, debs) as (_, left, root), \
             export():
-        machine = Machine(vm, suite, root, initrd=left / "initrd")
+        machine = install.Machine(vm, suite, root, initrd=left / "initrd")
         guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,"
                                     "swap,priority=3,allow=tcp:22,udp:123")
         assert machine.swaps()[0].split()[::4] == ["/dev/ballast0", "3"], machine.swaps()
@@ -280,7 +226,7 @@ def test_network_manager(debs, suite, vm):
     """It brings the network up late, and at shutdown leaves it up until the swap is read back."""
     with install.installed(suite, "cloud-amd64", INSTALL, debs, variant="desktop") \
             as (_, _, root), export(), servers.dhcp(3600):
-        machine = Machine(vm, suite, root, variant="desktop", dhcp=True)
+        machine = install.Machine(vm, suite, root, variant="desktop", dhcp=True)
         guest = machine.boot()
         assert machine.booted() == "running"
         print(guest.run("nmcli device; systemctl is-enabled systemd-networkd", check=False).output)
@@ -299,7 +245,7 @@ def test_raid(debs, suite, vm):
     """Swap on md RAID 1 over the disks of two servers, as the manual has it."""
     with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), export(), \
             servers.NbdServer({"swap": 256 << 20}, port=10810):
-        machine = Machine(vm, suite, root)
+        machine = install.Machine(vm, suite, root)
         guest = machine.boot()
         machine.booted()
         for name, port in (("a", 10809), ("b", 10810)):
@@ -332,7 +278,7 @@ def test_secure_boot(debs, suite, vm, tmp_path):
     with install.installed(suite, "cloud-amd64", INSTALL, debs, variant="secureboot") \
             as (_, _, root), export():
         firmware = secureboot.Firmware(image.get(suite, "cloud-amd64", "secureboot"), tmp_path)
-        machine = Machine(vm, suite, root, variant="secureboot", firmware=firmware)
+        machine = install.Machine(vm, suite, root, variant="secureboot", firmware=firmware)
         guest = machine.boot()
         machine.booted()
         attach = f"ballastctl attach nbd://{net.HOST4}/swap --swap 2>&1"
@@ -362,7 +308,7 @@ def test_dhcp(debs, suite, vm):
     lease = 20
     with install.installed(suite, "cloud-amd64", INSTALL_INITRD, debs) as (_, left, root), \
             export(), servers.dhcp(lease) as given:
-        machine = Machine(vm, suite, root, initrd=left / "initrd", dhcp=True)
+        machine = install.Machine(vm, suite, root, initrd=left / "initrd", dhcp=True)
         guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,swap")
         machine.booted()
         machine.wait_swap(0)

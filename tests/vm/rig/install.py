@@ -14,7 +14,11 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from rig import host, image as images, initrd  # noqa: E402
+from rig import host, image as images, initrd, net  # noqa: E402
+from rig.wait import until  # noqa: E402
+
+# Of the packages that tests install.
+VERSIONS = ("0.1.0", "0.1.1")
 
 # The first process is systemd, and the agent one of its services. The network
 # comes from ip= on the kernel's command line, or else NetworkManager asks for a lease.
@@ -84,6 +88,59 @@ def installed(suite, flavour, script, files=(), disk=True, variant="systemd"):
         yield _log(work), given, qcow2 if disk else None
     finally:
         subprocess.run(host.in_namespace(["rm", "-rf", str(work)]), check=True)
+
+
+class Machine:
+    """A guest that is started, ended and started again with the same disk."""
+
+    def __init__(self, vm, suite, root, **options):
+        self._vm = vm
+        self._start = {"suite": suite, "flavour": "cloud-amd64", "root": root, "memory": 512,
+                       **options}
+        self._boots = 0
+        self.guest = None
+
+    def boot(self, **options):
+        self._boots += 1
+        self.guest = self._vm(name=f"boot{self._boots}", **{**self._start, **options})
+        return self.guest
+
+    def reboot(self, timeout=240):
+        """As an administrator would; returns what the console said of the way down."""
+        before = len(self.guest.console.text)
+        self.guest.spawn("systemctl reboot")
+        self.guest.wait_exit(timeout)
+        way_down = self.guest.console.text[before:]
+        self.guest.close()
+        self.boot()
+        return way_down
+
+    def booted(self):
+        """Wait for the end of the boot, and return what systemd thinks of it."""
+        until(lambda: self.guest.run("systemctl is-active multi-user.target",
+                                     check=False).output.strip() == "active",
+              240, "multi-user.target", 1)
+        # It may be active before the network is up, over which a user would be connected.
+        until(lambda: not self.guest.run(f"ip route get {net.HOST4}", check=False).status,
+              120, f"a route to {net.HOST4}", 0.5)
+        state = self.guest.run("systemctl is-system-running --wait", check=False,
+                               timeout=120).output.strip()
+        if state != "running":
+            print(self.guest.run("systemctl --failed; systemctl list-jobs", check=False).output)
+        return state
+
+    def swaps(self):
+        return self.guest.run("cat /proc/swaps").output.splitlines()[1:]
+
+    def wait_swap(self, timeout=120, disk="/dev/ballast0"):
+        until(self.swaps, timeout, "the swap", 0.5)
+        assert self.swaps()[0].startswith(f"{disk} "), self.swaps()
+
+    def swap_out(self):
+        """Fill some of the swap, from a cgroup, so that systemd itself stays in memory."""
+        self.guest.run("systemd-run --scope -q -p MemoryMax=32M head -c 80M /dev/urandom "
+                       "> /dev/shm/data", timeout=120)
+        assert int(self.swaps()[0].split()[3]) > 10240, self.swaps()
 
 
 def _log(work):
