@@ -60,7 +60,7 @@ const char help_attach[] =
 #define INDEX_TRIES 64
 
 struct attach {
-	const char *text;	/* the URI as it was given */
+	const char *text; /* the URI as it was given */
 	struct nbd_uri uri;
 	struct options options;
 	bool swap;
@@ -72,8 +72,8 @@ struct attach {
 	char mac[MACHINE_MAC_LEN];
 	struct uri_names names;
 
-	bool loaded;	/* the module, by this attach */
-	bool formatted;	/* mkswap was run */
+	bool loaded; /* the module, by this attach */
+	bool formatted; /* mkswap was run */
 	long long size_bytes;
 	char address[128];	/* [ADDRESS]:PORT that answered */
 	char disk[DISK_NAME_LEN];
@@ -136,9 +136,9 @@ static int parse(struct attach *attach, int argc, char **argv)
 }
 
 /* Text for people; with --json there is one object at the end. */
-#define say(_attach, ...)               \
-	do {                            \
-		if (!(_attach)->json)   \
+#define say(_attach, ...)                 \
+	do {                              \
+		if (!(_attach)->json)     \
 			out(__VA_ARGS__); \
 	} while (0)
 
@@ -181,8 +181,9 @@ static int expand_mac(struct attach *attach, const struct addrinfo *info)
 			 attach->mac))
 		return failure("%.200s: %%M: %s: %s%s", attach->text,
 			       attach->address,
-			       *interface ? "the route's interface has no MAC: " :
-					    "there is no route",
+			       *interface ?
+				       "the route's interface has no MAC: " :
+				       "there is no route",
 			       interface);
 	attach->names.mac = attach->mac;
 	return expand(attach);

@@ -24,8 +24,8 @@ const char help_list[] =
 
 struct table {
 	bool json;
-	bool begun;	/* the columns' names were printed */
-	bool after;	/* another table was printed before */
+	bool begun; /* the columns' names were printed */
+	bool after; /* another table was printed before */
 };
 
 /* Once, before the first line. */
@@ -103,7 +103,9 @@ static void print_reserve(struct table *table, const struct reserve *reserve)
 static void json_reserve(const struct reserve *reserve)
 {
 	static const enum reserve_field fields[] = {
-		RESERVE_SIZE, RESERVE_LENT, RESERVE_PACKET_LIMIT,
+		RESERVE_SIZE,
+		RESERVE_LENT,
+		RESERVE_PACKET_LIMIT,
 		RESERVE_DROPPED,
 	};
 	size_t i;

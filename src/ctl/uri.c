@@ -229,10 +229,14 @@ static const char *parse_authority(const char *text, size_t len,
 const char *uri_parse(const char *text, const struct uri_names *names,
 		      struct nbd_uri *uri)
 {
+	/* clang-format off */
+	static const char too_long[] =
+		"the export's name is longer than the " LIMIT_TEXT(BALLAST_MAX_EXPORT) " bytes that NBD allows";
+	/* clang-format on */
 	struct part part = {
 		.names = names ? names : &samples,
 		.uri = uri,
-		.too_long = "the export's name is longer than the " LIMIT_TEXT(BALLAST_MAX_EXPORT) " bytes that NBD allows",
+		.too_long = too_long,
 		.to = uri->export,
 		.size = sizeof(uri->export),
 	};

@@ -131,9 +131,9 @@ static void line_of_disk(const struct watch *watch, const char *time,
 
 	watch_rate_disk(watch, disk, &rates);
 	out("%s disk %s %s read %.0f/s %.2f MiB/s write %.0f/s %.2f MiB/s ",
-	    time, disk->disk.name, disk->disk.state,
-	    rates.requests[DISK_READ], mib(rates.bytes[DISK_READ]),
-	    rates.requests[DISK_WRITTEN], mib(rates.bytes[DISK_WRITTEN]));
+	    time, disk->disk.name, disk->disk.state, rates.requests[DISK_READ],
+	    mib(rates.bytes[DISK_READ]), rates.requests[DISK_WRITTEN],
+	    mib(rates.bytes[DISK_WRITTEN]));
 	if (rates.latency >= 0)
 		out("latency %.1f ms ", rates.latency);
 	else

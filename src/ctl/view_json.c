@@ -12,10 +12,12 @@ static void json_disk(const struct watch *watch,
 		      const struct watched_disk *disk)
 {
 	static const char *const requests[] = {
-		"read_requests_per_second", "written_requests_per_second",
+		"read_requests_per_second",
+		"written_requests_per_second",
 	};
 	static const char *const bytes[] = {
-		"read_bytes_per_second", "written_bytes_per_second",
+		"read_bytes_per_second",
+		"written_bytes_per_second",
 	};
 	struct disk_rates rates;
 	int i;

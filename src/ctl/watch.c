@@ -24,8 +24,8 @@ double watch_rate(const struct watch *watch, double now, double before)
 	return (now - before) / watch->seconds;
 }
 
-void watch_rate_disk(const struct watch *watch,
-		     const struct watched_disk *disk, struct disk_rates *rates)
+void watch_rate_disk(const struct watch *watch, const struct watched_disk *disk,
+		     struct disk_rates *rates)
 {
 	const struct disk_stat *now = &disk->disk.stat, *before = &disk->before;
 	double requests = 0, ms = 0;

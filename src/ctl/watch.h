@@ -24,9 +24,9 @@ struct watched_reserve {
 };
 
 struct disk_rates {
-	double requests[2];	/* per second, by enum disk_direction */
+	double requests[2]; /* per second, by enum disk_direction */
 	double bytes[2];
-	double latency;		/* ms; below 0: no request was completed */
+	double latency; /* ms; below 0: no request was completed */
 };
 
 /* Two samples of everything, @seconds apart. Make it static: it is large. */
@@ -50,8 +50,8 @@ void watch_look(struct watch *watch);
 /* The rate per second of a counter that changed from @before to @now. */
 double watch_rate(const struct watch *watch, double now, double before);
 
-void watch_rate_disk(const struct watch *watch,
-		     const struct watched_disk *disk, struct disk_rates *rates);
+void watch_rate_disk(const struct watch *watch, const struct watched_disk *disk,
+		     struct disk_rates *rates);
 
 /* Seconds of the monotonic clock. */
 double watch_clock(void);
