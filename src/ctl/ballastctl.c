@@ -24,6 +24,7 @@ static const struct command {
 	{ "top", cmd_top, help_top },
 	{ "metrics", cmd_metrics, help_metrics },
 	{ "doctor", cmd_doctor, help_doctor },
+	{ "report", cmd_report, help_report },
 	{ "tune", cmd_tune, help_tune },
 };
 
@@ -39,6 +40,7 @@ static const char help[] =
 	"  metrics                      print all counters for Prometheus\n"
 	"  doctor                       find problems of this machine, with commands\n"
 	"                               that fix them\n"
+	"  report [FILE]                collect what a report of a problem needs\n"
 	"  tune min-free-kbytes         show or set vm.min_free_kbytes, safely\n"
 	"\n"
 	"  ballastctl COMMAND --help    show the command's arguments\n"

@@ -24,6 +24,7 @@ int cmd_status(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_tune(int argc, char **argv);
 
 extern const char help_attach[];
@@ -33,6 +34,7 @@ extern const char help_status[];
 extern const char help_top[];
 extern const char help_metrics[];
 extern const char help_doctor[];
+extern const char help_report[];
 extern const char help_tune[];
 
 /*

@@ -26,7 +26,7 @@ _ballastctl() {
 		return
 	fi
 	if ((COMP_CWORD == 1)); then
-		words='attach detach list status top metrics doctor tune --help --version'
+		words='attach detach list status top metrics doctor report tune --help --version'
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -47,6 +47,9 @@ _ballastctl() {
 		[[ $prev == -[dn] ]] || words='-d -n --once --json --help' ;;
 	doctor)
 		[[ $prev == --seconds ]] || words='--seconds --json --help' ;;
+	report)
+		mapfile -t COMPREPLY < <(compgen -W '--help' -f -- "$cur")
+		return ;;
 	tune)
 		if ((COMP_CWORD == 2)); then
 			words='min-free-kbytes --help'

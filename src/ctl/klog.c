@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads the module's messages about a failed attach from the kernel log.
+ * Reads the module's messages from the kernel log.
  */
 #include "klog.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,4 +70,48 @@ bool klog_complaint(int fd, const char *disk, char *line, size_t size)
 		line[size - 1] = '\0';
 		found = true;
 	}
+}
+
+/* "6,1234,5678901,-;text" as "[    5.678901] text" */
+static void stamp(const char *record, char *line, size_t size)
+{
+	const char *text = strchr(record, ';');
+	unsigned long long microseconds = 0;
+
+	*line = '\0';
+	/* " SUBSYSTEM=..." and the like follow some records. */
+	if (!text || *record == ' ')
+		return;
+	sscanf(record, "%*u,%*u,%llu", &microseconds);
+	snprintf(line, size, "[%5llu.%06llu] %s", microseconds / 1000000,
+		 microseconds % 1000000, text + 1);
+}
+
+int klog_each(const char *word, void (*line)(const char *text, void *data),
+	      void *data)
+{
+	char records[8192], text[8192], *rest, *record;
+	int fd = file_open("/dev/kmsg");
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	/* Each read returns one record, the oldest first. */
+	for (;;) {
+		n = read(fd, records, sizeof(records) - 1);
+		if (n < 0 && (errno == EPIPE || errno == EINTR))
+			continue; /* overwritten: read the next */
+		if (n <= 0)
+			break;
+		records[n] = '\0';
+		rest = records;
+		while ((record = strsep(&rest, "\n"))) {
+			stamp(record, text, sizeof(text));
+			if (strstr(text, word))
+				line(text, data);
+		}
+	}
+	close(fd);
+	return 0;
 }

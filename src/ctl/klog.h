@@ -16,4 +16,11 @@ bool klog_complaint(int fd, const char *disk, char *line, size_t size);
 
 void klog_close(int fd);
 
+/*
+ * Call @line for each record in the log that has @word in it, from the oldest
+ * on, as "[    5.678901] TEXT". 0 or -errno.
+ */
+int klog_each(const char *word, void (*line)(const char *text, void *data),
+	      void *data);
+
 #endif

@@ -148,6 +148,13 @@ BAD = [
     (["top", "--jsn"], "--jsn"),
     (["top", "-n", "99999999999999999999"], "9999"),
     (["metrics", "--json"], "--json"),
+    (["report", "x.zip"], "x.zip: the name must end with"),
+    (["report", ".tar.gz"], ".tar.gz: the name must end with"),
+    (["report", ""], "the name must end with"),
+    (["report", "--all"], "--all"),
+    (["report", "a.tar", "b.tar"], "b.tar"),
+    (["report", "/no/such/directory/x.tar.gz"], "/no/such/directory/x.tar.gz: can't be written"),
+    (["report", "/proc/x.tar"], "/proc/x.tar: can't be written"),
 ]
 
 
@@ -168,7 +175,7 @@ def test_refused(ctl, tree, arguments, names):
 
 
 @pytest.mark.parametrize("command", [[], ["attach"], ["detach"], ["list"], ["status"], ["top"],
-                                     ["metrics"], ["doctor"], ["tune"]], ids=" ".join)
+                                     ["metrics"], ["doctor"], ["report"], ["tune"]], ids=" ".join)
 def test_help_fits_a_screen(ctl, command):
     said = ctl(*command, "--help")
     assert said.status == 0 and said.err == ""

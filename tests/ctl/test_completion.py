@@ -39,5 +39,5 @@ def test_completion(words, expected):
 
 
 def test_every_command():
-    assert {"attach", "detach", "list", "status", "top", "metrics", "doctor", "tune",
-            "--help", "--version"} == offered("ballastctl", "")
+    assert {"attach", "detach", "list", "status", "top", "metrics", "doctor",
+            "report", "tune", "--help", "--version"} == offered("ballastctl", "")

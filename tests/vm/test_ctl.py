@@ -104,6 +104,44 @@ def test_odd_export_name(guest):
         ctl(guest, "detach ballast0")
 
 
+def test_names_of_the_machine(guest):
+    """%M is the MAC of the card to the server, over IPv4 and IPv6; %H the host name."""
+    mac = guest.run("cat /sys/class/net/eth0/address").output.strip().replace(":", "-")
+    name = guest.run("cat /proc/sys/kernel/hostname").output.strip()
+    guest.run("echo thin7 > /proc/sys/kernel/hostname")
+    for address in (net.HOST4, net.HOST6):
+        with NbdServer({f"{mac}/thin7": SIZE}, address=address) as server:
+            assert ctl(guest, f"attach {uri(server, '%M%2F%H')}") == \
+                attached(server, f"{mac}/thin7")
+            ctl(guest, "detach ballast0")
+    guest.run(f"echo '{name}' > /proc/sys/kernel/hostname")
+
+
+def test_server_of_one_client(guest):
+    """qemu-nbd without --shared takes a second connection, and never answers it."""
+    with QemuNbd("swap", SIZE, shared=1) as server:
+        ctl(guest, f"attach {uri(server)}")
+        said = ctl(guest, f"attach {uri(server)} connect_timeout=1", status=1)
+        assert "still count an old connection: qemu-nbd needs --shared=N" in said
+        ctl(guest, "detach ballast0")
+
+
+def test_report(guest):
+    """Of a real kernel's files: whole, and without the server's address."""
+    with NbdServer({"alices": SIZE}) as server:
+        ctl(guest, f"attach {uri(server, 'alices')}")
+        ctl(guest, "report /tmp/report.tar.gz")
+        text = guest.run("cd /tmp && tar xzf report.tar.gz && cd ballast-report && cat kernel-log "
+                         "status list.json && head -3 zoneinfo meminfo sockstat kernel-config && "
+                         "! grep -rE '192\\.0\\.2\\.|alices' . && rm -r /tmp/report* /tmp/ballast-*"
+                         ).output
+        ctl(guest, "detach ballast0")
+    assert re.search(r"ballast0: attached to IPV4-\d+:\d+, export \"EXPORT-\d+\"", text)
+    for part in ("Node 0, zone", "MemTotal:", "sockets: used", "Automatically generated",
+                 "ballast0: live"):
+        assert part in text
+
+
 def test_indices_and_options(guest):
     with Nbdkit("memory", str(SIZE)) as server:
         ctl(guest, f"attach {uri(server, '')} connections=4 queue_depth=16")
