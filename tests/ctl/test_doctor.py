@@ -381,15 +381,23 @@ def test_other_disks_on_the_network(ctl, machine):
     assert swap("/swap/file file") == ("/swap/file (NFS)", "Server: 192.0.2.7.")
 
 
-def test_zswap(ctl, machine):
+@pytest.mark.parametrize("pool", ["zbud", "z3fold"])
+def test_zswap(ctl, machine, pool):
+    """It saves round trips, unless its pool holds few pages."""
     machine.write("sys/module/zswap/parameters/enabled", "Y\n")
-    machine.write("sys/module/zswap/parameters/max_pool_percent", "20\n")
+    machine.write("sys/module/zswap/parameters/zpool", f"{pool}\n")
     assert findings(ctl) == {}, "no swap on the network"
     ballast_swap(machine)
-    assert only(ctl, "zswap-on-top")["commands"] == \
-        ["echo N > /sys/module/zswap/parameters/enabled"]
+    assert only(ctl, "zswap-on-top")["commands"] == [
+        "modprobe zsmalloc", "echo zsmalloc > /sys/module/zswap/parameters/zpool"]
+    machine.write("sys/module/zswap/parameters/zpool", "zsmalloc\n")
+    assert findings(ctl) == {}
+    machine.write("sys/module/zswap/parameters/zpool", f"{pool}\n")
     machine.write("sys/module/zswap/parameters/enabled", "N\n")
     assert findings(ctl) == {}
+    machine.write("sys/module/zswap/parameters/enabled", "Y\n")
+    (machine.root / "sys/module/zswap/parameters/zpool").unlink()
+    assert findings(ctl) == {}, "a kernel that has no other pool than zsmalloc"
 
 
 def test_interface_without_a_disk(ctl, machine):
