@@ -63,11 +63,13 @@ unit:
 	$(MAKE) -C src/ctl check
 
 # scripts/deps installs what they need or, not as root, names it and fails. One
-# run of pytest, so that its closing line counts them all.
+# run of pytest, so that its closing line counts them all. JOBS files of tests
+# that need guests run at a time.
+JOBS ?= 1
 check:
 	scripts/deps
 	$(MAKE) unit
-	scripts/vm-test tests/vm tests/storm
+	scripts/vm-test --jobs=$(JOBS) tests/vm tests/storm
 
 # The same faults on a kernel that reports what others hide (KASAN, lockdep,
 # kmemleak and more); see tests/vm/README.md for where it comes from.
