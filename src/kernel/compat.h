@@ -6,6 +6,9 @@
  * lacks is defined here. A name that an older kernel has in another form is
  * not redefined: the module uses a compat_ name instead. No other file checks
  * the kernel's version.
+ *
+ * COMPAT_HAVE_ names are of what the headers have (compat.mk). The version is
+ * compared only where they show no difference.
  */
 #ifndef BALLAST_COMPAT_H
 #define BALLAST_COMPAT_H
@@ -33,17 +36,17 @@
 #include <net/inet_hashtables.h>
 #include <net/tcp.h>
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef COMPAT_HAVE_NETDEV_LOCK_OPS
 #include <net/netdev_lock.h>
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#ifndef COMPAT_HAVE_UNALIGNED
 #include <asm/unaligned.h>
 #else
 #include <linux/unaligned.h>
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#ifndef COMPAT_HAVE_SOCKADDR_UNSIZED
 #define sockaddr_unsized sockaddr
 #endif
 
@@ -52,7 +55,7 @@
 #define kunmap_local kunmap_atomic
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#ifndef timer_container_of
 #define timer_container_of from_timer
 #endif
 
@@ -60,11 +63,11 @@
 #define timer_shutdown_sync(timer) del_timer_sync(timer)
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#ifndef lockdep_assert_in_softirq
 #define lockdep_assert_in_softirq() do { } while (0)
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#ifndef COMPAT_HAVE_SHOULD_MERGE
 #define BLK_MQ_F_SHOULD_MERGE 0
 #endif
 
@@ -139,7 +142,7 @@ static inline long compat_zone_free_highatomic(struct zone *zone, long reserved)
 /* The device number of a request's disk. */
 static inline dev_t compat_rq_dev(const struct request *rq)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#ifdef COMPAT_HAVE_RQ_DISK
 	return disk_devt(rq->rq_disk);
 #else
 	return disk_devt(rq->q->disk);
@@ -154,17 +157,17 @@ static inline unsigned int compat_dev_rx_ring(struct net_device *dev)
 	ASSERT_RTNL();
 	if (!dev->ethtool_ops || !dev->ethtool_ops->get_ringparam)
 		return 0;
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+#ifndef COMPAT_HAVE_KERNEL_RINGPARAM
 	dev->ethtool_ops->get_ringparam(dev, &ring);
 #else
 	{
 		struct kernel_ethtool_ringparam kernel_ring = {};
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef COMPAT_HAVE_NETDEV_LOCK_OPS
 		netdev_lock_ops(dev);
 #endif
 		dev->ethtool_ops->get_ringparam(dev, &ring, &kernel_ring, NULL);
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef COMPAT_HAVE_NETDEV_LOCK_OPS
 		netdev_unlock_ops(dev);
 #endif
 	}
@@ -187,7 +190,7 @@ static inline unsigned int compat_dev_rx_ring(struct net_device *dev)
 static inline long compat_proto_pages(const struct proto *prot)
 {
 	long pages = atomic_long_read(prot->memory_allocated);
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 0, 0)
+#ifdef COMPAT_HAVE_FW_ALLOC
 	int cpu;
 
 	for_each_online_cpu(cpu)
@@ -211,7 +214,7 @@ static inline bool compat_sk_has_memcg(const struct sock *sk)
  * that, TCP returns a charge over time, and its timers return it at once. So
  * the charge is renewed whenever half of what such a socket may keep is gone.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
+#ifndef COMPAT_HAVE_RESERVED_MEM
 static inline bool compat_sk_is_reserved(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_forward_alloc) >= 1 << 20;
@@ -276,7 +279,7 @@ static inline size_t compat_sk_send_most(const struct sock *sk)
 /* Copy into the socket's own page fragment: the task's may be in use. */
 static inline void compat_sk_keep_task_frag(struct sock *sk)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#ifdef COMPAT_HAVE_TASK_FRAG
 	sk->sk_use_task_frag = false;
 #endif
 }
@@ -295,7 +298,7 @@ static inline void compat_sk_keep_task_frag(struct sock *sk)
 #endif
 
 /* Callbacks on requests had an argument for reserved tags. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#ifdef COMPAT_HAVE_RESERVED_ARG
 #define COMPAT_TIMEOUT(_timeout)                                             \
 	static enum blk_eh_timer_return _timeout##_compat(struct request *rq, \
 							  bool reserved)     \
@@ -316,7 +319,7 @@ static inline void compat_sk_keep_task_frag(struct sock *sk)
 #endif
 
 /* The arguments of class attributes were not const. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#ifndef COMPAT_HAVE_CONST_CLASS
 #define COMPAT_CLASS_ATTR_RW(_name)                                       \
 	ssize_t _name##_show_compat(struct class *class,                  \
 				    struct class_attribute *attr,         \
@@ -337,7 +340,7 @@ static inline void compat_sk_keep_task_frag(struct sock *sk)
 #endif
 
 /* open and release had other arguments, and a removed disk could be opened. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#ifndef COMPAT_HAVE_ADD_DISK_ERROR
 #define COMPAT_DISK_OPEN_RELEASE(_open, _release)                         \
 	/* Process context: the last put of a disk waits for openers. */  \
 	static DEFINE_MUTEX(compat_open_mutex);                           \
@@ -362,7 +365,7 @@ static inline void compat_sk_keep_task_frag(struct sock *sk)
 		mutex_lock(&compat_open_mutex);   \
 		mutex_unlock(&compat_open_mutex); \
 	} while (0)
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#elif !defined(COMPAT_HAVE_OPEN_DISK)
 #define COMPAT_DISK_OPEN_RELEASE(_open, _release)                         \
 	static int _open##_compat(struct block_device *bdev, fmode_t mode) \
 	{                                                                 \
@@ -377,7 +380,7 @@ static inline void compat_sk_keep_task_frag(struct sock *sk)
 #define COMPAT_DISK_OPEN_RELEASE(_open, _release)
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifndef COMPAT_HAVE_OPEN_DISK
 typedef fmode_t blk_mode_t;
 #define COMPAT_DISK_OPEN(_open) _open##_compat
 #define COMPAT_DISK_RELEASE(_release) _release##_compat
@@ -387,12 +390,12 @@ typedef fmode_t blk_mode_t;
 #endif
 
 /* No scheduler unless the administrator chooses one. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#ifndef COMPAT_HAVE_NO_SCHED_BY_DEFAULT
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT BLK_MQ_F_NO_SCHED
 #endif
 
 /* The queue had to be cleaned up separately. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#ifdef COMPAT_HAVE_CLEANUP_QUEUE
 #define compat_put_disk(gd)                         \
 	({                                          \
 		COMPAT_WAIT_OPEN();                 \
@@ -403,7 +406,7 @@ typedef fmode_t blk_mode_t;
 #define compat_put_disk put_disk
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#ifndef COMPAT_HAVE_ADD_DISK_ERROR
 static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 						void *data)
 {
@@ -446,7 +449,7 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 #endif
 
 /* The limits were not passed as a struct. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#ifndef COMPAT_HAVE_LIMITS_FEATURES
 #define BLK_FEAT_WRITE_CACHE	BIT(0)
 #define BLK_FEAT_FUA		BIT(1)
 #define BLK_FEAT_ROTATIONAL	BIT(2)
@@ -484,7 +487,7 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
 		blk_queue_io_opt(q, lim->io_opt);
 	blk_queue_max_discard_sectors(q, lim->max_hw_discard_sectors);
 	q->limits.discard_granularity = lim->discard_granularity;
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+#ifdef QUEUE_FLAG_DISCARD
 	if (lim->max_hw_discard_sectors)
 		blk_queue_flag_set(QUEUE_FLAG_DISCARD, q);
 #endif
@@ -513,7 +516,7 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
  *
  * Return: bytes sent, or an errno
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifdef COMPAT_HAVE_SENDPAGE
 static inline int compat_sendmsg_splice(struct sock *sk, struct msghdr *msg,
 					size_t len)
 {

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the kernel's headers have. A distribution's kernel may have a newer
+# kernel's interfaces under an older version, as that of RHEL 9 has, so its
+# version says nothing. For compat.h, and only for what a header shows; a
+# change of behavior is a matter of the version.
+
+# $(call have,NAME,EXPRESSION,HEADER...): -DCOMPAT_HAVE_NAME if a line matches. Dots
+# stand for commas and parentheses, which make would take for its own.
+have = $(if $(shell cat $(addprefix $(srctree)/include/,$(3)) 2>/dev/null | \
+	grep -E '$(2)'),-DCOMPAT_HAVE_$(1))
+
+ccflags-y += $(call have,SOCKADDR_UNSIZED,^struct sockaddr_unsized,linux/socket.h)
+ccflags-y += $(call have,UNALIGNED,put_unaligned,linux/unaligned.h)
+ccflags-y += $(call have,NETDEV_LOCK_OPS,netdev_lock_ops.struct,net/netdev_lock.h)
+ccflags-y += $(call have,SHOULD_MERGE,BLK_MQ_F_SHOULD_MERGE,linux/blk-mq.h)
+ccflags-y += $(call have,NO_SCHED_BY_DEFAULT,BLK_MQ_F_NO_SCHED_BY_DEFAULT,linux/blk-mq.h)
+ccflags-y += $(call have,RESERVED_ARG,busy_tag_iter_fn..struct request .*bool.;,linux/blk-mq.h)
+ccflags-y += $(call have,RQ_DISK,struct gendisk \*rq_disk,linux/blkdev.h linux/blk-mq.h)
+ccflags-y += $(call have,CLEANUP_QUEUE,blk_cleanup_queue.struct,linux/blkdev.h)
+ccflags-y += $(call have,ADD_DISK_ERROR,^int .*device_add_disk.,linux/genhd.h linux/blkdev.h)
+ccflags-y += $(call have,OPEN_DISK,\*open. ?.struct gendisk,linux/blkdev.h)
+ccflags-y += $(call have,LIMITS_FEATURES,BLK_FEAT_WRITE_CACHE,linux/blkdev.h)
+ccflags-y += $(call have,CONST_CLASS,\*show..const struct class ,linux/device/class.h)
+ccflags-y += $(call have,KERNEL_RINGPARAM,^struct kernel_ethtool_ringparam,linux/ethtool.h)
+ccflags-y += $(call have,RESERVED_MEM,sk_reserved_mem;,net/sock.h)
+ccflags-y += $(call have,FW_ALLOC,per_cpu_fw_alloc;,net/sock.h)
+ccflags-y += $(call have,TASK_FRAG,sk_use_task_frag,net/sock.h)
+ccflags-y += $(call have,SENDPAGE,tcp_sendpage_locked.struct,net/tcp.h)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+"""compat.mk: what it finds in a kernel's headers, whatever their version."""
+
+import re
+import subprocess
+from pathlib import Path
+
+KERNEL = Path(__file__).resolve().parents[2] / "src" / "kernel"
+
+
+def found(tree):
+    script = f"srctree := {tree}\ninclude {KERNEL}/compat.mk\nall:\n\t@echo $(ccflags-y)\n"
+    done = subprocess.run(["make", "-s", "-f", "-"], input=script, text=True, check=True,
+                          capture_output=True)
+    assert not done.stderr
+    return set(done.stdout.split())
+
+
+def test_headers(tmp_path):
+    assert found(tmp_path) == set()
+    for path, text in (
+            ("blk-mq.h", "typedef bool (busy_tag_iter_fn)(struct request *, void *, bool);"),
+            ("blkdev.h", "\tint (*open) (struct block_device *, fmode_t);\n"
+                         "int __must_check device_add_disk(struct device *parent,"),
+            ("ethtool.h", "struct kernel_ethtool_ringparam {")):
+        file = tmp_path / "include/linux" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+    assert found(tmp_path) == {"-DCOMPAT_HAVE_RESERVED_ARG", "-DCOMPAT_HAVE_ADD_DISK_ERROR",
+                               "-DCOMPAT_HAVE_KERNEL_RINGPARAM"}
+    (tmp_path / "include/linux/blk-mq.h").write_text(
+        "typedef bool (busy_tag_iter_fn)(struct request *, void *);\n")
+    (tmp_path / "include/linux/blkdev.h").write_text(
+        "\tint (*open)(struct gendisk *disk, blk_mode_t mode);\n")
+    assert found(tmp_path) == {"-DCOMPAT_HAVE_OPEN_DISK", "-DCOMPAT_HAVE_KERNEL_RINGPARAM"}
+
+
+def test_names():
+    """Each is found by one file and used by the other."""
+    probed = set(re.findall(r"call have,([A-Z_]+),\S", (KERNEL / "compat.mk").read_text()))
+    used = set(re.findall(r"\bCOMPAT_HAVE_([A-Z_]+)\b", (KERNEL / "compat.h").read_text()))
+    assert probed - {"NAME"} == used - {""}
