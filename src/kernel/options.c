@@ -303,25 +303,31 @@ static int parse_allow(struct ballast_options *opts, char *value, char *why)
 	return err;
 }
 
+/* The strings that an option may be in. */
+#define IN_ATTACH	1
+#define IN_GUARD	2
+#define IN_MOVE		4
+
 static const struct option {
 	const char *name;
+	unsigned int in;
 	bool flag;	/* takes no value */
 	int (*parse)(struct ballast_options *opts, char *value, char *why);
 } options[] = {
-	{ BALLAST_OPT_SERVER, false, parse_server },
-	{ BALLAST_OPT_EXPORT, false, parse_export },
-	{ BALLAST_OPT_INDEX, false, parse_index },
-	{ BALLAST_OPT_CONNECTIONS, false, parse_connections },
-	{ BALLAST_OPT_QUEUE_DEPTH, false, parse_queue_depth },
-	{ BALLAST_OPT_TIMEOUT, false, parse_timeout },
-	{ BALLAST_OPT_DEADLINE, false, parse_deadline },
-	{ BALLAST_OPT_FENCE, false, parse_fence },
-	{ BALLAST_OPT_CONNECT_TIMEOUT, false, parse_connect_timeout },
-	{ BALLAST_OPT_READONLY, true, parse_readonly },
-	{ BALLAST_OPT_FILTER, false, parse_filter },
-	{ BALLAST_OPT_VERIFY, false, parse_verify },
-	{ BALLAST_OPT_RESERVE, false, parse_reserve },
-	{ BALLAST_OPT_ALLOW, false, parse_allow },
+	{ BALLAST_OPT_SERVER, IN_ATTACH | IN_MOVE, false, parse_server },
+	{ BALLAST_OPT_EXPORT, IN_ATTACH | IN_MOVE, false, parse_export },
+	{ BALLAST_OPT_INDEX, IN_ATTACH, false, parse_index },
+	{ BALLAST_OPT_CONNECTIONS, IN_ATTACH, false, parse_connections },
+	{ BALLAST_OPT_QUEUE_DEPTH, IN_ATTACH, false, parse_queue_depth },
+	{ BALLAST_OPT_TIMEOUT, IN_ATTACH, false, parse_timeout },
+	{ BALLAST_OPT_DEADLINE, IN_ATTACH, false, parse_deadline },
+	{ BALLAST_OPT_FENCE, IN_ATTACH, false, parse_fence },
+	{ BALLAST_OPT_CONNECT_TIMEOUT, IN_ATTACH, false, parse_connect_timeout },
+	{ BALLAST_OPT_READONLY, IN_ATTACH, true, parse_readonly },
+	{ BALLAST_OPT_FILTER, IN_ATTACH, false, parse_filter },
+	{ BALLAST_OPT_VERIFY, IN_ATTACH, false, parse_verify },
+	{ BALLAST_OPT_RESERVE, IN_ATTACH | IN_GUARD, false, parse_reserve },
+	{ BALLAST_OPT_ALLOW, IN_ATTACH | IN_GUARD, false, parse_allow },
 };
 
 /* The kernel's isspace() assumes Latin-1 and matches bytes of UTF-8. */
@@ -354,7 +360,7 @@ static char *next_word(char **rest, bool *unclosed)
 }
 
 static int parse_word(struct ballast_options *opts, char *word,
-		      unsigned long *seen, char *why)
+		      unsigned int in, unsigned long *seen, char *why)
 {
 	char *value = strchr(word, '=');
 	unsigned int i;
@@ -362,7 +368,7 @@ static int parse_word(struct ballast_options *opts, char *word,
 	if (value)
 		*value++ = '\0';
 	for (i = 0; i < ARRAY_SIZE(options); i++) {
-		if (strcmp(word, options[i].name))
+		if (!(options[i].in & in) || strcmp(word, options[i].name))
 			continue;
 		if (*seen & (1UL << i))
 			return bad(why, -EINVAL, word, value,
@@ -379,17 +385,10 @@ static int parse_word(struct ballast_options *opts, char *word,
 	return bad(why, -EINVAL, word, value, "unknown option");
 }
 
-/**
- * ballast_options_parse - read an attach string
- * @string: the string, @len bytes and a NUL; cut into words in place
- * @len: as written, including a final newline or NUL
- * @opts: filled in; options that the string lacks have their defaults
- * @why: BALLAST_WHY_LEN bytes; set to the reason on error
- *
- * Return: 0; -EINVAL; -ENAMETOOLONG
- */
-int ballast_options_parse(char *string, size_t len,
-			  struct ballast_options *opts, char *why)
+/* All words of @string, which is one of @in and is called @what. */
+static int parse_words(char *string, size_t len, unsigned int in,
+		       const char *what, struct ballast_options *opts,
+		       char *why)
 {
 	unsigned long seen = 0;
 	bool unclosed;
@@ -397,7 +396,7 @@ int ballast_options_parse(char *string, size_t len,
 	int err;
 
 	*opts = (struct ballast_options){
-		.export = "",
+		.export = in == IN_MOVE ? NULL : "",
 		.index = -1,
 		.connections = BALLAST_DEFAULT_CONNECTIONS,
 		.queue_depth = BALLAST_DEFAULT_QUEUE_DEPTH,
@@ -411,19 +410,71 @@ int ballast_options_parse(char *string, size_t len,
 	if (len && !string[len - 1])
 		len--;
 	if (memchr(string, '\0', len))
-		return bad(why, -EINVAL, "attach string", NULL,
-			   "has a NUL in the middle");
+		return bad(why, -EINVAL, what, NULL, "has a NUL in the middle");
 
 	while ((word = next_word(&string, &unclosed))) {
-		err = parse_word(opts, word, &seen, why);
+		err = parse_word(opts, word, in, &seen, why);
 		if (err)
 			return err;
 	}
 	if (unclosed)
-		return bad(why, -EINVAL, "attach string", NULL,
+		return bad(why, -EINVAL, what, NULL,
 			   "a quotation mark is not closed");
-	if (!opts->host[0])
+	return 0;
+}
+
+/**
+ * ballast_options_parse - read an attach string
+ * @string: the string, @len bytes and a NUL; cut into words in place
+ * @len: as written, including a final newline or NUL
+ * @opts: filled in; options that the string lacks have their defaults
+ * @why: BALLAST_WHY_LEN bytes; set to the reason on error
+ *
+ * Return: 0; -EINVAL; -ENAMETOOLONG
+ */
+int ballast_options_parse(char *string, size_t len,
+			  struct ballast_options *opts, char *why)
+{
+	int err = parse_words(string, len, IN_ATTACH, "attach string", opts,
+			      why);
+
+	if (!err && !opts->host[0])
 		return bad(why, -EINVAL, BALLAST_OPT_SERVER, NULL,
 			   "the option is missing; reading this file prints the usage");
-	return 0;
+	return err;
+}
+
+/**
+ * ballast_options_parse_move - read where a disk is to move
+ * @string: as for ballast_options_parse(); server= and export= only
+ * @len: likewise
+ * @opts: filled in; without export= its export is NULL
+ * @why: as for ballast_options_parse()
+ *
+ * Return: 0; -EINVAL; -ENAMETOOLONG
+ */
+int ballast_options_parse_move(char *string, size_t len,
+			       struct ballast_options *opts, char *why)
+{
+	int err = parse_words(string, len, IN_MOVE, "string", opts, why);
+
+	if (!err && !opts->host[0])
+		return bad(why, -EINVAL, BALLAST_OPT_SERVER, NULL,
+			   "the option is missing");
+	return err;
+}
+
+/**
+ * ballast_options_parse_guard - read the options of a guard
+ * @string: as for ballast_options_parse(); allow= and reserve= only
+ * @len: likewise
+ * @opts: filled in
+ * @why: as for ballast_options_parse()
+ *
+ * Return: 0; -EINVAL
+ */
+int ballast_options_parse_guard(char *string, size_t len,
+				struct ballast_options *opts, char *why)
+{
+	return parse_words(string, len, IN_GUARD, "string", opts, why);
 }

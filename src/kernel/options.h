@@ -76,5 +76,9 @@ extern const char ballast_options_usage[];
 bool ballast_options_any_address(const struct ballast_allow *allow);
 int ballast_options_parse(char *string, size_t len,
 			  struct ballast_options *opts, char *why);
+int ballast_options_parse_move(char *string, size_t len,
+			       struct ballast_options *opts, char *why);
+int ballast_options_parse_guard(char *string, size_t len,
+				struct ballast_options *opts, char *why);
 
 #endif /* BALLAST_OPTIONS_H */

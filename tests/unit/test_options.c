@@ -189,6 +189,47 @@ static void test_readonly(void **state)
 		       "readonly=: the option takes no value");
 }
 
+/* What may be written to the guard file, and to a disk's move file. */
+static void test_guard_and_move(void **state)
+{
+	static const struct {
+		const char *string;
+		int guard, move;
+	} table[] = {
+		{ "", 0, -EINVAL },
+		{ "allow=tcp:22 reserve=9", 0, -EINVAL },
+		{ "reserve=auto", 0, -EINVAL },
+		{ "server=192.0.2.1:1", -EINVAL, 0 },
+		{ "server=192.0.2.1 export=\"a b\"", -EINVAL, 0 },
+		{ "export=x", -EINVAL, -EINVAL },
+		{ "index=1", -EINVAL, -EINVAL },
+		{ "filter=off", -EINVAL, -EINVAL },
+	};
+	char text[BALLAST_WHY_LEN], string[64];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		strcpy(string, table[i].string);
+		assert_int_equal(ballast_options_parse_guard(string,
+							     strlen(string),
+							     &opts, text),
+				 table[i].guard);
+		strcpy(string, table[i].string);
+		assert_int_equal(ballast_options_parse_move(string,
+							    strlen(string),
+							    &opts, text),
+				 table[i].move);
+	}
+	strcpy(string, "server=192.0.2.1");
+	assert_int_equal(ballast_options_parse_move(string, strlen(string),
+						    &opts, text), 0);
+	assert_null(opts.export);
+	strcpy(string, "server=192.0.2.1 export=");
+	assert_int_equal(ballast_options_parse_move(string, strlen(string),
+						    &opts, text), 0);
+	assert_string_equal(opts.export, "");
+}
+
 static void test_twice(void **state)
 {
 	assert_refused(SERVER " " SERVER, EINVAL,
@@ -388,6 +429,7 @@ int main(void)
 		UNIT_TEST(test_reserve),
 		UNIT_TEST(test_allow),
 		UNIT_TEST(test_allow_address),
+		UNIT_TEST(test_guard_and_move),
 		UNIT_TEST(test_twice),
 		UNIT_TEST(test_unknown),
 		UNIT_TEST(test_first_complaint),

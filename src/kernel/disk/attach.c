@@ -12,6 +12,7 @@
 #include <linux/if.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "compat.h"
@@ -97,26 +98,59 @@ static ssize_t guard_show(const struct class *class,
 	return ballast_guard_list(buf);
 }
 
+/* "NAME [OPTION=VALUE ...]" or "-NAME" */
+static int write_guard(char *string, size_t len)
+{
+	struct ballast_options opts;
+	char why[BALLAST_WHY_LEN];
+	size_t n = strcspn(string, " \t\n");
+	char *rest = string + n;
+	int err;
+
+	len -= n;
+	if (*rest) {
+		*rest++ = '\0';
+		len--;
+	}
+	if (*string == '-')
+		n--;
+	if (!n || n >= IFNAMSIZ) {
+		pr_err("guard: takes the name of an interface, or a - and the name\n");
+		return -EINVAL;
+	}
+	if (*string != '-') {
+		err = ballast_options_parse_guard(rest, len, &opts, why);
+		if (!err)
+			return ballast_guard_begin(string, &opts);
+		pr_err("guard: %s: %s\n", string, why);
+		return err;
+	}
+	if (*skip_spaces(rest)) {
+		pr_err("guard: %s: takes no option\n", string);
+		return -EINVAL;
+	}
+	return ballast_guard_end(string + 1);
+}
+
 static ssize_t guard_store(const struct class *class,
 			   const struct class_attribute *attr, const char *buf,
 			   size_t len)
 {
-	char name[IFNAMSIZ + 2];
-	size_t n = len;
+	char *string;
 	int err;
 
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
-	if (n && buf[n - 1] == '\n')
-		n--;
-	if (!n || n >= sizeof(name)) {
-		pr_err("guard: takes the name of an interface, or a - and the name\n");
-		return -EINVAL;
+	if (len >= PAGE_SIZE) {
+		pr_err("guard: the string is longer than %lu bytes\n",
+		       PAGE_SIZE - 1);
+		return -E2BIG;
 	}
-	memcpy(name, buf, n);
-	name[n] = '\0';
-	err = name[0] == '-' ? ballast_guard_set(name + 1, false) :
-			       ballast_guard_set(name, true);
+	string = kmemdup_nul(buf, len, GFP_KERNEL);
+	if (!string)
+		return -ENOMEM;
+	err = write_guard(string, len);
+	kfree(string);
 	return err ?: len;
 }
 

@@ -162,20 +162,8 @@ static ssize_t allow_show(struct kobject *kobj, struct kobj_attribute *attr,
 	unsigned int i;
 
 	for (i = 0; i < opts->nr_allow; i++) {
-		const struct ballast_allow *allow = &opts->allow[i];
-		const struct in6_addr *address = (const void *)allow->address;
-
-		len += sysfs_emit_at(buf, len, "%s:%u",
-				     allow->protocol == IPPROTO_TCP ? "tcp" :
-								      "udp",
-				     allow->port);
-		if (ballast_options_any_address(allow))
-			len += sysfs_emit_at(buf, len, "\n");
-		else if (ipv6_addr_v4mapped(address))
-			len += sysfs_emit_at(buf, len, "@%pI4\n",
-					     &address->s6_addr32[3]);
-		else
-			len += sysfs_emit_at(buf, len, "@[%pI6c]\n", address);
+		len += ballast_demand_emit_allow(&opts->allow[i], buf, len);
+		len += sysfs_emit_at(buf, len, "\n");
 	}
 	return len;
 }

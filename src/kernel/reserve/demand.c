@@ -4,11 +4,38 @@
  */
 #include "demand.h"
 
+#include <linux/in.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 #include <net/ipv6.h>
 
+#include "compat.h"
 #include "pressure.h"
 #include "reserve.h"
+
+/**
+ * ballast_demand_emit_allow - print an entry of allow= as it was written
+ * @allow: the entry
+ * @buf: of a file in sysfs
+ * @at: offset in @buf to print at
+ *
+ * Return: bytes printed
+ */
+int ballast_demand_emit_allow(const struct ballast_allow *allow, char *buf,
+			      int at)
+{
+	const struct in6_addr *address = (const void *)allow->address;
+	int len = sysfs_emit_at(buf, at, "%s:%u",
+				allow->protocol == IPPROTO_TCP ? "tcp" : "udp",
+				allow->port);
+
+	if (ballast_options_any_address(allow))
+		return len;
+	if (ipv6_addr_v4mapped(address))
+		return len + sysfs_emit_at(buf, at + len, "@%pI4",
+					   &address->s6_addr32[3]);
+	return len + sysfs_emit_at(buf, at + len, "@[%pI6c]", address);
+}
 
 static void demand_add_allow(unsigned int *nr, const struct ballast_allow *new)
 {

@@ -47,5 +47,7 @@ struct ballast_demand {
 };
 
 void ballast_demand_collect(const struct list_head *reserves);
+int ballast_demand_emit_allow(const struct ballast_allow *allow, char *buf,
+			      int at);
 
 #endif /* BALLAST_DEMAND_H */

@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "demand.h"
+#include "path.h"
 #include "peers.h"
 #include "reserve.h"
 
@@ -27,15 +28,13 @@
  * @net: network namespace of the process that wrote the name; only compared,
  *	 never dereferenced
  * @name: of the interface, as it was written
- * @res: the interface's reserve; its dev is NULL after the interface is gone
- * @demand: what the guard asks of the reserve
+ * @path: the physical interfaces under it, and their reserves
  */
 struct guard {
 	struct list_head entry;
 	const struct net *net;
 	char name[IFNAMSIZ];
-	struct ballast_reserve *res;
-	struct ballast_demand demand;
+	struct ballast_path *path;
 };
 
 /* Protects the list; process context, taken before the mutex of reserve.c. */
@@ -46,10 +45,20 @@ static void guard_end(struct guard *guard)
 {
 	lockdep_assert_held(&guards_mutex);
 	list_del(&guard->entry);
-	ballast_reserve_put(guard->res, &guard->demand);
+	ballast_path_put(guard->path);
 	if (list_empty(&guards))
 		ballast_peers_forget();
 	kfree(guard);
+}
+
+static bool guard_is_gone(const struct guard *guard)
+{
+	unsigned int i;
+
+	for (i = 0; i < guard->path->nr; i++)
+		if (READ_ONCE(guard->path->res[i]->dev))
+			return false;
+	return true;
 }
 
 /* End the guards whose interface is gone. */
@@ -59,7 +68,7 @@ static void guard_prune(void)
 
 	lockdep_assert_held(&guards_mutex);
 	list_for_each_entry_safe(guard, next, &guards, entry)
-		if (!READ_ONCE(guard->res->dev))
+		if (guard_is_gone(guard))
 			guard_end(guard);
 }
 
@@ -75,92 +84,177 @@ static struct guard *guard_find(const char *name)
 	return NULL;
 }
 
-static int guard_begin(struct net_device *dev, const char *name)
+static int guard_check(const struct net_device *dev, const char *name,
+		       const struct ballast_options *opts)
 {
-	struct guard *guard;
+	unsigned long max = ballast_reserve_max_pages();
 
-	lockdep_assert_held(&guards_mutex);
 	if (dev->flags & IFF_LOOPBACK) {
 		pr_err("guard: %s: cannot guard a loopback interface: the server is on this machine and needs memory itself\n",
 		       name);
 		return -EINVAL;
 	}
+	if (opts->reserve > 0 && opts->reserve > max) {
+		pr_err("guard: reserve=%d: is over %lu pages, a tenth of memory\n",
+		       opts->reserve, max);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Return: the interfaces under @dev with their reserves, or an errno */
+static struct ballast_path *guard_path(struct net_device *dev,
+				       const struct ballast_options *opts)
+{
+	struct ballast_demand demand = {
+		.requests = BALLAST_DEFAULT_QUEUE_DEPTH,
+		.pages = opts->reserve,
+		.filter = true,
+		.guard = true,
+		.nr_allow = opts->nr_allow,
+	};
+	struct ballast_path *path;
+	int err;
+
+	memcpy(demand.allow, opts->allow, sizeof(demand.allow));
+	path = ballast_path_of_device(dev, &demand);
+	if (IS_ERR(path))
+		return path;
+	err = ballast_path_use(path);
+	if (!err)
+		return path;
+	ballast_path_put(path);
+	return ERR_PTR(err);
+}
+
+/* @was: the guard that the new one replaces; NULL: there is none */
+static int guard_begin(struct net_device *dev, const char *name,
+		       const struct ballast_options *opts, struct guard *was)
+{
+	struct guard *guard;
+	int err;
+
+	lockdep_assert_held(&guards_mutex);
+	err = guard_check(dev, name, opts);
+	if (err)
+		return err;
 	guard = kzalloc(sizeof(*guard), GFP_KERNEL);
 	if (!guard)
 		return -ENOMEM;
 	guard->net = current->nsproxy->net_ns;
 	strscpy(guard->name, name, sizeof(guard->name));
-	guard->demand.requests = BALLAST_DEFAULT_QUEUE_DEPTH;
-	guard->demand.pages = BALLAST_RESERVE_AUTO;
-	guard->demand.filter = true;
-	guard->demand.guard = true;
-	guard->res = ballast_reserve_get(dev, &guard->demand);
-	if (IS_ERR(guard->res)) {
-		int err = PTR_ERR(guard->res);
-
+	guard->path = guard_path(dev, opts);
+	if (IS_ERR(guard->path)) {
+		err = PTR_ERR(guard->path);
 		kfree(guard);
 		pr_err("guard: %s: cannot make a reserve (error %d)\n", name,
 		       err);
 		return err;
 	}
 	list_add_tail(&guard->entry, &guards);
+	/* Behind the new one, so that the interface is never without. */
+	if (was)
+		guard_end(was);
 	return 0;
 }
 
 /**
- * ballast_guard_set - begin or stop guarding an interface
+ * ballast_guard_begin - guard an interface
  * @name: of the interface, in the caller's network namespace
- * @on: begin; else stop
+ * @opts: its reserve and what it allows. If it has any option, a guard that
+ *	  is there is replaced
  *
  * Failures are logged.
  *
  * Context: Process context. Takes the guards' mutex, and those that
  * ballast_reserve_get() and ballast_reserve_put() take.
- * Return: 0; -ENODEV: no such interface, or it is not guarded; -EEXIST: it is
- * already guarded; -EINVAL: a loopback interface; -ENOMEM or another errno
- * from ballast_reserve_get()
+ * Return: 0; -ENODEV: no such interface; -EEXIST: it is already guarded;
+ * -EINVAL: a loopback interface, or a reserve that is too large; -ENOMEM or
+ * another errno from ballast_reserve_get()
  */
-int ballast_guard_set(const char *name, bool on)
+int ballast_guard_begin(const char *name, const struct ballast_options *opts)
 {
+	bool replace = opts->nr_allow || opts->reserve != BALLAST_RESERVE_AUTO;
 	struct net_device *dev;
+	struct guard *guard;
+	int err;
+
+	mutex_lock(&guards_mutex);
+	guard_prune();
+	guard = guard_find(name);
+	if (guard && !replace) {
+		pr_err("guard: %s: is guarded already\n", name);
+		err = -EEXIST;
+		goto unlock;
+	}
+	dev = dev_get_by_name(current->nsproxy->net_ns, name);
+	if (!dev) {
+		pr_err("guard: %s: no such interface\n", name);
+		err = -ENODEV;
+		goto unlock;
+	}
+	err = guard_begin(dev, name, opts, guard);
+	dev_put(dev);
+unlock:
+	mutex_unlock(&guards_mutex);
+	return err;
+}
+
+/**
+ * ballast_guard_end - stop guarding an interface
+ * @name: of the interface, in the caller's network namespace
+ *
+ * Context: As ballast_guard_begin().
+ * Return: 0; -ENODEV: it is not guarded, which is logged
+ */
+int ballast_guard_end(const char *name)
+{
 	struct guard *guard;
 	int err = 0;
 
 	mutex_lock(&guards_mutex);
 	guard_prune();
 	guard = guard_find(name);
-	if (!on) {
-		if (guard) {
-			guard_end(guard);
-		} else {
-			pr_err("guard: %s: is not guarded\n", name);
-			err = -ENODEV;
-		}
-	} else if (guard) {
-		pr_err("guard: %s: is guarded already\n", name);
-		err = -EEXIST;
+	if (guard) {
+		guard_end(guard);
 	} else {
-		dev = dev_get_by_name(current->nsproxy->net_ns, name);
-		if (dev) {
-			err = guard_begin(dev, name);
-			dev_put(dev);
-		} else {
-			pr_err("guard: %s: no such interface\n", name);
-			err = -ENODEV;
-		}
+		pr_err("guard: %s: is not guarded\n", name);
+		err = -ENODEV;
 	}
 	mutex_unlock(&guards_mutex);
 	return err;
+}
+
+/* The name and the options, as they can be written. */
+static int guard_emit(const struct guard *guard, char *buf, int at)
+{
+	/* The last: that of a tunnel, the first, has no pages. */
+	const struct ballast_demand *demand =
+		&guard->path->demand[guard->path->nr - 1];
+	unsigned int i;
+	int len;
+
+	len = sysfs_emit_at(buf, at, "%s", guard->name);
+	if (demand->pages != BALLAST_RESERVE_AUTO)
+		len += sysfs_emit_at(buf, at + len, " " BALLAST_OPT_RESERVE "=%d",
+				     demand->pages);
+	for (i = 0; i < demand->nr_allow; i++) {
+		len += sysfs_emit_at(buf, at + len, "%s",
+				     i ? "," : " " BALLAST_OPT_ALLOW "=");
+		len += ballast_demand_emit_allow(&demand->allow[i], buf,
+						 at + len);
+	}
+	return len + sysfs_emit_at(buf, at + len, "\n");
 }
 
 /**
  * ballast_guard_list - list the guarded interfaces
  * @buf: a page, from sysfs
  *
- * Lists those of the caller's network namespace, one a line. Ends guards
- * whose interface is gone.
+ * Lists those of the caller's network namespace, one a line, with their
+ * options. Ends guards whose interface is gone.
  *
- * Context: Process context. Takes the same locks as ballast_guard_set().
+ * Context: Process context. Takes the same locks as ballast_guard_begin().
  * Return: bytes written to @buf
  */
 ssize_t ballast_guard_list(char *buf)
@@ -172,7 +266,7 @@ ssize_t ballast_guard_list(char *buf)
 	guard_prune();
 	list_for_each_entry(guard, &guards, entry)
 		if (guard->net == current->nsproxy->net_ns)
-			len += sysfs_emit_at(buf, len, "%s\n", guard->name);
+			len += guard_emit(guard, buf, len);
 	mutex_unlock(&guards_mutex);
 	return len;
 }

@@ -8,8 +8,11 @@
 
 #include <linux/types.h>
 
+struct ballast_options;
+
 ssize_t ballast_guard_list(char *buf);
-int ballast_guard_set(const char *name, bool on);
+int ballast_guard_begin(const char *name, const struct ballast_options *opts);
+int ballast_guard_end(const char *name);
 void ballast_guard_exit(void);
 
 #endif /* BALLAST_GUARD_H */

@@ -146,6 +146,29 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 }
 
 /**
+ * ballast_path_of_device - find the physical interfaces under another
+ * @dev: not a loopback interface; the caller holds a reference
+ * @demand: what is asked of the reserve of each interface
+ *
+ * Logs a line if it is a tunnel.
+ *
+ * Context: Process context. Takes no lock; allocates with GFP_KERNEL.
+ * Return: the path, or ERR_PTR(-ENOMEM)
+ */
+struct ballast_path *ballast_path_of_device(struct net_device *dev,
+					    const struct ballast_demand *demand)
+{
+	struct ballast_path *path = kzalloc(sizeof(*path), GFP_KERNEL);
+
+	if (!path)
+		return ERR_PTR(-ENOMEM);
+	rcu_read_lock();
+	path_find_devices(path, dev, demand);
+	rcu_read_unlock();
+	return path;
+}
+
+/**
  * ballast_path_use - get the reserves of the interfaces
  * @path: from ballast_path_find()
  *
