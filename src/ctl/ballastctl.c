@@ -19,6 +19,7 @@ static const struct command {
 } commands[] = {
 	{ "attach", cmd_attach, help_attach },
 	{ "detach", cmd_detach, help_detach },
+	{ "guard", cmd_guard, help_guard },
 	{ "list", cmd_list, help_list },
 	{ "status", cmd_status, help_status },
 	{ "top", cmd_top, help_top },
@@ -34,6 +35,7 @@ static const char help[] =
 	"\n"
 	"  attach nbd://SERVER/EXPORT   attach an export as a disk; --swap: swap to it\n"
 	"  detach DISK                  detach a disk\n"
+	"  guard INTERFACE              protect network disks of other drivers\n"
 	"  list                         list the disks and reserves, one line each\n"
 	"  status [DISK|INTERFACE]      show all that is known of disks and reserves\n"
 	"  top                          show activity and memory, updated every second\n"

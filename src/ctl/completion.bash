@@ -9,6 +9,13 @@ _ballastctl_names() {
 	done
 }
 
+_ballastctl_interfaces() {
+	local path
+	for path in /sys/class/net/*; do
+		[[ ${path##*/} == lo ]] || printf '%s\n' "${path##*/}"
+	done
+}
+
 _ballastctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	local words='' command=${COMP_WORDS[1]-}
@@ -26,7 +33,7 @@ _ballastctl() {
 		return
 	fi
 	if ((COMP_CWORD == 1)); then
-		words='attach detach list status top metrics doctor report tune --help --version'
+		words='attach detach guard list status top metrics doctor report tune --help --version'
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -38,6 +45,12 @@ _ballastctl() {
 			words='--swap --json --priority index= connections= queue_depth=
 				timeout= deadline= fence= connect_timeout=
 				readonly reserve= filter= verify= allow='
+		fi ;;
+	guard)
+		if ((COMP_CWORD == 2)); then
+			words="status --help $(_ballastctl_interfaces)"
+		else
+			words='allow= reserve= off status --persist'
 		fi ;;
 	detach)
 		words="--force --swapoff --help $(_ballastctl_names /sys/block/ballast*)" ;;

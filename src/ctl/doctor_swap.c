@@ -10,6 +10,7 @@
 #include "files.h"
 #include "interface.h"
 #include "netdisk.h"
+#include "route.h"
 #include "sysfs.h"
 
 /* A server on this machine needs the memory that swapping is to free. */
@@ -32,6 +33,7 @@ static void check_server(const struct netdisk *disk)
 static void check_guard(const struct netdisk *disk)
 {
 	struct interface interfaces[INTERFACE_MAX];
+	char name[IF_NAMESIZE];
 	struct finding *f;
 	int i, nr;
 
@@ -45,10 +47,13 @@ static void check_guard(const struct netdisk *disk)
 		  disk->swap ? " as swap" : "");
 	figures(f, "Server: %s.", *disk->server ? disk->server : "not known");
 	why(f, "When memory runs out, unrelated packets take the memory that the disk's replies need, and the machine locks up or makes no progress. A guard keeps a reserve for the replies, and drops unrelated packets while it is in use.");
-	command(f, "modprobe ballast");
+	if (route_interface(disk->server, name)) {
+		command(f, "ballastctl guard %s --persist", name);
+		return;
+	}
 	nr = interfaces_find(interfaces, INTERFACE_MAX);
 	for (i = 0; i < nr; i++)
-		command(f, "echo %s > " SYSFS_GUARD "%s",
+		command(f, "ballastctl guard %s --persist%s",
 			interfaces[i].name,
 			nr > 1 ? "   # if this is the route to the server" : "");
 }

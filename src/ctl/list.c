@@ -7,6 +7,7 @@
 
 #include "disk.h"
 #include "files.h"
+#include "guard.h"
 #include "json.h"
 #include "out.h"
 #include "reserve.h"
@@ -18,7 +19,8 @@ const char help_list[] =
 	"there is none. Columns of a disk: name, state, size in MiB, requests in flight,\n"
 	"MiB of swap in use (- if the disk is not a swap), server, export. Of a reserve:\n"
 	"interface, grade (how short of memory the machine is), pages, pages lent,\n"
-	"packets it is sized for (0: no disk, only a filter), packets dropped.\n"
+	"packets it is sized for (0: no disk, only a filter), packets dropped. Then the\n"
+	"guarded interfaces, in one line.\n"
 	"\n"
 	"  --json   print JSON, for programs; status --json has more\n";
 
@@ -161,6 +163,8 @@ int cmd_list(int argc, char **argv)
 	if (disks.json) {
 		json_end(']');
 		json_end('}');
+	} else {
+		guard_print();
 	}
 	return out_flush();
 }

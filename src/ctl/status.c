@@ -8,6 +8,7 @@
 
 #include "disk.h"
 #include "files.h"
+#include "guard.h"
 #include "json.h"
 #include "memory.h"
 #include "out.h"
@@ -232,26 +233,23 @@ static bool show_reserve(const char *name, void *data)
 	return true;
 }
 
+static bool json_guard(const struct guard *guard, void *data)
+{
+	(void)data;
+	json_text(NULL, guard->name);
+	return true;
+}
+
 /* Guarded interfaces; the reserves may be on interfaces below them. */
 static void show_guard(void)
 {
-	char names[4096], *rest = names, *name;
-
-	file_read(names, sizeof(names), SYSFS_GUARD);
-	if (as_json)
-		json_begin("guarded", '[');
-	else if (*names)
-		out("guarded:");
-	while ((name = strsep(&rest, "\n"))) {
-		if (*name && as_json)
-			json_text(NULL, name);
-		else if (*name)
-			out(" %s", name);
+	if (!as_json) {
+		guard_print();
+		return;
 	}
-	if (as_json)
-		json_end(']');
-	else if (*names)
-		out("\n");
+	json_begin("guarded", '[');
+	guard_each(json_guard, NULL);
+	json_end(']');
 }
 
 static void show_memory(void)

@@ -5,14 +5,18 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf.h"
 #include "files.h"
 #include "memory_rules.h"
 #include "out.h"
 #include "raise.h"
-#include "sysctl_conf.h"
+
+/* This file sets vm.min_free_kbytes at boot. */
+#define SYSCTL_CONF "/etc/sysctl.d/60-ballast.conf"
 
 const char help_tune[] =
 	"Usage: ballastctl tune min-free-kbytes [VALUE|auto] [--persist]\n"
@@ -220,8 +224,13 @@ static int set(unsigned long now, unsigned long value,
 
 static int persist(unsigned long value)
 {
-	int err = sysctl_conf_write(value);
+	char text[256];
+	int err;
 
+	snprintf(text, sizeof(text),
+		 "# Written by ballastctl tune min-free-kbytes --persist.\n"
+		 "vm.min_free_kbytes = %lu\n", value);
+	err = conf_write(text, SYSCTL_CONF);
 	if (err)
 		return failure(SYSCTL_CONF ": %s; vm.min_free_kbytes is %lu until the next boot",
 			       strerror(-err), value);

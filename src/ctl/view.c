@@ -108,8 +108,9 @@ void view_screen(const struct watch *watch, const char *time, int width,
 	int reserves = at_most(watch->nr_reserves, height - 8 - disks);
 	int i;
 
-	out("\033[Hballastctl top - %s%s, q ends" END END, time,
-	    watch->incomplete ? " - not all disks and reserves are shown" : "");
+	out("\033[Hballastctl top - %s%s, q ends%s%s" END END, time,
+	    watch->incomplete ? " - not all disks and reserves are shown" : "",
+	    *watch->guarded ? " - guarded:" : "", watch->guarded);
 	draw_memory(watch, width);
 	out("%-12s %-12s %8s %7s %8s %7s %8s %8s" END, "DISK", "STATE",
 	    "READ/s", "MiB/s", "WRITE/s", "MiB/s", "LAT/ms", "INFLIGHT");
@@ -173,4 +174,6 @@ void view_lines(const struct watch *watch, const char *time)
 		line_of_disk(watch, time, &watch->disks[i]);
 	for (i = 0; i < watch->nr_reserves; i++)
 		line_of_reserve(watch, time, &watch->reserves[i]);
+	if (*watch->guarded)
+		out("%s guarded%s\n", time, watch->guarded);
 }

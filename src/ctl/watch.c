@@ -5,8 +5,11 @@
  */
 #include "watch.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "guard.h"
 
 double watch_clock(void)
 {
@@ -82,10 +85,22 @@ static bool meet_reserve(const char *name, void *data)
 	return true;
 }
 
+static bool meet_guard(const struct guard *guard, void *data)
+{
+	struct watch *watch = data;
+	size_t len = strlen(watch->guarded);
+
+	snprintf(watch->guarded + len, sizeof(watch->guarded) - len, " %s",
+		 guard->name);
+	return true;
+}
+
 /* Opens files, which takes memory; without it no disk is attached either. */
 static void meet(struct watch *watch)
 {
 	watch->incomplete = false;
+	watch->guarded[0] = '\0';
+	guard_each(meet_guard, watch);
 	disk_each(meet_disk, watch);
 	reserve_each(meet_reserve, watch);
 }

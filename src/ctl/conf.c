@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writes a file of /etc/sysctl.d.
+ * Writes files below /etc.
  */
-#include "sysctl_conf.h"
+#include "conf.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,18 +44,19 @@ static int sync_directory(const char *path)
 	return err;
 }
 
-int sysctl_conf_write(unsigned long min_free)
+int conf_write(const char *text, const char *format, ...)
 {
-	char path[FILE_PATH_LEN], tmp[FILE_PATH_LEN], text[256];
+	char name[FILE_PATH_LEN], path[FILE_PATH_LEN], tmp[FILE_PATH_LEN];
+	va_list args;
 	int fd, err;
 
-	/* sysctl reads only names that end in .conf, so not this one. */
-	if (!file_path(path, sizeof(path), SYSCTL_CONF) ||
-	    !file_path(tmp, sizeof(tmp), SYSCTL_CONF ".XXXXXX"))
+	va_start(args, format);
+	vsnprintf(name, sizeof(name), format, args);
+	va_end(args);
+	/* Only names that end in .conf are read, so not this one. */
+	if (!file_path(path, sizeof(path), "%s", name) ||
+	    !file_path(tmp, sizeof(tmp), "%s.XXXXXX", name))
 		return -ENAMETOOLONG;
-	snprintf(text, sizeof(text),
-		 "# Written by ballastctl tune min-free-kbytes --persist.\n"
-		 "vm.min_free_kbytes = %lu\n", min_free);
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BALLASTCTL_CONF_H
+#define BALLASTCTL_CONF_H
+
+#include "ballastctl.h"
+
+/*
+ * Replace a file below /etc by @text, atomically, and sync it to disk: 0 or
+ * -errno. The path is a format and ends in .conf; what is there meanwhile does
+ * not.
+ */
+int conf_write(const char *text, const char *format, ...) __printf(2, 3);
+
+#endif
