@@ -60,6 +60,7 @@
 #define BALLAST_FILE_VERIFY		"verify"
 #define BALLAST_FILE_VERIFIED		"verified"
 #define BALLAST_FILE_VERIFY_ERRORS	"verify_errors"
+#define BALLAST_FILE_MOVE		"move"
 #define BALLAST_FILE_DETACH		"detach"
 
 /* /sys/class/net/IFACE/ballast/ */

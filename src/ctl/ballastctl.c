@@ -19,6 +19,7 @@ static const struct command {
 } commands[] = {
 	{ "attach", cmd_attach, help_attach },
 	{ "detach", cmd_detach, help_detach },
+	{ "move", cmd_move, help_move },
 	{ "guard", cmd_guard, help_guard },
 	{ "list", cmd_list, help_list },
 	{ "status", cmd_status, help_status },
@@ -35,6 +36,7 @@ static const char help[] =
 	"\n"
 	"  attach nbd://SERVER/EXPORT   attach an export as a disk; --swap: swap to it\n"
 	"  detach DISK                  detach a disk\n"
+	"  move DISK nbd://...          let a disk go on with another server\n"
 	"  guard INTERFACE              protect network disks of other drivers\n"
 	"  list                         list the disks and reserves, one line each\n"
 	"  status [DISK|INTERFACE]      show all that is known of disks and reserves\n"

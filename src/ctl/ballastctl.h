@@ -20,6 +20,7 @@ enum {
 int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 int cmd_guard(int argc, char **argv);
+int cmd_move(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_top(int argc, char **argv);
@@ -31,6 +32,7 @@ int cmd_tune(int argc, char **argv);
 extern const char help_attach[];
 extern const char help_detach[];
 extern const char help_guard[];
+extern const char help_move[];
 extern const char help_list[];
 extern const char help_status[];
 extern const char help_top[];

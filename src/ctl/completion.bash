@@ -33,7 +33,7 @@ _ballastctl() {
 		return
 	fi
 	if ((COMP_CWORD == 1)); then
-		words='attach detach guard list status top metrics doctor report tune --help --version'
+		words='attach detach move guard list status top metrics doctor report tune --help --version'
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -45,6 +45,12 @@ _ballastctl() {
 			words='--swap --json --priority index= connections= queue_depth=
 				timeout= deadline= fence= connect_timeout=
 				readonly reserve= filter= verify= allow='
+		fi ;;
+	move)
+		if ((COMP_CWORD == 2)); then
+			words="--help $(_ballastctl_names /sys/block/ballast*)"
+		elif ((COMP_CWORD == 3)); then
+			words='nbd://'
 		fi ;;
 	guard)
 		if ((COMP_CWORD == 2)); then

@@ -95,7 +95,8 @@ class Tree:
         values = {"server": "192.0.2.1:10809", "export": "swap", "state": "live",
                   "connections": 2, "inflight": 3, "reconnects": 1, "interface": "eth0",
                   "allow": "", "verify": "on", "verified": 32, "verify_errors": 0,
-                  "fences": 1, "fences_held": 5, "fences_expired": 2, "detach": "", **files}
+                  "fences": 1, "fences_held": 5, "fences_expired": 2, "move": "", "detach": "",
+                  **files}
         for file, value in values.items():
             if isinstance(value, bytes):
                 self.write(f"sys/block/{name}/ballast/{file}", value + b"\n")

@@ -31,6 +31,7 @@ def offered(*words):
     (["ballastctl", "status", "--j"], {"--json"}),
     (["ballastctl", "list", "--j"], {"--json"}),
     (["ballastctl", "top", "--"], {"--once", "--json", "--help"}),
+    (["ballastctl", "move", "ballast0", ""], {"nbd://"}),
     (["ballastctl", "guard", "nosuch0", ""], {"allow=", "reserve=", "off", "status",
                                               "--persist"}),
     (["ballastctl", "tune", ""], {"min-free-kbytes", "--help"}),
@@ -41,5 +42,5 @@ def test_completion(words, expected):
 
 
 def test_every_command():
-    assert {"attach", "detach", "guard", "list", "status", "top", "metrics", "doctor",
+    assert {"attach", "detach", "move", "guard", "list", "status", "top", "metrics", "doctor",
             "report", "tune", "--help", "--version"} == offered("ballastctl", "")

@@ -30,7 +30,7 @@ static ssize_t attach_show(const struct class *class,
 static int attach(const struct ballast_options *opts)
 {
 	struct ballast_disk *disk = ballast_disk_attach(opts);
-	const struct ballast_session *session;
+	struct ballast_session *session;
 	int err;
 
 	if (IS_ERR(disk))
@@ -46,10 +46,13 @@ static int attach(const struct ballast_options *opts)
 		ballast_disk_put(disk);
 		return err;
 	}
+	/* Another process may move it as well. */
+	spin_lock(&session->move.lock);
 	pr_info("%s: attached to %pISpc, export \"%s\", %llu bytes, %u connection%s\n",
-		session->name, &session->addr, session->opts.export,
+		session->name, &session->target.addr, session->target.export,
 		session->export.size, session->opts.connections,
 		session->opts.connections == 1 ? "" : "s");
+	spin_unlock(&session->move.lock);
 	ballast_disk_put(disk);
 	return 0;
 }

@@ -329,6 +329,9 @@ int ballast_disk_begin_detach(struct ballast_disk *disk, bool force)
 	else
 		disk->detaching = true;
 	mutex_unlock(&disk->lock);
+	/* The writer of a move file would be waited for when it is removed. */
+	if (!err)
+		ballast_move_close(&disk->session);
 	return err;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <net/dst.h>
@@ -34,18 +35,29 @@ static struct ballast_session *to_session(struct kobject *kobj)
 static ssize_t server_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
-	const struct ballast_session *session = to_session(kobj);
+	struct ballast_session *session = to_session(kobj);
+	const struct ballast_target *target = &session->target;
+	ssize_t len;
 
-	if (strchr(session->opts.host, '%'))
-		return sysfs_emit(buf, "[%s]:%u\n", session->opts.host,
-				  session->opts.port);
-	return sysfs_emit(buf, "%pISpc\n", &session->addr);
+	spin_lock(&session->move.lock);
+	if (strchr(target->host, '%'))
+		len = sysfs_emit(buf, "[%s]:%u\n", target->host, target->port);
+	else
+		len = sysfs_emit(buf, "%pISpc\n", &target->addr);
+	spin_unlock(&session->move.lock);
+	return len;
 }
 
 static ssize_t export_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
-	return sysfs_emit(buf, "%s\n", to_session(kobj)->opts.export);
+	struct ballast_session *session = to_session(kobj);
+	ssize_t len;
+
+	spin_lock(&session->move.lock);
+	len = sysfs_emit(buf, "%s\n", session->target.export);
+	spin_unlock(&session->move.lock);
+	return len;
 }
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -168,6 +180,34 @@ static ssize_t allow_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return len;
 }
 
+static ssize_t move_store(struct kobject *kobj, struct kobj_attribute *attr,
+			  const char *buf, size_t len)
+{
+	struct ballast_session *session = to_session(kobj);
+	struct ballast_options opts;
+	char why[BALLAST_WHY_LEN];
+	char *string;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (len >= PAGE_SIZE) {
+		pr_err("%s: move: the string is longer than %lu bytes\n",
+		       session->name, PAGE_SIZE - 1);
+		return -E2BIG;
+	}
+	string = kmemdup_nul(buf, len, GFP_KERNEL);
+	if (!string)
+		return -ENOMEM;
+	err = ballast_options_parse_move(string, len, &opts, why);
+	if (err)
+		pr_err("%s: move: %s\n", session->name, why);
+	else
+		err = ballast_move_request(session, &opts);
+	kfree(string);
+	return err ?: len;
+}
+
 static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 			    const char *buf, size_t len)
 {
@@ -236,6 +276,8 @@ static struct kobj_attribute verified_attr =
 static struct kobj_attribute verify_errors_attr =
 	BALLAST_ATTR(BALLAST_FILE_VERIFY_ERRORS, 0444, verify_errors_show,
 		     NULL);
+static struct kobj_attribute move_attr =
+	BALLAST_ATTR(BALLAST_FILE_MOVE, 0200, NULL, move_store);
 static struct kobj_attribute detach_attr =
 	BALLAST_ATTR(BALLAST_FILE_DETACH, 0200, NULL, detach_store);
 
@@ -247,7 +289,8 @@ static struct attribute *disk_attrs[] = {
 	&fences_expired_attr.attr, &interface_attr.attr,
 	&allow_attr.attr,	   &verify_attr.attr,
 	&verified_attr.attr,	   &verify_errors_attr.attr,
-	&detach_attr.attr,	   NULL,
+	&move_attr.attr,	   &detach_attr.attr,
+	NULL,
 };
 ATTRIBUTE_GROUPS(disk);
 

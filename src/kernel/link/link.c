@@ -374,7 +374,23 @@ struct socket *ballast_link_release(struct ballast_link *link,
 	return sock;
 }
 
-/* Likewise, and abort the connection. */
+/**
+ * ballast_link_give_up - let a connection that works fail
+ * @link: the link; one without a connection is allowed
+ * @why: the reason in words
+ *
+ * Context: the session's thread; sleeps
+ */
+void ballast_link_give_up(struct ballast_link *link, const char *why)
+{
+	if (!link->sock)
+		return;
+	lock_sock(link->sock->sk);
+	ballast_link_fail(link, -ECONNABORTED, why);
+	release_sock(link->sock->sk);
+}
+
+/* As ballast_link_release(), and abort the connection. */
 void ballast_link_stop(struct ballast_link *link, struct list_head *cmds)
 {
 	struct socket *sock = ballast_link_release(link, cmds);

@@ -174,6 +174,7 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 void ballast_link_finish(struct ballast_link *link);
 struct socket *ballast_link_release(struct ballast_link *link,
 				    struct list_head *cmds);
+void ballast_link_give_up(struct ballast_link *link, const char *why);
 void ballast_link_stop(struct ballast_link *link, struct list_head *cmds);
 bool ballast_link_update_route(struct ballast_link *link, bool look);
 struct ballast_path *ballast_link_use_path(struct ballast_link *link,

@@ -17,24 +17,15 @@
 #include <net/sock.h>
 
 #include "compat.h"
-#include "export.h"
-#include "handshake.h"
+#include "connect.h"
+#include "move.h"
 #include "send.h"
 #include "session.h"
 #include "socket.h"
-#include "stream.h"
 
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
 /* Half of it is the usual delay after a server's return. */
 #define RECONNECT_LONGEST_PAUSE	HZ
-/*
- * How long a connect may take, unless connect_timeout= is longer than its
- * default. TCP sends its SYN at once and after 1 s, 3 s and 7 s. Later retries
- * are so far apart that a new connect is faster.
- */
-#define RECONNECT_TIMEOUT	(5 * HZ)
-/* A server that has just started may take long to open its export. */
-#define RECONNECT_NEGOTIATION	(60 * HZ)
 /* How long the attach then waits for the partition table. */
 #define RECONNECT_ATTACH	(10 * HZ)
 /* When to retry getting the reserves of a route that has moved. */
@@ -45,44 +36,11 @@
  */
 #define RECONNECT_TIMEOUTS	2
 
-/* During an outage only the first failed attempt is logged: then @quiet. */
-static void report(struct ballast_session *session, bool quiet,
-		   const char *step, int err, const char *why)
-{
-	if (!quiet && !READ_ONCE(session->stopping))
-		pr_err("%s: server %pISpc: %s: %s (error %d)\n", session->name,
-		       &session->addr, step, why, err);
-}
-
-static const char *connect_why(int err)
-{
-	switch (err) {
-	case -ECONNREFUSED:
-		return "connection refused: no server listens there";
-	case -ETIMEDOUT:
-		return "no answer";
-	case -ENETUNREACH:
-	case -EHOSTUNREACH:
-		return "host unreachable";
-	default:
-		return "connecting failed";
-	}
-}
-
 static const char *reserve_why(int err)
 {
 	return err == -ENOMEM ?
 		       "not enough free memory; free some, or use a smaller reserve=PAGES" :
 		       "making the reserve or the filter failed";
-}
-
-static int check_first(const struct ballast_session *session, const char **why)
-{
-	if (session->opts.connections == 1 ||
-	    session->export.flags & NBD_FLAG_CAN_MULTI_CONN)
-		return 0;
-	*why = "connections: the export allows only one (it lacks CAN_MULTI_CONN)";
-	return -EINVAL;
 }
 
 static void set_demand(const struct ballast_session *session,
@@ -183,15 +141,6 @@ static long move_paths(struct ballast_session *session)
 	return left;
 }
 
-/* During an outage: jiffies until deadline= is over; 0 or less: it is over. */
-static s64 session_deadline_left(const struct ballast_session *session)
-{
-	if (!session->opts.deadline)
-		return MAX_SCHEDULE_TIMEOUT;
-	return session->outage_at + session->opts.deadline * HZ -
-	       get_jiffies_64();
-}
-
 /* Is a request answered over @link, or none waiting? */
 static bool link_works(const struct ballast_link *link)
 {
@@ -238,51 +187,6 @@ static void poll_links(void *data)
 	ballast_fences_check(&session->fences);
 }
 
-/* How to wait in a step that takes @normally, or connect_timeout=. */
-static struct ballast_wait wait_for(struct ballast_session *session, bool attach,
-				    long normally)
-{
-	const struct ballast_options *opts = &session->opts;
-	struct ballast_wait wait = {
-		.timeout = opts->connect_timeout * HZ,
-		.data = session,
-	};
-
-	if (attach)
-		return wait;
-	wait.poll = poll_links;
-	if (opts->connect_timeout <= BALLAST_DEFAULT_CONNECT_TIMEOUT ||
-	    wait.timeout < normally)
-		wait.timeout = normally;
-	if (session->outage && !session->expired &&
-	    !ballast_session_find_live(session))
-		wait.timeout = clamp_t(s64, session_deadline_left(session), 1,
-				       wait.timeout);
-	return wait;
-}
-
-static int negotiate(struct ballast_session *session, struct socket *sock,
-		     bool attach, bool first, struct wire_export *export,
-		     const char **why)
-{
-	const struct ballast_options *opts = &session->opts;
-	struct ballast_wait wait =
-		wait_for(session, attach, RECONNECT_NEGOTIATION);
-	int err;
-
-	err = ballast_handshake(sock, opts->export, opts->export_len, &wait,
-				export, why);
-	if (err)
-		return err;
-	if (first) {
-		session->export = *export;
-		return check_first(session, why);
-	}
-	*why = ballast_export_differs(&session->export, export,
-				      opts->connections > 1, opts->readonly);
-	return *why ? -EREMCHG : 0;
-}
-
 static void grow(struct ballast_session *session, u64 size)
 {
 	if (size <= session->export.size)
@@ -296,46 +200,31 @@ static void grow(struct ballast_session *session, u64 size)
 static int connect_link(struct ballast_session *session,
 			struct ballast_link *link, bool attach, bool quiet)
 {
-	struct ballast_wait wait = wait_for(session, attach, RECONNECT_TIMEOUT);
-	bool first = attach && link == session->links;
+	struct ballast_attempt how = {
+		.target = &session->target,
+		.attach = attach,
+		.first = attach && link == session->links,
+		.quiet = quiet,
+		.poll = poll_links,
+	};
 	struct wire_export export;
-	const char *why = NULL;
 	struct socket *sock;
 	int err;
 
-	ballast_session_resolve(session);
-	sock = ballast_socket_connect(session->net, &session->addr, &wait);
-	if (IS_ERR(sock)) {
-		err = PTR_ERR(sock);
-		report(session, quiet, "connect", err, connect_why(err));
-		return err;
-	}
-	ballast_fences_push(&session->fences);
-	err = negotiate(session, sock, attach, first, &export, &why);
-	if (err) {
-		report(session, quiet, "negotiation", err, why);
-		goto abort;
-	}
-	if (!attach) {
-		wait = wait_for(session, attach, RECONNECT_NEGOTIATION);
-		err = ballast_verify_server(session, sock, export.structured,
-					    &wait);
-		if (err)
-			goto abort;
-	}
+	sock = ballast_connect(session, &how, &export);
+	if (IS_ERR(sock))
+		return PTR_ERR(sock);
 	err = attach ? use_path(session, link, sock->sk) : 0;
 	if (err) {
-		report(session, quiet, "reserve", err, reserve_why(err));
-		goto abort;
+		ballast_connect_report(session, &how, "reserve", err,
+				       reserve_why(err));
+		ballast_socket_abort(sock);
+		return err;
 	}
 	grow(session, export.size);
 	ballast_link_outage(link, false);
 	ballast_link_start(link, sock, export.structured);
 	return 0;
-
-abort:
-	ballast_socket_abort(sock);
-	return err;
 }
 
 /* Has the server had its chances with a request that may take any time? */
@@ -395,7 +284,7 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 		if (link->sock && __ratelimit(&link->said))
 			pr_err("%s: connection %td to %pISpc: %s (error %d)\n",
 			       session->name, link - session->links,
-			       &session->addr, link->why, link->err);
+			       &session->target.addr, link->why, link->err);
 		if (link->sock || ballast_session_find_live(session))
 			move_requests(session, link);
 	}
@@ -420,7 +309,7 @@ static int connect_down(struct ballast_session *session, bool first, bool quiet)
 		if (__ratelimit(&link->said))
 			pr_info("%s: connection %td to %pISpc is restored\n",
 				session->name, link - session->links,
-				&session->addr);
+				&session->target.addr);
 	}
 	return 0;
 }
@@ -436,7 +325,7 @@ static long check_attach(struct ballast_session *session)
 		return by - jiffies;
 	if (xchg(&session->attach_by, 0)) {
 		pr_err("%s: server %pISpc: no answer to the reads of the attach in %u s\n",
-		       session->name, &session->addr, RECONNECT_ATTACH / HZ);
+		       session->name, &session->target.addr, RECONNECT_ATTACH / HZ);
 		WRITE_ONCE(session->failing, true);
 		ballast_session_fail_requests(session);
 	}
@@ -454,7 +343,7 @@ static long check_deadline(struct ballast_session *session)
 	update_outage(session);
 	if (!session->outage)
 		return MAX_SCHEDULE_TIMEOUT;
-	left = session_deadline_left(session);
+	left = ballast_session_deadline_left(session);
 	if (left > 0)
 		return left;
 	if (!session->expired)
@@ -472,6 +361,98 @@ static void end_expiry(struct ballast_session *session)
 	session->outage = false;
 	pr_info("%s: I/O works again\n", session->name);
 	WRITE_ONCE(session->expired, false);
+}
+
+/* Connect to the new server, and have the reserves of its interfaces got. */
+static void try_move(struct ballast_session *session)
+{
+	struct ballast_move *move = &session->move;
+	const struct ballast_attempt how = {
+		.target = &move->target,
+		.move = true,
+		.poll = poll_links,
+	};
+	struct ballast_demand demand;
+	struct ballast_path *path;
+	struct socket *sock;
+
+	sock = ballast_connect(session, &how, &move->export);
+	if (IS_ERR(sock)) {
+		ballast_move_finish(move, PTR_ERR(sock));
+		return;
+	}
+	set_demand(session, &demand);
+	path = ballast_path_find(sock->sk, &demand);
+	if (IS_ERR(path)) {
+		ballast_connect_report(session, &how, "reserve", PTR_ERR(path),
+				       reserve_why(PTR_ERR(path)));
+		ballast_socket_abort(sock);
+		ballast_move_finish(move, PTR_ERR(path));
+		return;
+	}
+	move->sock = sock;
+	move->path = path;
+	ballast_path_use_later(path, &session->wait);
+}
+
+/*
+ * The old connections are gone. The first link gets the new one, if it is not
+ * in use for lack of a fence; the others reconnect, and find their own paths.
+ */
+static void start_moved(struct ballast_session *session)
+{
+	struct ballast_link *first = session->links, *link;
+	struct ballast_move *move = &session->move;
+
+	if (!first->sock) {
+		ballast_for_each_link(link, session)
+			if (!link->sock)
+				ballast_path_put_later(
+					ballast_link_use_path(link, NULL));
+		ballast_link_use_path(first, move->path);
+		grow(session, move->export.size);
+		ballast_link_outage(first, false);
+		ballast_link_start(first, move->sock, move->export.structured);
+		move->sock = NULL;
+		move->path = NULL;
+	}
+	ballast_move_drop(move);
+}
+
+/* Return: whether the links now belong to another server */
+static bool work_on_move(struct ballast_session *session)
+{
+	struct ballast_move *move = &session->move;
+	const struct ballast_attempt how = {
+		.target = &move->target,
+		.move = true,
+	};
+	struct ballast_link *link;
+	bool answered = false;
+	int err;
+
+	if (ballast_move_begin(move))
+		try_move(session);
+	if (!ballast_move_is_ready(move))
+		return false;
+	err = move->path->error;
+	if (err)
+		ballast_connect_report(session, &how, "reserve", err,
+				       reserve_why(err));
+	if (err || !ballast_move_commit(move)) {
+		ballast_move_drop(move);
+		ballast_move_finish(move, err);
+		return false;
+	}
+	ballast_for_each_link(link, session)
+		ballast_link_give_up(link, "the disk moves to another server");
+	drop_failed(session, &answered);
+	ballast_move_swap(session);
+	start_moved(session);
+	pr_info("%s: moved to %pISpc, export \"%s\"\n", session->name,
+		&session->target.addr, session->target.export);
+	ballast_move_finish(move, 0);
+	return true;
 }
 
 static bool link_has_path_work(const struct ballast_link *link)
@@ -496,7 +477,8 @@ static bool has_work(struct ballast_session *session)
 		if (live && !link->sock && !llist_empty(&link->submitted))
 			return true;
 	}
-	return READ_ONCE(session->stopping) || READ_ONCE(session->moved);
+	return READ_ONCE(session->stopping) || READ_ONCE(session->moved) ||
+	       ballast_move_has_work(&session->move);
 }
 
 static long check_fences(struct ballast_session *session)
@@ -518,6 +500,10 @@ static void keep_connected(struct ballast_session *session)
 		unsigned int down;
 		bool answered = false;
 
+		if (work_on_move(session)) {
+			moved = true;
+			quiet = false;
+		}
 		end_expiry(session);
 		left = min(left, check_deadline(session));
 		down = drop_failed(session, &answered);

@@ -7,7 +7,6 @@
 
 #include "session.h"
 
-#include <linux/inet.h>
 #include <linux/kthread.h>
 #include <linux/netdevice.h>
 #include <linux/nsproxy.h>
@@ -26,26 +25,23 @@
 #define SESSION_CLOSE_TIMEOUT	HZ
 
 /**
- * ballast_session_resolve - read the server's address
- * @session: its options are set
+ * ballast_session_resolve - read a server's address anew
+ * @session: its server, or one that it may move to
+ * @target: that server
  *
- * The scope of a link-local address is the name of an interface. An interface
- * that was removed and is back has another index, so each attempt to connect
- * begins with this.
- *
- * Return: 0 or -EINVAL; the log names the option
+ * Context: process; takes the lock of the move
+ * Return: 0 or -EINVAL: it is no address
  */
-int ballast_session_resolve(struct ballast_session *session)
+int ballast_session_resolve(struct ballast_session *session,
+			    struct ballast_target *target)
 {
-	char port[8];
-	int err;
+	struct ballast_target fresh = *target;
+	int err = ballast_target_resolve(&fresh, session->net);
 
-	snprintf(port, sizeof(port), "%u", session->opts.port);
-	err = inet_pton_with_scope(session->net, AF_UNSPEC, session->opts.host,
-				   port, &session->addr);
-	if (err && !session->thread)
-		pr_err("attach: server=%s: is not an IPv4 or IPv6 address\n",
-		       session->opts.host);
+	/* As before, an interface that is gone leaves part of it. */
+	spin_lock(&session->move.lock);
+	target->addr = fresh.addr;
+	spin_unlock(&session->move.lock);
 	return err;
 }
 
@@ -83,8 +79,8 @@ int ballast_session_init(struct ballast_session *session,
 	session->grown = grown;
 	session->opts = *opts;
 	session->nr_slots = opts->connections * opts->queue_depth;
-	session->opts.export = kmemdup_nul(opts->export, opts->export_len,
-					   GFP_KERNEL);
+	session->opts.export = NULL;
+	ballast_move_init(&session->move);
 	session->net = get_net(current->nsproxy->net_ns);
 	session->links = kcalloc(opts->connections, sizeof(*session->links),
 				 GFP_KERNEL);
@@ -92,7 +88,8 @@ int ballast_session_init(struct ballast_session *session,
 				  GFP_KERNEL);
 	err = ballast_fences_init(&session->fences, opts->connections,
 				  opts->fence, session->name, &session->wait);
-	if (err || !session->opts.export || !session->links || !session->slots)
+	if (err || ballast_target_init(&session->target, opts) ||
+	    !session->links || !session->slots)
 		return -ENOMEM;
 	ballast_for_each_link(link, session) {
 		link->index = link - session->links;
@@ -107,7 +104,13 @@ int ballast_session_init(struct ballast_session *session,
 			return -ENOMEM;
 	}
 	err = session_check_reserve(opts);
-	return err ?: ballast_session_resolve(session);
+	if (err)
+		return err;
+	err = ballast_session_resolve(session, &session->target);
+	if (err)
+		pr_err("attach: server=%s: is not an IPv4 or IPv6 address\n",
+		       session->target.host);
+	return err;
 }
 
 /**
@@ -122,7 +125,7 @@ void ballast_session_free(struct ballast_session *session)
 	kfree(session->links);
 	if (session->net)
 		put_net(session->net);
-	kfree(session->opts.export);
+	kfree(session->target.export);
 }
 
 static int session_event(struct notifier_block *nb, unsigned long event,
@@ -241,6 +244,7 @@ void ballast_session_end(struct ballast_session *session, bool politely)
 	ballast_fences_abort(&session->fences, &cmds);
 	ballast_cmds_fail(&cmds);
 	ballast_path_flush();
+	ballast_move_end(&session->move);
 	ballast_for_each_link(link, session) {
 		ballast_path_put(link->path);
 		ballast_path_put(link->next);
@@ -366,4 +370,13 @@ struct dst_entry *ballast_session_dst(const struct ballast_session *session)
 	}
 	rcu_read_unlock();
 	return dst;
+}
+
+/* During an outage: jiffies until deadline= is over; 0 or less: it is over. */
+s64 ballast_session_deadline_left(const struct ballast_session *session)
+{
+	if (!session->opts.deadline)
+		return MAX_SCHEDULE_TIMEOUT;
+	return session->outage_at + session->opts.deadline * HZ -
+	       get_jiffies_64();
 }

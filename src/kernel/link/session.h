@@ -9,12 +9,13 @@
 
 #include <linux/completion.h>
 #include <linux/notifier.h>
-#include <linux/socket.h>
 #include <linux/wait.h>
 
 #include "fence.h"
 #include "link.h"
+#include "move.h"
 #include "options.h"
+#include "target.h"
 #include "verify.h"
 #include "wire.h"
 
@@ -28,9 +29,10 @@ struct task_struct;
 /**
  * struct ballast_session - the session with one server
  * @name: of the disk, for the log and for the thread
- * @opts: the attach options; the export's name is the session's own copy
+ * @opts: the attach options; @target has the server and the export
  * @net: the attaching task's network namespace, held
- * @addr: of the server
+ * @target: the server; changes under the lock of @move
+ * @move: to another server
  * @export: what the server said of the export; fixed after the first
  *	    connection, except that its size may grow
  * @memalloc: see ballast_socket_get_memalloc()
@@ -61,7 +63,8 @@ struct ballast_session {
 	char name[BALLAST_NAME_LEN];
 	struct ballast_options opts;
 	struct net *net;
-	struct sockaddr_storage addr;
+	struct ballast_target target;
+	struct ballast_move move;
 	struct wire_export export;
 	struct socket *memalloc;
 	struct ballast_link *links;
@@ -89,7 +92,8 @@ struct ballast_session {
 int ballast_session_init(struct ballast_session *session,
 			 const struct ballast_options *opts, const char *name,
 			 void (*grown)(struct ballast_session *session));
-int ballast_session_resolve(struct ballast_session *session);
+int ballast_session_resolve(struct ballast_session *session,
+			    struct ballast_target *target);
 void ballast_session_free(struct ballast_session *session);
 int ballast_session_start(struct ballast_session *session);
 void ballast_session_end(struct ballast_session *session, bool politely);
@@ -101,6 +105,7 @@ void ballast_session_submit(struct ballast_session *session, unsigned int queue,
 			    struct ballast_cmd *cmd, bool last);
 void ballast_session_commit(struct ballast_session *session);
 
+s64 ballast_session_deadline_left(const struct ballast_session *session);
 const char *ballast_session_state(const struct ballast_session *session);
 struct dst_entry *ballast_session_dst(const struct ballast_session *session);
 

@@ -15,6 +15,7 @@
 #include <linux/blk-mq.h>
 #include <linux/jiffies.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -406,38 +407,48 @@ static void verify_pick(struct verification *v)
 	}
 }
 
-/* Say so once, and again when the reason is of another kind. */
-static void verify_refuse(struct ballast_session *session, int err,
-			  const char *why)
+/**
+ * ballast_verify_note - a server of the session was verified
+ * @session: the session
+ * @err: from ballast_verify_server(); the log says it once, and again when it
+ *	 is another
+ * @why: likewise
+ *
+ * Context: the session's thread
+ */
+void ballast_verify_note(struct ballast_session *session, int err,
+			 const char *why)
 {
 	struct ballast_verify *verify = session->verify;
 
-	/* A signal: the session ends. */
-	if (READ_ONCE(session->stopping))
+	/* A signal: the session ends, or has something else to do. */
+	if (!verify || (err && signal_pending(current)))
 		return;
-	if (verify->refused != err)
+	if (err && verify->refused != err)
 		pr_err("%s: server %pISpc: verification: %s (error %d)\n",
-		       session->name, &session->addr, why, err);
+		       session->name, &session->target.addr, why, err);
 	WRITE_ONCE(verify->refused, err);
-	WRITE_ONCE(verify->errors, verify->errors + 1);
+	if (err)
+		WRITE_ONCE(verify->errors, verify->errors + 1);
 }
 
 /**
- * ballast_verify_server - does the server have what was written to it?
- * @session: of the server
+ * ballast_verify_server - does a server have what was written?
+ * @session: that wrote it
  * @sock: negotiated; no link has it yet
  * @structured: the server answers reads with structured replies
  * @wait: how long this may take
+ * @why: set to the reason of an error
  *
  * Blocks larger than a checksum's cannot be read in part and are not verified;
  * no processor with pages of 4 KiB can have such a disk.
  *
  * Context: the session's thread; sleeps interruptibly
- * Return: 0: it has, or nothing is known; -EREMCHG: it has not; another errno;
- * the log has the reason
+ * Return: 0: it has, or nothing is known; -EREMCHG: it has not; another errno
  */
 int ballast_verify_server(struct ballast_session *session, struct socket *sock,
-			  bool structured, const struct ballast_wait *wait)
+			  bool structured, const struct ballast_wait *wait,
+			  const char **why)
 {
 	struct verification v = {
 		.verify = session->verify,
@@ -452,9 +463,6 @@ int ballast_verify_server(struct ballast_session *session, struct socket *sock,
 	err = v.nr ? verify_send(&v) : 0;
 	if (!err)
 		err = verify_replies(&v);
-	if (err)
-		verify_refuse(session, err, v.stream.why);
-	else
-		WRITE_ONCE(v.verify->refused, 0);
+	*why = v.stream.why;
 	return err;
 }

@@ -36,7 +36,10 @@ struct ballast_verify_stats {
 struct ballast_verify *ballast_verify_alloc(void);
 void ballast_verify_free(struct ballast_verify *verify);
 int ballast_verify_server(struct ballast_session *session, struct socket *sock,
-			  bool structured, const struct ballast_wait *wait);
+			  bool structured, const struct ballast_wait *wait,
+			  const char **why);
+void ballast_verify_note(struct ballast_session *session, int err,
+			 const char *why);
 void ballast_verify_get_stats(const struct ballast_verify *verify,
 			      struct ballast_verify_stats *stats);
 

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ballastctl move: lets a disk use another server that has the same data.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "addresses.h"
+#include "disk.h"
+#include "files.h"
+#include "klog.h"
+#include "out.h"
+#include "swaps.h"
+#include "sysfs.h"
+#include "uri.h"
+
+const char help_move[] =
+	"Usage: ballastctl move DISK nbd://SERVER[:PORT]/EXPORT\n"
+	"Let a disk that is in use go on with another server, which has the same data:\n"
+	"another machine that serves the same storage, or another address or export of\n"
+	"the same server. Requests wait for a moment and none fails.\n"
+	"\n"
+	"The new server is tried first. If it can't be reached, or its export can't\n"
+	"replace the present one, or it does not have pages that were swapped out, the\n"
+	"disk stays with its server, and the reason is printed.\n"
+	"\n"
+	"It holds until the disk is detached; change the URI in /etc/ballast as well.\n";
+
+struct move {
+	const char *disk;
+	struct nbd_uri uri;
+	char address[128];	/* [ADDRESS]:PORT that is tried */
+	char same[DISK_NAME_LEN];	/* another swap there */
+};
+
+static int tell_failure(const struct move *move, int err, int klog)
+{
+	char why[512];
+
+	if (klog_complaint(klog, move->disk, why, sizeof(why)))
+		return failure("%s: stays with its server; %s: %s; the kernel says: %s",
+			       move->disk, move->address, strerror(-err), why);
+	return failure("%s: stays with its server; %s: %s", move->disk,
+		       move->address, strerror(-err));
+}
+
+/* One export must be one swap only. */
+static bool is_same_swap(const char *name, void *data)
+{
+	struct move *move = data;
+	static struct disk disk;
+	struct swap swap;
+
+	if (!strcmp(name, move->disk) || disk_open(&disk, name))
+		return true;
+	if (!disk_read(&disk) &&
+	    address_is_same_server(disk.server, move->address) &&
+	    !strcmp(disk.export, move->uri.export) && swap_find(name, &swap))
+		strcpy(move->same, name);
+	disk_close(&disk);
+	return !*move->same;
+}
+
+/* Return: 0 or -errno, which has been told */
+static int try_address(struct move *move)
+{
+	static char words[8192];
+	int klog, err;
+
+	disk_each(is_same_swap, move);
+	if (*move->same) {
+		failure("%s: export \"%.200s\" is already swapped to, as %s",
+			move->address, move->uri.export, move->same);
+		return -EEXIST;
+	}
+	snprintf(words, sizeof(words),
+		 BALLAST_OPT_SERVER "=%s " BALLAST_OPT_EXPORT "=\"%s\"",
+		 move->address, move->uri.export);
+	klog = klog_open();
+	err = file_write(words, SYSFS_DISK "/" BALLAST_FILE_MOVE, move->disk);
+	if (err == -ENOENT)
+		failure("%s: the loaded module is of an earlier release, and can't move disks",
+			move->disk);
+	else if (err)
+		tell_failure(move, err, klog);
+	klog_close(klog);
+	return err;
+}
+
+static bool format_address(struct move *move, const struct addrinfo *info)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host),
+			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		return false;
+	snprintf(move->address, sizeof(move->address),
+		 info->ai_family == AF_INET6 ? "[%.99s]:%.9s" : "%.99s:%.9s",
+		 host, port);
+	return true;
+}
+
+/* Try the addresses in order, until one can be connected to. */
+static int move_to(struct move *move)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list, *info;
+	int err = getaddrinfo(move->uri.host, move->uri.port, &hints, &list);
+
+	if (err)
+		return failure("%s: %s", move->uri.host,
+			       err == EAI_SYSTEM ? strerror(errno) :
+						   gai_strerror(err));
+	err = -EADDRNOTAVAIL;
+	for (info = list; info; info = info->ai_next) {
+		if (!format_address(move, info))
+			continue;
+		err = try_address(move);
+		if (err != -ECONNREFUSED && err != -ETIMEDOUT &&
+		    err != -EHOSTUNREACH && err != -ENETUNREACH)
+			break;
+	}
+	freeaddrinfo(list);
+	return err ? FAILED : FINE;
+}
+
+int cmd_move(int argc, char **argv)
+{
+	static struct move move;
+	const char *why;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (argv[i][0] == '-')
+			return usage_error("%.200s: no such option", argv[i]);
+		if (i > 2)
+			return usage_error("%.200s: only DISK and a URI can be given",
+					   argv[i]);
+	}
+	if (argc < 2)
+		return usage_error("DISK is missing");
+	move.disk = argv[1] + (strncmp(argv[1], "/dev/", 5) ? 0 : 5);
+	if (!disk_exists(move.disk))
+		return usage_error("%.200s: is not a disk of ballast", argv[1]);
+	if (argc < 3)
+		return usage_error("nbd://SERVER[:PORT]/EXPORT is missing");
+	why = uri_parse(argv[2], NULL, &move.uri);
+	if (why)
+		return usage_error("%.200s: %s", argv[2], why);
+	/* Whoever moves a disk knows its machine, and names what it means. */
+	if (move.uri.has_id || move.uri.has_host || move.uri.has_mac)
+		return usage_error("%.200s: %%m, %%H and %%M are for attach; write what they stand for",
+				   argv[2]);
+	if (move_to(&move))
+		return FAILED;
+	out("%s: moved to %s, export \"", move.disk, move.address);
+	out_text(move.uri.export);
+	out("\"\n");
+	return out_flush();
+}

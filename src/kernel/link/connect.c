@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * See connect.h: connect, negotiate, check the export and the data.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "connect.h"
+
+#include <linux/sched/signal.h>
+
+#include "compat.h"
+#include "export.h"
+#include "handshake.h"
+#include "session.h"
+#include "socket.h"
+#include "stream.h"
+
+/*
+ * How long a connect may take, unless connect_timeout= is longer than its
+ * default. TCP sends its SYN at once and after 1 s, 3 s and 7 s. Later retries
+ * are so far apart that a new connect is faster.
+ */
+#define CONNECT_TIMEOUT	(5 * HZ)
+/* A server that has just started may take long to open its export. */
+#define CONNECT_NEGOTIATION	(60 * HZ)
+
+/**
+ * ballast_connect_report - log why a connection could not be made
+ * @session: that needed it
+ * @how: during an outage only the first failed attempt is logged
+ * @step: what failed
+ * @err: a negative errno
+ * @why: the reason in words
+ */
+void ballast_connect_report(const struct ballast_session *session,
+			    const struct ballast_attempt *how, const char *step,
+			    int err, const char *why)
+{
+	/* A signal: the session ends, or has something else to do. */
+	if (how->quiet || signal_pending(current))
+		return;
+	pr_err("%s: %sserver %pISpc: %s: %s (error %d)\n", session->name,
+	       how->move ? "move: " : "", &how->target->addr, step, why, err);
+}
+
+static const char *connect_why(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED:
+		return "connection refused: no server listens there";
+	case -ETIMEDOUT:
+		return "no answer";
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+		return "host unreachable";
+	default:
+		return "connecting failed";
+	}
+}
+
+static int check_first(const struct ballast_session *session, const char **why)
+{
+	if (session->opts.connections == 1 ||
+	    session->export.flags & NBD_FLAG_CAN_MULTI_CONN)
+		return 0;
+	*why = "connections: the export allows only one (it lacks CAN_MULTI_CONN)";
+	return -EINVAL;
+}
+
+/* How to wait in a step that takes @normally, or connect_timeout=. */
+static struct ballast_wait wait_for(struct ballast_session *session,
+				    const struct ballast_attempt *how,
+				    long normally)
+{
+	const struct ballast_options *opts = &session->opts;
+	struct ballast_wait wait = {
+		.timeout = opts->connect_timeout * HZ,
+		.data = session,
+	};
+
+	if (how->attach)
+		return wait;
+	wait.poll = how->poll;
+	if (opts->connect_timeout <= BALLAST_DEFAULT_CONNECT_TIMEOUT ||
+	    wait.timeout < normally)
+		wait.timeout = normally;
+	if (session->outage && !session->expired &&
+	    !ballast_session_find_live(session))
+		wait.timeout =
+			clamp_t(s64, ballast_session_deadline_left(session), 1,
+				wait.timeout);
+	return wait;
+}
+
+static int negotiate(struct ballast_session *session, struct socket *sock,
+		     const struct ballast_attempt *how,
+		     struct wire_export *export, const char **why)
+{
+	const struct ballast_options *opts = &session->opts;
+	const struct ballast_target *target = how->target;
+	struct ballast_wait wait =
+		wait_for(session, how, CONNECT_NEGOTIATION);
+	int err;
+
+	err = ballast_handshake(sock, target->export, target->export_len,
+				&wait, export, why);
+	if (err)
+		return err;
+	if (how->first) {
+		session->export = *export;
+		return check_first(session, why);
+	}
+	*why = ballast_export_differs(&session->export, export,
+				      opts->connections > 1, opts->readonly);
+	return *why ? -EREMCHG : 0;
+}
+
+/* Does the server have what was written? */
+static int verify(struct ballast_session *session, struct socket *sock,
+		  const struct ballast_attempt *how,
+		  const struct wire_export *export)
+{
+	struct ballast_wait wait =
+		wait_for(session, how, CONNECT_NEGOTIATION);
+	const char *why = NULL;
+	int err;
+
+	err = ballast_verify_server(session, sock, export->structured, &wait,
+				    &why);
+	if (err && how->move)
+		ballast_connect_report(session, how, "verification", err, why);
+	else
+		ballast_verify_note(session, err, why);
+	return err;
+}
+
+/**
+ * ballast_connect - make a connection, and check what the server has
+ * @session: the session
+ * @how: where to, and what for
+ * @export: set to what the server says of its export
+ *
+ * Failures are logged.
+ *
+ * Context: the session's thread; sleeps interruptibly
+ * Return: the socket, or an errno
+ */
+struct socket *ballast_connect(struct ballast_session *session,
+			       const struct ballast_attempt *how,
+			       struct wire_export *export)
+{
+	struct ballast_wait wait = wait_for(session, how, CONNECT_TIMEOUT);
+	const char *why = NULL;
+	struct socket *sock;
+	int err;
+
+	ballast_session_resolve(session, how->target);
+	sock = ballast_socket_connect(session->net, &how->target->addr, &wait);
+	if (IS_ERR(sock)) {
+		err = PTR_ERR(sock);
+		ballast_connect_report(session, how, "connect", err,
+				       connect_why(err));
+		return sock;
+	}
+	ballast_fences_push(&session->fences);
+	err = negotiate(session, sock, how, export, &why);
+	if (err)
+		ballast_connect_report(session, how, "negotiation", err, why);
+	else if (!how->attach)
+		err = verify(session, sock, how, export);
+	if (!err)
+		return sock;
+	ballast_socket_abort(sock);
+	return ERR_PTR(err);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A new connection of a session, up to where requests can be sent over it.
+ */
+#ifndef BALLAST_CONNECT_H
+#define BALLAST_CONNECT_H
+
+#include <linux/types.h>
+
+struct ballast_session;
+struct ballast_target;
+struct socket;
+struct wire_export;
+
+/**
+ * struct ballast_attempt - how to connect
+ * @target: the server and its export
+ * @attach: for the attach, which waits; else a disk may wait for memory
+ * @first: the first connection of the session, whose export is the disk's
+ * @move: the session has another server, and stays with it if this one is
+ *	  refused
+ * @quiet: log no failure
+ * @poll: called with the session every BALLAST_POLL jiffies, if not @attach
+ */
+struct ballast_attempt {
+	struct ballast_target *target;
+	bool attach;
+	bool first;
+	bool move;
+	bool quiet;
+	void (*poll)(void *session);
+};
+
+struct socket *ballast_connect(struct ballast_session *session,
+			       const struct ballast_attempt *how,
+			       struct wire_export *export);
+void ballast_connect_report(const struct ballast_session *session,
+			    const struct ballast_attempt *how, const char *step,
+			    int err, const char *why);
+
+#endif /* BALLAST_CONNECT_H */
