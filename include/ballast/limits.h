@@ -49,6 +49,7 @@
 #define BALLAST_FILE_SERVER		"server"
 #define BALLAST_FILE_EXPORT		"export"
 #define BALLAST_FILE_STATE		"state"
+#define BALLAST_FILE_REASON		"reason"
 #define BALLAST_FILE_CONNECTIONS	"connections"
 #define BALLAST_FILE_INFLIGHT		"inflight"
 #define BALLAST_FILE_RECONNECTS		"reconnects"

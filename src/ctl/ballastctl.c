@@ -24,6 +24,7 @@ static const struct command {
 	{ "list", cmd_list, help_list },
 	{ "status", cmd_status, help_status },
 	{ "top", cmd_top, help_top },
+	{ "events", cmd_events, help_events },
 	{ "metrics", cmd_metrics, help_metrics },
 	{ "doctor", cmd_doctor, help_doctor },
 	{ "report", cmd_report, help_report },
@@ -41,6 +42,7 @@ static const char help[] =
 	"  list                         list the disks and reserves, one line each\n"
 	"  status [DISK|INTERFACE]      show all that is known of disks and reserves\n"
 	"  top                          show activity and memory, updated every second\n"
+	"  events                       print a line for each change of state\n"
 	"  metrics                      print all counters for Prometheus\n"
 	"  doctor                       find problems of this machine, with commands\n"
 	"                               that fix them\n"

@@ -33,7 +33,7 @@ _ballastctl() {
 		return
 	fi
 	if ((COMP_CWORD == 1)); then
-		words='attach detach move guard list status top metrics doctor report tune --help --version'
+		words='attach detach move guard list status top events metrics doctor report tune --help --version'
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -64,6 +64,9 @@ _ballastctl() {
 		words="--json --help $(_ballastctl_names /sys/block/ballast* /sys/class/net/*)" ;;
 	top)
 		[[ $prev == -[dn] ]] || words='-d -n --once --json --help' ;;
+	events)
+		[[ $prev == -n ]] ||
+			words="-n --json --help $(_ballastctl_names /sys/block/ballast* /sys/class/net/*)" ;;
 	doctor)
 		[[ $prev == --seconds ]] || words='--seconds --json --help' ;;
 	report)

@@ -19,8 +19,8 @@
 #include "reserve.h"
 #include "sysfs.h"
 
-#define CONF_DIR	"/etc/ballast"
-#define CONF		CONF_DIR "/guard-%s.conf"
+#define CONF_DIR "/etc/ballast"
+#define CONF CONF_DIR "/guard-%s.conf"
 
 const char help_guard[] =
 	"Usage: ballastctl guard INTERFACE [allow=...] [reserve=PAGES] [--persist]\n"
@@ -35,12 +35,13 @@ const char help_guard[] =
 	"  reserve=PAGES      size of the reserve, or auto\n"
 	"  off                end the guard\n"
 	"  status             show the guard, or all guards; the default without INTERFACE\n"
-	"  --persist          do so at each boot too, by " CONF_DIR "/guard-INTERFACE.conf\n"
+	"  --persist          do so at each boot too, by " CONF_DIR
+	"/guard-INTERFACE.conf\n"
 	"\n"
 	"Exit status of status: 0 guarded, 1 not guarded.\n";
 
 struct arguments {
-	const char *name;	/* of the interface; NULL: all */
+	const char *name; /* of the interface; NULL: all */
 	bool off;
 	bool status;
 	bool persist;
@@ -94,7 +95,7 @@ void guard_print(void)
 }
 
 struct search {
-	const char *name;	/* NULL: all */
+	const char *name; /* NULL: all */
 	struct guard found;
 	bool show;
 	int nr;
@@ -159,8 +160,8 @@ static int check_interface(const char *name)
 				   name);
 	if (!file_exists("/sys/class/net/%s", name))
 		return failure("%s: no such interface", name);
-	if (file_value(flags, sizeof(flags), "/sys/class/net/%s/flags",
-		       name) > 0 &&
+	if (file_value(flags, sizeof(flags), "/sys/class/net/%s/flags", name) >
+		    0 &&
 	    strtoul(flags, NULL, 16) & IFF_LOOPBACK)
 		return usage_error("%s: a loopback interface can't be guarded: the server is on this machine, and needs memory itself",
 				   name);
@@ -207,7 +208,8 @@ static int persist(const struct arguments *arguments)
 	snprintf(text, sizeof(text),
 		 "# Written by ballastctl guard --persist.\n"
 		 "GUARD=%s\n"
-		 "OPTIONS=\"%s\"\n", name,
+		 "OPTIONS=\"%s\"\n",
+		 name,
 		 *arguments->options.words ? arguments->options.words + 1 : "");
 	err = conf_write(text, CONF, name);
 	if (err)
@@ -225,7 +227,8 @@ static int forget(const struct arguments *arguments)
 	if (!has_conf_name(name) || !file_exists(CONF, name))
 		return FINE;
 	if (!arguments->persist) {
-		out(CONF " guards it again at the next boot; remove it, or use off --persist\n",
+		out(CONF
+		    " guards it again at the next boot; remove it, or use off --persist\n",
 		    name);
 		return FINE;
 	}
@@ -285,7 +288,8 @@ static int guard_on(const struct arguments *arguments)
 
 static int add_option(struct arguments *arguments, const char *word)
 {
-	if (strncmp(word, BALLAST_OPT_ALLOW "=", strlen(BALLAST_OPT_ALLOW) + 1) &&
+	if (strncmp(word, BALLAST_OPT_ALLOW "=",
+		    strlen(BALLAST_OPT_ALLOW) + 1) &&
 	    strncmp(word, BALLAST_OPT_RESERVE "=",
 		    strlen(BALLAST_OPT_RESERVE) + 1))
 		return usage_error("%.200s: no such option; see ballastctl guard --help",
@@ -297,13 +301,13 @@ static int check_together(const struct arguments *arguments)
 {
 	if (arguments->off && arguments->status)
 		return usage_error("off: can't be used with status");
-	if ((arguments->off || arguments->status) &&
-	    *arguments->options.words)
+	if ((arguments->off || arguments->status) && *arguments->options.words)
 		return usage_error("%.200s: can't be used with %s",
 				   arguments->options.words + 1,
 				   arguments->off ? "off" : "status");
 	if (arguments->persist && (!arguments->name || arguments->status))
-		return usage_error("--persist: requires an interface to guard, or off");
+		return usage_error(
+			"--persist: requires an interface to guard, or off");
 	return FINE;
 }
 

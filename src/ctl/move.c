@@ -32,8 +32,8 @@ const char help_move[] =
 struct move {
 	const char *disk;
 	struct nbd_uri uri;
-	char address[128];	/* [ADDRESS]:PORT that is tried */
-	char same[DISK_NAME_LEN];	/* another swap there */
+	char address[128]; /* [ADDRESS]:PORT that is tried */
+	char same[DISK_NAME_LEN]; /* another swap there */
 };
 
 static int tell_failure(const struct move *move, int err, int klog)

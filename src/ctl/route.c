@@ -11,14 +11,14 @@
 
 #include "files.h"
 
-#define ROUTE_UP 1	/* RTF_UP */
+#define ROUTE_UP 1 /* RTF_UP */
 #define ROUTE_REJECT 0x200
 
 struct search {
 	struct in_addr ip4;
 	struct in6_addr ip6;
 	char *interface;
-	int prefix;	/* of the best route so far; -1: none */
+	int prefix; /* of the best route so far; -1: none */
 	unsigned int metric;
 };
 
@@ -41,8 +41,8 @@ static bool line4(char *line, void *data)
 	unsigned int to, flags, metric, mask;
 	char interface[IF_NAMESIZE];
 
-	if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", interface, &to,
-		   &flags, &metric, &mask) == 5 &&
+	if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", interface, &to, &flags,
+		   &metric, &mask) == 5 &&
 	    (search->ip4.s_addr & mask) == to)
 		take(search, interface, __builtin_popcount(mask), metric,
 		     flags);

@@ -304,9 +304,9 @@ static int parse_allow(struct ballast_options *opts, char *value, char *why)
 }
 
 /* The strings that an option may be in. */
-#define IN_ATTACH	1
-#define IN_GUARD	2
-#define IN_MOVE		4
+#define IN_ATTACH 1
+#define IN_GUARD 2
+#define IN_MOVE 4
 
 static const struct option {
 	const char *name;
@@ -322,7 +322,8 @@ static const struct option {
 	{ BALLAST_OPT_TIMEOUT, IN_ATTACH, false, parse_timeout },
 	{ BALLAST_OPT_DEADLINE, IN_ATTACH, false, parse_deadline },
 	{ BALLAST_OPT_FENCE, IN_ATTACH, false, parse_fence },
-	{ BALLAST_OPT_CONNECT_TIMEOUT, IN_ATTACH, false, parse_connect_timeout },
+	{ BALLAST_OPT_CONNECT_TIMEOUT, IN_ATTACH, false,
+	  parse_connect_timeout },
 	{ BALLAST_OPT_READONLY, IN_ATTACH, true, parse_readonly },
 	{ BALLAST_OPT_FILTER, IN_ATTACH, false, parse_filter },
 	{ BALLAST_OPT_VERIFY, IN_ATTACH, false, parse_verify },
@@ -359,8 +360,8 @@ static char *next_word(char **rest, bool *unclosed)
 	return quoted ? NULL : word;
 }
 
-static int parse_word(struct ballast_options *opts, char *word,
-		      unsigned int in, unsigned long *seen, char *why)
+static int parse_word(struct ballast_options *opts, char *word, unsigned int in,
+		      unsigned long *seen, char *why)
 {
 	char *value = strchr(word, '=');
 	unsigned int i;
@@ -435,8 +436,8 @@ static int parse_words(char *string, size_t len, unsigned int in,
 int ballast_options_parse(char *string, size_t len,
 			  struct ballast_options *opts, char *why)
 {
-	int err = parse_words(string, len, IN_ATTACH, "attach string", opts,
-			      why);
+	int err =
+		parse_words(string, len, IN_ATTACH, "attach string", opts, why);
 
 	if (!err && !opts->host[0])
 		return bad(why, -EINVAL, BALLAST_OPT_SERVER, NULL,

@@ -92,7 +92,7 @@ class Tree:
         return (self.root / path).read_text()
 
     def disk(self, name="ballast0", **files):
-        values = {"server": "192.0.2.1:10809", "export": "swap", "state": "live",
+        values = {"server": "192.0.2.1:10809", "export": "swap", "state": "live", "reason": "",
                   "connections": 2, "inflight": 3, "reconnects": 1, "interface": "eth0",
                   "allow": "", "verify": "on", "verified": 32, "verify_errors": 0,
                   "fences": 1, "fences_held": 5, "fences_expired": 2, "move": "", "detach": "",

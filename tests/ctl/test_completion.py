@@ -42,5 +42,5 @@ def test_completion(words, expected):
 
 
 def test_every_command():
-    assert {"attach", "detach", "move", "guard", "list", "status", "top", "metrics", "doctor",
-            "report", "tune", "--help", "--version"} == offered("ballastctl", "")
+    assert {"attach", "detach", "move", "guard", "list", "status", "top", "events", "metrics",
+            "doctor", "report", "tune", "--help", "--version"} == offered("ballastctl", "")

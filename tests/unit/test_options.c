@@ -222,11 +222,13 @@ static void test_guard_and_move(void **state)
 	}
 	strcpy(string, "server=192.0.2.1");
 	assert_int_equal(ballast_options_parse_move(string, strlen(string),
-						    &opts, text), 0);
+						    &opts, text),
+			 0);
 	assert_null(opts.export);
 	strcpy(string, "server=192.0.2.1 export=");
 	assert_int_equal(ballast_options_parse_move(string, strlen(string),
-						    &opts, text), 0);
+						    &opts, text),
+			 0);
 	assert_string_equal(opts.export, "");
 }
 

@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "objects.h"
+#include "sysfs.h"
 
 /*
  * The block layer's own timeout is not used: a request waits for its server
@@ -72,6 +73,7 @@ static void disk_free(struct kref *ref)
 	struct ballast_disk *disk = container_of(ref, struct ballast_disk, ref);
 
 	ballast_session_free(&disk->session);
+	ballast_sysfs_free(disk);
 	if (disk->index >= 0)
 		ida_free(&disk_indices, disk->index);
 	kfree(disk);
@@ -138,6 +140,15 @@ static void disk_session_grown(struct ballast_session *session)
 	schedule_work(&disk->grown);
 }
 
+/* The session's state has changed. */
+static void disk_session_changed(struct ballast_session *session)
+{
+	struct ballast_disk *disk =
+		container_of(session, struct ballast_disk, session);
+
+	ballast_sysfs_notify(disk);
+}
+
 static int disk_reserve_index(int wanted)
 {
 	int index;
@@ -172,7 +183,8 @@ static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 	if (!err) {
 		snprintf(name, sizeof(name), "ballast%d", disk->index);
 		err = ballast_session_init(&disk->session, opts, name,
-					   disk_session_grown);
+					   disk_session_grown,
+					   disk_session_changed);
 	}
 	if (err) {
 		ballast_disk_put(disk);

@@ -13,6 +13,9 @@
 
 #include "link/session.h"
 
+/* Files that can be polled: state, verify and reconnects. */
+#define BALLAST_NR_NODES	3
+
 /**
  * struct ballast_disk - one block device
  * @ref: one for the attachment, one for @kobj, one for each opener
@@ -26,6 +29,8 @@
  * @openers: how often the disk is open
  * @detaching: the disk cannot be opened any more
  * @kobj: its directory in sysfs
+ * @nodes: the files there that user space may poll
+ * @notify: @nodes are there, and so is the directory
  */
 struct ballast_disk {
 	struct kref ref;
@@ -40,6 +45,8 @@ struct ballast_disk {
 	bool detaching;
 
 	struct kobject kobj;
+	struct kernfs_node *nodes[BALLAST_NR_NODES];
+	bool notify;
 };
 
 struct ballast_disk *ballast_disk_attach(const struct ballast_options *opts);

@@ -71,6 +71,18 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%s\n", state);
 }
 
+static ssize_t reason_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	struct ballast_session *session = to_session(kobj);
+	ssize_t len;
+
+	spin_lock(&session->move.lock);
+	len = sysfs_emit(buf, "%s\n", session->reason);
+	spin_unlock(&session->move.lock);
+	return len;
+}
+
 static ssize_t connections_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *buf)
 {
@@ -252,6 +264,8 @@ static struct kobj_attribute export_attr =
 	BALLAST_ATTR(BALLAST_FILE_EXPORT, 0444, export_show, NULL);
 static struct kobj_attribute state_attr =
 	BALLAST_ATTR(BALLAST_FILE_STATE, 0444, state_show, NULL);
+static struct kobj_attribute reason_attr =
+	BALLAST_ATTR(BALLAST_FILE_REASON, 0444, reason_show, NULL);
 static struct kobj_attribute connections_attr =
 	BALLAST_ATTR(BALLAST_FILE_CONNECTIONS, 0444, connections_show, NULL);
 static struct kobj_attribute inflight_attr =
@@ -289,10 +303,16 @@ static struct attribute *disk_attrs[] = {
 	&fences_expired_attr.attr, &interface_attr.attr,
 	&allow_attr.attr,	   &verify_attr.attr,
 	&verified_attr.attr,	   &verify_errors_attr.attr,
-	&move_attr.attr,	   &detach_attr.attr,
-	NULL,
+	&reason_attr.attr,	   &move_attr.attr,
+	&detach_attr.attr,	   NULL,
 };
 ATTRIBUTE_GROUPS(disk);
+
+static const char *const disk_nodes[BALLAST_NR_NODES] = {
+	BALLAST_FILE_STATE,
+	BALLAST_FILE_VERIFY,
+	BALLAST_FILE_RECONNECTS,
+};
 
 static void disk_kobj_release(struct kobject *kobj)
 {
@@ -316,6 +336,7 @@ static const struct kobj_type disk_ktype = {
  */
 int ballast_sysfs_add(struct ballast_disk *disk)
 {
+	unsigned int i;
 	int err;
 
 	kref_get(&disk->ref); /* dropped in disk_kobj_release() */
@@ -323,14 +344,50 @@ int ballast_sysfs_add(struct ballast_disk *disk)
 					  &disk_to_dev(disk->gd)->kobj,
 					  "ballast");
 	/* kobject_del() would warn: there is no directory. */
-	if (err)
+	if (err) {
 		kobject_put(&disk->kobj);
-	return err;
+		return err;
+	}
+	for (i = 0; i < ARRAY_SIZE(disk_nodes); i++)
+		disk->nodes[i] = sysfs_get_dirent(disk->kobj.sd, disk_nodes[i]);
+	/* Publishes the nodes; pairs with ballast_sysfs_notify(). */
+	smp_store_release(&disk->notify, true);
+	return 0;
+}
+
+/**
+ * ballast_sysfs_notify - wake those who poll a file of the directory
+ * @disk: the disk
+ *
+ * Context: any; waits for nothing, unlike sysfs_notify(), which takes kernfs's
+ * locks
+ */
+void ballast_sysfs_notify(struct ballast_disk *disk)
+{
+	unsigned int i;
+
+	/* Pairs with ballast_sysfs_add(). */
+	if (!smp_load_acquire(&disk->notify))
+		return;
+	for (i = 0; i < ARRAY_SIZE(disk->nodes); i++)
+		if (disk->nodes[i])
+			sysfs_notify_dirent(disk->nodes[i]);
+}
+
+/* When the session's thread has ended. */
+void ballast_sysfs_free(struct ballast_disk *disk)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(disk->nodes); i++)
+		sysfs_put(disk->nodes[i]);
 }
 
 /* Remove the directory. When this returns none of its files is in use. */
 void ballast_sysfs_remove(struct ballast_disk *disk)
 {
+	ballast_sysfs_notify(disk);
+	WRITE_ONCE(disk->notify, false);
 	kobject_del(&disk->kobj);
 	kobject_put(&disk->kobj);
 }

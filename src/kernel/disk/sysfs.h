@@ -9,5 +9,7 @@ struct ballast_disk;
 
 int ballast_sysfs_add(struct ballast_disk *disk);
 void ballast_sysfs_remove(struct ballast_disk *disk);
+void ballast_sysfs_notify(struct ballast_disk *disk);
+void ballast_sysfs_free(struct ballast_disk *disk);
 
 #endif /* BALLAST_SYSFS_H */

@@ -20,9 +20,9 @@
  * default. TCP sends its SYN at once and after 1 s, 3 s and 7 s. Later retries
  * are so far apart that a new connect is faster.
  */
-#define CONNECT_TIMEOUT	(5 * HZ)
+#define CONNECT_TIMEOUT (5 * HZ)
 /* A server that has just started may take long to open its export. */
-#define CONNECT_NEGOTIATION	(60 * HZ)
+#define CONNECT_NEGOTIATION (60 * HZ)
 
 /**
  * ballast_connect_report - log why a connection could not be made
@@ -32,12 +32,16 @@
  * @err: a negative errno
  * @why: the reason in words
  */
-void ballast_connect_report(const struct ballast_session *session,
+void ballast_connect_report(struct ballast_session *session,
 			    const struct ballast_attempt *how, const char *step,
 			    int err, const char *why)
 {
 	/* A signal: the session ends, or has something else to do. */
-	if (how->quiet || signal_pending(current))
+	if (signal_pending(current))
+		return;
+	if (!how->move)
+		ballast_session_set_reason(session, "%s: %s", step, why);
+	if (how->quiet)
 		return;
 	pr_err("%s: %sserver %pISpc: %s: %s (error %d)\n", session->name,
 	       how->move ? "move: " : "", &how->target->addr, step, why, err);
@@ -86,9 +90,9 @@ static struct ballast_wait wait_for(struct ballast_session *session,
 		wait.timeout = normally;
 	if (session->outage && !session->expired &&
 	    !ballast_session_find_live(session))
-		wait.timeout =
-			clamp_t(s64, ballast_session_deadline_left(session), 1,
-				wait.timeout);
+		wait.timeout = clamp_t(s64,
+				       ballast_session_deadline_left(session),
+				       1, wait.timeout);
 	return wait;
 }
 
@@ -98,12 +102,11 @@ static int negotiate(struct ballast_session *session, struct socket *sock,
 {
 	const struct ballast_options *opts = &session->opts;
 	const struct ballast_target *target = how->target;
-	struct ballast_wait wait =
-		wait_for(session, how, CONNECT_NEGOTIATION);
+	struct ballast_wait wait = wait_for(session, how, CONNECT_NEGOTIATION);
 	int err;
 
-	err = ballast_handshake(sock, target->export, target->export_len,
-				&wait, export, why);
+	err = ballast_handshake(sock, target->export, target->export_len, &wait,
+				export, why);
 	if (err)
 		return err;
 	if (how->first) {
@@ -120,8 +123,7 @@ static int verify(struct ballast_session *session, struct socket *sock,
 		  const struct ballast_attempt *how,
 		  const struct wire_export *export)
 {
-	struct ballast_wait wait =
-		wait_for(session, how, CONNECT_NEGOTIATION);
+	struct ballast_wait wait = wait_for(session, how, CONNECT_NEGOTIATION);
 	const char *why = NULL;
 	int err;
 

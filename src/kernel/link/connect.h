@@ -34,7 +34,7 @@ struct ballast_attempt {
 struct socket *ballast_connect(struct ballast_session *session,
 			       const struct ballast_attempt *how,
 			       struct wire_export *export);
-void ballast_connect_report(const struct ballast_session *session,
+void ballast_connect_report(struct ballast_session *session,
 			    const struct ballast_attempt *how, const char *step,
 			    int err, const char *why);
 

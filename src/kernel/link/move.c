@@ -107,6 +107,11 @@ static bool move_is_done(const struct ballast_move *move)
 	return READ_ONCE(move->state) == BALLAST_MOVE_DONE;
 }
 
+static bool move_has_ended(const struct ballast_move *move)
+{
+	return move_is_done(move) || READ_ONCE(move->closed);
+}
+
 /**
  * ballast_move_request - move a session to another server
  * @session: started
@@ -138,8 +143,7 @@ int ballast_move_request(struct ballast_session *session,
 		return err;
 	}
 	wake_up(&session->wait);
-	wait_event_interruptible(move->wait, move_is_done(move) ||
-						     READ_ONCE(move->closed));
+	wait_event_interruptible(move->wait, move_has_ended(move));
 	spin_lock(&move->lock);
 	err = move_collect(move, &unused);
 	spin_unlock(&move->lock);

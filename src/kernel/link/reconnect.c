@@ -184,6 +184,7 @@ static void poll_links(void *data)
 	bool answered = false;
 
 	drop_failed(session, &answered);
+	ballast_session_tell(session);
 	ballast_fences_check(&session->fences);
 }
 
@@ -281,6 +282,11 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 		if (link->sock && ballast_fences_full(&session->fences))
 			continue;
 		*answered |= link->sock && link->answered;
+		if (link->sock)
+			ballast_session_set_reason(session,
+						   "connection %td: %s",
+						   link - session->links,
+						   link->why);
 		if (link->sock && __ratelimit(&link->said))
 			pr_err("%s: connection %td to %pISpc: %s (error %d)\n",
 			       session->name, link - session->links,
@@ -350,6 +356,8 @@ static long check_deadline(struct ballast_session *session)
 		pr_err("%s: no answer for %u s: I/O fails from now on (deadline=)\n",
 		       session->name, session->opts.deadline);
 	WRITE_ONCE(session->expired, true);
+	ballast_session_set_reason(session, "no answer for %u s",
+				   session->opts.deadline);
 	ballast_session_fail_requests(session);
 	return MAX_SCHEDULE_TIMEOUT;
 }
@@ -395,6 +403,17 @@ static void try_move(struct ballast_session *session)
 	ballast_path_use_later(path, &session->wait);
 }
 
+/* The path of a link without a connection leads to the old server. */
+static void drop_path(struct ballast_link *link)
+{
+	struct ballast_path *path;
+
+	if (link->sock)
+		return;
+	path = ballast_link_use_path(link, NULL);
+	ballast_path_put_later(path);
+}
+
 /*
  * The old connections are gone. The first link gets the new one, if it is not
  * in use for lack of a fence; the others reconnect, and find their own paths.
@@ -406,9 +425,7 @@ static void start_moved(struct ballast_session *session)
 
 	if (!first->sock) {
 		ballast_for_each_link(link, session)
-			if (!link->sock)
-				ballast_path_put_later(
-					ballast_link_use_path(link, NULL));
+			drop_path(link);
 		ballast_link_use_path(first, move->path);
 		grow(session, move->export.size);
 		ballast_link_outage(first, false);
@@ -478,7 +495,8 @@ static bool has_work(struct ballast_session *session)
 			return true;
 	}
 	return READ_ONCE(session->stopping) || READ_ONCE(session->moved) ||
-	       ballast_move_has_work(&session->move);
+	       ballast_move_has_work(&session->move) ||
+	       ballast_session_has_news(session);
 }
 
 static long check_fences(struct ballast_session *session)
@@ -507,6 +525,7 @@ static void keep_connected(struct ballast_session *session)
 		end_expiry(session);
 		left = min(left, check_deadline(session));
 		down = drop_failed(session, &answered);
+		ballast_session_tell(session);
 		if (moved || answered) {
 			next = jiffies;
 			pause = 0;

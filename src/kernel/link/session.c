@@ -62,13 +62,15 @@ static int session_check_reserve(const struct ballast_options *opts)
  * @opts: attach options; copied
  * @name: of the disk
  * @grown: see &struct ballast_session
+ * @changed: likewise
  *
  * Context: process; the caller's network namespace becomes the session's
  * Return: 0; -ENOMEM; -EINVAL, and the log names the option at fault
  */
 int ballast_session_init(struct ballast_session *session,
 			 const struct ballast_options *opts, const char *name,
-			 void (*grown)(struct ballast_session *session))
+			 void (*grown)(struct ballast_session *session),
+			 void (*changed)(struct ballast_session *session))
 {
 	struct ballast_link *link;
 	int err;
@@ -77,6 +79,7 @@ int ballast_session_init(struct ballast_session *session,
 	init_completion(&session->ready);
 	strscpy(session->name, name, sizeof(session->name));
 	session->grown = grown;
+	session->changed = changed;
 	session->opts = *opts;
 	session->nr_slots = opts->connections * opts->queue_depth;
 	session->opts.export = NULL;
@@ -379,4 +382,59 @@ s64 ballast_session_deadline_left(const struct ballast_session *session)
 		return MAX_SCHEDULE_TIMEOUT;
 	return session->outage_at + session->opts.deadline * HZ -
 	       get_jiffies_64();
+}
+
+/**
+ * ballast_session_set_reason - note why a connection is missing
+ * @session: the session
+ * @format: as for printk(), without a newline
+ *
+ * Context: the session's thread; takes the lock of the move
+ */
+void ballast_session_set_reason(struct ballast_session *session,
+				const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	spin_lock(&session->move.lock);
+	vscnprintf(session->reason, sizeof(session->reason), format, args);
+	spin_unlock(&session->move.lock);
+	va_end(args);
+}
+
+static struct ballast_news session_news(const struct ballast_session *session)
+{
+	struct ballast_verify_stats stats;
+
+	ballast_verify_get_stats(session->verify, &stats);
+	return (struct ballast_news){
+		.state = ballast_session_state(session),
+		.verify = stats.state,
+		.reconnects = READ_ONCE(session->reconnects),
+	};
+}
+
+/* Has something changed that ballast_session_tell() has not told? */
+bool ballast_session_has_news(const struct ballast_session *session)
+{
+	struct ballast_news news = session_news(session);
+
+	return news.state != session->told.state ||
+	       news.verify != session->told.verify ||
+	       news.reconnects != session->told.reconnects;
+}
+
+/**
+ * ballast_session_tell - tell the owner of changes, if there are any
+ * @session: the session
+ *
+ * Context: the session's thread
+ */
+void ballast_session_tell(struct ballast_session *session)
+{
+	if (!ballast_session_has_news(session))
+		return;
+	session->told = session_news(session);
+	session->changed(session);
 }

@@ -25,6 +25,20 @@ struct socket;
 struct task_struct;
 
 #define BALLAST_NAME_LEN	32
+#define BALLAST_REASON_LEN 160
+
+/**
+ * struct ballast_news - what user space may wait for
+ * @state: see ballast_session_state()
+ * @verify: see &struct ballast_verify_stats
+ * @reconnects: number of connections restored: an outage may end before user
+ *		space looks
+ */
+struct ballast_news {
+	const char *state;
+	const char *verify;
+	unsigned int reconnects;
+};
 
 /**
  * struct ballast_session - the session with one server
@@ -58,6 +72,11 @@ struct task_struct;
  * @failing: every request fails from now on
  * @grown: called by @thread after @export.size has grown; must not wait for
  *	   memory
+ * @changed: called by @thread after the state, @verify's or @reconnects has
+ *	     changed; must not wait for memory
+ * @told: what they were when it was called
+ * @reason: why the last connection was lost, or an attempt to restore one
+ *	    failed; under the lock of @move
  */
 struct ballast_session {
 	char name[BALLAST_NAME_LEN];
@@ -87,11 +106,15 @@ struct ballast_session {
 	bool expired;
 	bool failing;
 	void (*grown)(struct ballast_session *session);
+	void (*changed)(struct ballast_session *session);
+	struct ballast_news told;
+	char reason[BALLAST_REASON_LEN];
 };
 
 int ballast_session_init(struct ballast_session *session,
 			 const struct ballast_options *opts, const char *name,
-			 void (*grown)(struct ballast_session *session));
+			 void (*grown)(struct ballast_session *session),
+			 void (*changed)(struct ballast_session *session));
 int ballast_session_resolve(struct ballast_session *session,
 			    struct ballast_target *target);
 void ballast_session_free(struct ballast_session *session);
@@ -105,6 +128,10 @@ void ballast_session_submit(struct ballast_session *session, unsigned int queue,
 			    struct ballast_cmd *cmd, bool last);
 void ballast_session_commit(struct ballast_session *session);
 
+__printf(2, 3) void ballast_session_set_reason(struct ballast_session *session,
+					       const char *format, ...);
+bool ballast_session_has_news(const struct ballast_session *session);
+void ballast_session_tell(struct ballast_session *session);
 s64 ballast_session_deadline_left(const struct ballast_session *session);
 const char *ballast_session_state(const struct ballast_session *session);
 struct dst_entry *ballast_session_dst(const struct ballast_session *session);

@@ -24,8 +24,8 @@ int ballast_target_init(struct ballast_target *target,
 	strscpy(target->host, opts->host, sizeof(target->host));
 	target->port = opts->port;
 	target->export_len = opts->export_len;
-	target->export = kmemdup_nul(opts->export, opts->export_len,
-				     GFP_KERNEL);
+	target->export =
+		kmemdup_nul(opts->export, opts->export_len, GFP_KERNEL);
 	return target->export ? 0 : -ENOMEM;
 }
 

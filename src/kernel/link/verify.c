@@ -428,8 +428,10 @@ void ballast_verify_note(struct ballast_session *session, int err,
 		pr_err("%s: server %pISpc: verification: %s (error %d)\n",
 		       session->name, &session->target.addr, why, err);
 	WRITE_ONCE(verify->refused, err);
-	if (err)
-		WRITE_ONCE(verify->errors, verify->errors + 1);
+	if (!err)
+		return;
+	WRITE_ONCE(verify->errors, verify->errors + 1);
+	ballast_session_set_reason(session, "verification: %s", why);
 }
 
 /**

@@ -236,7 +236,8 @@ static int guard_emit(const struct guard *guard, char *buf, int at)
 
 	len = sysfs_emit_at(buf, at, "%s", guard->name);
 	if (demand->pages != BALLAST_RESERVE_AUTO)
-		len += sysfs_emit_at(buf, at + len, " " BALLAST_OPT_RESERVE "=%d",
+		len += sysfs_emit_at(buf, at + len,
+				     " " BALLAST_OPT_RESERVE "=%d",
 				     demand->pages);
 	for (i = 0; i < demand->nr_allow; i++) {
 		len += sysfs_emit_at(buf, at + len, "%s",

@@ -296,6 +296,25 @@ static const struct kobj_type reserve_ktype = {
 	.release = reserve_kobj_release,
 };
 
+/* Those whose grade can be polled. The lock is a leaf, taken in softirq. */
+static DEFINE_SPINLOCK(grades_lock);
+static LIST_HEAD(grades);
+
+/**
+ * ballast_netsysfs_notify - wake those who poll the grade of any interface
+ *
+ * Context: Softirq, or softirqs disabled. Takes a spinlock.
+ */
+void ballast_netsysfs_notify(void)
+{
+	struct ballast_reserve *res;
+
+	spin_lock(&grades_lock);
+	list_for_each_entry(res, &grades, grade_entry)
+		sysfs_notify_dirent(res->grade_node);
+	spin_unlock(&grades_lock);
+}
+
 /**
  * ballast_netsysfs_add - make the directory of a reserve
  * @res: the reserve; the directory holds a reference to it
@@ -310,9 +329,17 @@ int ballast_netsysfs_add(struct ballast_reserve *res)
 	kref_get(&res->ref); /* dropped in reserve_kobj_release() */
 	err = compat_kobject_init_and_add(&res->kobj, &reserve_ktype,
 					  &res->dev->dev.kobj, "ballast");
-	if (err)
+	if (err) {
 		kobject_put(&res->kobj);
-	return err;
+		return err;
+	}
+	res->grade_node = sysfs_get_dirent(res->kobj.sd, BALLAST_FILE_GRADE);
+	if (res->grade_node) {
+		spin_lock_bh(&grades_lock);
+		list_add(&res->grade_entry, &grades);
+		spin_unlock_bh(&grades_lock);
+	}
+	return 0;
 }
 
 /**
@@ -326,6 +353,12 @@ int ballast_netsysfs_add(struct ballast_reserve *res)
  */
 void ballast_netsysfs_remove(struct ballast_reserve *res)
 {
+	if (res->grade_node) {
+		spin_lock_bh(&grades_lock);
+		list_del(&res->grade_entry);
+		spin_unlock_bh(&grades_lock);
+		sysfs_put(res->grade_node);
+	}
 	kobject_del(&res->kobj);
 	kobject_put(&res->kobj);
 }

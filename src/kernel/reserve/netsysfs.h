@@ -9,5 +9,6 @@ struct ballast_reserve;
 
 int ballast_netsysfs_add(struct ballast_reserve *res);
 void ballast_netsysfs_remove(struct ballast_reserve *res);
+void ballast_netsysfs_notify(void);
 
 #endif /* BALLAST_NETSYSFS_H */

@@ -67,8 +67,9 @@ void ballast_path_exit(void);
 
 struct ballast_path *ballast_path_find(struct sock *sk,
 				       const struct ballast_demand *demand);
-struct ballast_path *ballast_path_of_device(struct net_device *dev,
-					    const struct ballast_demand *demand);
+struct ballast_path *
+ballast_path_of_device(struct net_device *dev,
+		       const struct ballast_demand *demand);
 int ballast_path_use(struct ballast_path *path);
 void ballast_path_use_later(struct ballast_path *path, wait_queue_head_t *wait);
 void ballast_path_put(struct ballast_path *path);

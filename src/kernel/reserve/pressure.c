@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "headroom.h"
 #include "lend.h"
+#include "netsysfs.h"
 #include "reserve.h"
 
 /* Headroom of so many times the mark is ample. */
@@ -125,6 +126,7 @@ static void pressure_set_grade(struct ballast_pressure *p,
 		p->in_use_ms += jiffies_to_msecs(jiffies - p->tight_since);
 	WRITE_ONCE(p->grade, grade);
 	p->reason_at = jiffies;
+	ballast_netsysfs_notify();
 }
 
 /* Rise at once; fall step by step, after a time without a reason to stay. */

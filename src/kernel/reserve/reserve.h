@@ -40,6 +40,8 @@ struct net_device;
  *	  which is freed only a grace period after the hook is unregistered
  * @stats: counters of the filter, per CPU
  * @before: times of the machine's state when the reserve was made
+ * @grade_entry: in netsysfs.c's list of those whose grade can be polled
+ * @grade_node: the file of the grade
  * @entry: in the registry
  * @tight_entry: in the list of the machine's state while there are @demands
  * @dev: the interface, referenced; NULL after it is gone. It is cleared a
@@ -79,6 +81,8 @@ struct ballast_reserve {
 	struct nf_hook_ops hook;
 	struct ballast_ingress_stats __percpu *stats;
 	struct ballast_pressure_times before;
+	struct list_head grade_entry;
+	struct kernfs_node *grade_node;
 
 	/* Under reserves_mutex (reserve.c). */
 	struct list_head entry;
