@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+"""boot/disk, with files of its own in the place of the system's, and without a kernel."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "boot" / "disk"
+
+PROGRAMS = {
+    "sleep": "",
+    "findmnt": '[ "$3" != / ] || echo "$ROOT"',
+    "systemctl": '[ "$1" != is-system-running ] || echo $STATE',
+    "blkdeactivate": "for last; do :; done; rm -rf /sys/block/${last#/dev/}/holders/*",
+    "swapoff": '[ -z "$SWAPOFF" ] || exit 1; sed "\\|^$1 |d" /proc/swaps > /run/left; '
+               "cat /run/left > /proc/swaps",
+    # As in the kernel: what is forced off fails all that is on it.
+    "ballastctl": """[ "$2" = --force ] || exit 0
+        rm -r /sys/block/$3; : > /proc/swaps""",
+}
+# The devices: ballast0 has a partition, md0 is on ballast1, and LVM on md0; vda is local.
+RUN = """
+mount -t tmpfs tmp /sys && mount -t tmpfs tmp /run && mount -t tmpfs tmp /dev || exit 99
+touch /dev/null
+mount --bind {work}/swaps /proc/swaps || exit 99
+disk() {{ mkdir -p /sys/class/block /sys/block /sys/devices/$1/holders /sys/devices/$1/slaves
+    ln -s /sys/devices/$1 /sys/class/block/$1; ln -s /sys/devices/$1 /sys/block/$1; }}
+for name in ballast0 ballast1 ballast2 md0 dm-0 vda; do disk $name; done
+for name in ballast0 ballast1 ballast2; do
+    rm /sys/block/$name; mv /sys/devices/$name /sys/block/$name
+    ln -sfn /sys/block/$name /sys/class/block/$name
+    mkdir /sys/block/$name/ballast; echo ${{LIVE:-live}} > /sys/block/$name/ballast/state
+done
+mkdir -p /sys/block/ballast0/ballast0p1/slaves
+echo 1 > /sys/block/ballast0/ballast0p1/partition
+ln -s /sys/block/ballast0/ballast0p1 /sys/class/block/
+ln -s /sys/class/block/ballast1 /sys/devices/md0/slaves/
+ln -s /sys/devices/md0 /sys/block/ballast1/holders/
+ln -s /sys/devices/md0 /sys/devices/dm-0/slaves/
+PATH={work}:$PATH
+exec sh {script} {arguments}
+"""
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """disk(arguments): its status and the programs that it called, in order."""
+    for name, script in PROGRAMS.items():
+        file = tmp_path / name
+        note = "" if name in ("sleep", "findmnt") else f'echo "{name} $*" >> {tmp_path}/called'
+        file.write_text(f"#!/bin/sh\n{note}\n{script}\n")
+        file.chmod(0o755)
+
+    def run(arguments, swaps=(), **environment):
+        (tmp_path / "swaps").write_text("".join(f"{swap} partition 1 1 -2\n" for swap in swaps))
+        (tmp_path / "called").write_text("")
+        script = RUN.format(work=tmp_path, script=SCRIPT, arguments=arguments)
+        done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True,
+                              stdin=subprocess.DEVNULL, text=True, timeout=60,
+                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "STATE": "stopping",
+                                   **environment})
+        assert done.returncode != 99, done.stderr
+        called = (tmp_path / "called").read_text().splitlines()
+        return done.returncode, [each for each in called if "is-system-running" not in each]
+
+    return run
+
+
+SWAPS = ("/dev/vda", "/dev/ballast0p1", "/dev/dm-0")
+
+
+def test_shutdown(disk):
+    status, called = disk("shutdown", SWAPS)
+    assert status == 0
+    begun = [call for call in called if call.startswith("swapoff")]
+    assert set(begun) == {"swapoff /dev/ballast0p1", "swapoff /dev/dm-0"}
+    assert called[len(begun):] == ["ballastctl detach --swapoff ballast0",
+                                   "blkdeactivate -l retry,wholevg -r wait /dev/ballast1",
+                                   "ballastctl detach --swapoff ballast1",
+                                   "ballastctl detach --swapoff ballast2"]
+
+
+def test_shutdown_without_the_server(disk):
+    """It is waited for for half a minute, and then what is in the swap is lost."""
+    status, called = disk("shutdown", SWAPS[:2], LIVE="reconnecting", SWAPOFF="fails")
+    assert status == 0
+    calls = called.index("ballastctl detach --force ballast0")
+    assert 30 <= calls <= 31 and set(called[:calls]) == {"swapoff /dev/ballast0p1"}
+    assert called[calls + 1:] == ["ballastctl detach --force ballast1",
+                                  "ballastctl detach --force ballast2"]
+
+
+def test_shutdown_without_memory(disk):
+    status, called = disk("shutdown", SWAPS[:2], SWAPOFF="fails")
+    assert status == 0 and not any("--force" in call for call in called)
+    assert called[-1] == "ballastctl detach --swapoff ballast2"
+
+
+def test_root_stays(disk):
+    status, called = disk("shutdown", ROOT="/dev/dm-0", LIVE="reconnecting")
+    assert status == 0
+    assert called == ["ballastctl detach --force ballast0", "ballastctl detach --force ballast2"]
+
+
+def test_only_at_shutdown(disk):
+    assert disk("shutdown", SWAPS, STATE="running") == (0, [])
