@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """boot/disk, with files of its own in the place of the system's, and without a kernel."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,7 +24,7 @@ PROGRAMS = {
 RUN = """
 mount -t tmpfs tmp /sys && mount -t tmpfs tmp /run && mount -t tmpfs tmp /dev || exit 99
 touch /dev/null
-mount --bind {work}/swaps /proc/swaps || exit 99
+mount --bind {work}/swaps /proc/swaps && mount --bind {work}/fstab /etc/fstab || exit 99
 disk() {{ mkdir -p /sys/class/block /sys/block /sys/devices/$1/holders /sys/devices/$1/slaves
     ln -s /sys/devices/$1 /sys/class/block/$1; ln -s /sys/devices/$1 /sys/block/$1; }}
 for name in ballast0 ballast1 ballast2 md0 dm-0 vda; do disk $name; done
@@ -32,12 +33,13 @@ for name in ballast0 ballast1 ballast2; do
     ln -sfn /sys/block/$name /sys/class/block/$name
     mkdir /sys/block/$name/ballast; echo ${{LIVE:-live}} > /sys/block/$name/ballast/state
 done
-mkdir -p /sys/block/ballast0/ballast0p1/slaves
+mkdir -p /sys/block/ballast0/ballast0p1/slaves /dev/disk/by-uuid
 echo 1 > /sys/block/ballast0/ballast0p1/partition
 ln -s /sys/block/ballast0/ballast0p1 /sys/class/block/
 ln -s /sys/class/block/ballast1 /sys/devices/md0/slaves/
 ln -s /sys/devices/md0 /sys/block/ballast1/holders/
 ln -s /sys/devices/md0 /sys/devices/dm-0/slaves/
+ln -s ../../ballast2 /dev/disk/by-uuid/1234-5678
 PATH={work}:$PATH
 exec sh {script} {arguments}
 """
@@ -46,14 +48,17 @@ exec sh {script} {arguments}
 @pytest.fixture
 def disk(tmp_path):
     """disk(arguments): its status and the programs that it called, in order."""
+    if not shutil.which("systemd-escape"):
+        pytest.skip("needs systemd-escape")
     for name, script in PROGRAMS.items():
         file = tmp_path / name
         note = "" if name in ("sleep", "findmnt") else f'echo "{name} $*" >> {tmp_path}/called'
         file.write_text(f"#!/bin/sh\n{note}\n{script}\n")
         file.chmod(0o755)
 
-    def run(arguments, swaps=(), **environment):
+    def run(arguments, swaps=(), fstab="", **environment):
         (tmp_path / "swaps").write_text("".join(f"{swap} partition 1 1 -2\n" for swap in swaps))
+        (tmp_path / "fstab").write_text(fstab)
         (tmp_path / "called").write_text("")
         script = RUN.format(work=tmp_path, script=SCRIPT, arguments=arguments)
         done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True,
@@ -65,6 +70,31 @@ def disk(tmp_path):
         return done.returncode, [each for each in called if "is-system-running" not in each]
 
     return run
+
+
+@pytest.mark.parametrize("name, is_below", [
+    ("ballast0", True), ("ballast0p1", True), ("md0", True), ("dm-0", True),
+    ("vda", False), ("nothing", False)])
+def test_below(disk, name, is_below):
+    assert disk(f"below {name}") == (0 if is_below else 1, [])
+
+
+FSTAB = """# comment
+
+/dev/vda / ext4 defaults 0 1
+/dev/md0 none swap nofail,_netdev 0 0
+UUID=1234-5678 /srv/my-data ext4 _netdev,nofail 0 0
+/dev/dm-0 none swap noauto 0 0
+server:/export /mnt nfs defaults 0 0
+"""
+
+
+@pytest.mark.parametrize("name, unit", [
+    ("md0", "dev-md0.swap"), ("ballast2", "srv-my\\x2ddata.mount"), ("dm-0", None),
+    ("ballast1", None)])
+def test_fstab(disk, name, unit):
+    called = [f"systemctl --no-block start {unit}"] if unit else []
+    assert disk(f"fstab {name}", fstab=FSTAB) == (0, called)
 
 
 SWAPS = ("/dev/vda", "/dev/ballast0p1", "/dev/dm-0")
