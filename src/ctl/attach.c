@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/swap.h>
 
 #include "addresses.h"
-#include "content.h"
+#include "crypt.h"
 #include "detach.h"
 #include "disk.h"
 #include "files.h"
@@ -22,6 +21,7 @@
 #include "options.h"
 #include "out.h"
 #include "program.h"
+#include "swapon.h"
 #include "swaps.h"
 #include "sysfs.h"
 #include "uri.h"
@@ -29,13 +29,14 @@
 /* It would indent after each limit. */
 /* clang-format off */
 const char help_attach[] =
-	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--priority N]]\n"
-	"                         [--json] [OPTION=VALUE ...]\n"
+	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--encrypt] [--take]\n"
+	"                         [--discard] [--priority N]] [--json] [OPTION=VALUE ...]\n"
 	"Attach a server's export as a disk; load the module if need be. SERVER is an\n"
 	"IPv4 address, [an IPv6 address] or a name. %m is the machine id, %H the host\n"
 	"name, %M the MAC of the card to the server, %% a %.\n"
-	"  --swap             swap to the disk; runs mkswap on a blank one, and refuses\n"
-	"                     one that holds anything but a swap\n"
+	"  --swap             swap to the disk, if it is blank or a swap of this machine\n"
+	"  --encrypt          encrypt it with a new random key (needs cryptsetup)\n"
+	"  --take, --discard  take another machine's swap; tell the server what is free\n"
 	"  --priority N       priority of the swap, 0 to 32767\n"
 	"  index=N            attach as /dev/ballastN (default: the lowest free)\n"
 	"  connections=N      TCP connections, 1 to " LIMIT_TEXT(BALLAST_MAX_CONNECTIONS)
@@ -44,8 +45,7 @@ const char help_attach[] =
 	" (default " LIMIT_TEXT(BALLAST_DEFAULT_QUEUE_DEPTH) ")\n"
 	"  timeout=SECONDS    reconnect when a request is unanswered for this long\n"
 	"  deadline=SECONDS   fail I/O when no request is answered for this long\n"
-	"  fence=SECONDS      how long a replayed write waits for the end of the lost\n"
-	"                     connection (default " LIMIT_TEXT(BALLAST_DEFAULT_FENCE) ")\n"
+	"  fence=SECONDS      how long replayed writes wait for old ones (default " LIMIT_TEXT(BALLAST_DEFAULT_FENCE) ")\n"
 	"  connect_timeout=SECONDS  time to connect, and again to negotiate (default "
 	LIMIT_TEXT(BALLAST_DEFAULT_CONNECT_TIMEOUT) ")\n"
 	"  readonly           refuse writes\n"
@@ -65,7 +65,7 @@ struct attach {
 	struct options options;
 	bool swap;
 	bool json;
-	int priority;	/* -1: the kernel chooses one */
+	struct swapon swapon;
 
 	char id[MACHINE_ID_LEN];
 	char host[MACHINE_HOST_LEN];
@@ -73,7 +73,6 @@ struct attach {
 	struct uri_names names;
 
 	bool loaded; /* the module, by this attach */
-	bool formatted; /* mkswap was run */
 	long long size_bytes;
 	char address[128];	/* [ADDRESS]:PORT that answered */
 	char disk[DISK_NAME_LEN];
@@ -90,16 +89,48 @@ static int parse_priority(struct attach *attach, const char *value)
 	if (*value < '0' || *value > '9' || *end || number > 32767)
 		return usage_error("--priority: %.200s is not a number from 0 to 32767",
 				   value);
-	attach->priority = number;
+	attach->swapon.priority = number;
 	return FINE;
+}
+
+/* An option that takes no value. */
+static bool is_flag(struct attach *attach, const char *word)
+{
+	const struct {
+		const char *name;
+		bool *flag;
+	} flags[] = {
+		{ "--swap", &attach->swap },
+		{ "--json", &attach->json },
+		{ "--encrypt", &attach->swapon.encrypt },
+		{ "--discard", &attach->swapon.discard },
+		{ "--take", &attach->swapon.take },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (!strcmp(word, flags[i].name)) {
+			*flags[i].flag = true;
+			return true;
+		}
+	}
+	return false;
 }
 
 static int check_together(const struct attach *attach)
 {
 	if (!attach->text)
 		return usage_error("nbd://SERVER[:PORT]/EXPORT is missing");
-	if (attach->priority >= 0 && !attach->swap)
-		return usage_error("--priority: requires --swap");
+	if (!attach->swap) {
+		if (attach->swapon.priority >= 0)
+			return usage_error("--priority: requires --swap");
+		if (attach->swapon.encrypt)
+			return usage_error("--encrypt: requires --swap");
+		if (attach->swapon.discard)
+			return usage_error("--discard: requires --swap");
+		if (attach->swapon.take)
+			return usage_error("--take: requires --swap");
+	}
 	if (attach->options.readonly && attach->swap)
 		return usage_error(BALLAST_OPT_READONLY ": can't be used with --swap, which writes");
 	return FINE;
@@ -110,12 +141,10 @@ static int parse(struct attach *attach, int argc, char **argv)
 	const char *why;
 	int i, err = FINE;
 
-	attach->priority = -1;
+	attach->swapon.priority = -1;
 	for (i = 1; i < argc && !err; i++) {
-		if (!strcmp(argv[i], "--swap")) {
-			attach->swap = true;
-		} else if (!strcmp(argv[i], "--json")) {
-			attach->json = true;
+		if (is_flag(attach, argv[i])) {
+			continue;
 		} else if (!strcmp(argv[i], "--priority")) {
 			err = parse_priority(attach, argv[i + 1]);
 			i++;
@@ -229,8 +258,9 @@ static int try_address(struct attach *attach)
 	if (attach->options.has_index)
 		return try_index(attach, attach->options.index);
 	for (index = 0; index <= BALLAST_MAX_INDEX && tries; index++) {
-		if (file_exists("/sys/block/ballast%ld", index))
-			continue;
+		if (file_exists("/sys/block/ballast%ld", index) ||
+		    file_exists("/dev/mapper/ballast%ld-swap", index))
+			continue; /* the latter may outlive its disk */
 		err = try_index(attach, index);
 		if (err != -EBUSY)
 			return err;
@@ -389,51 +419,15 @@ static int tell_attached(struct attach *attach, bool *readonly)
 	return out_flush();
 }
 
-static int make_swap(struct attach *attach, char *device)
-{
-	char *const mkswap[] = { "mkswap", device, NULL };
-	char what[256];
-
-	switch (content_probe(device, what, sizeof(what))) {
-	case CONTENT_BLANK:
-		if (program_run(mkswap))
-			return FAILED;
-		attach->formatted = true;
-		say(attach, "/dev/%s: was blank, ran mkswap\n", attach->disk);
-		return FINE;
-	case CONTENT_SWAP:
-		say(attach, "/dev/%s: is already a swap\n", attach->disk);
-		return FINE;
-	case CONTENT_OTHER:
-		return failure("/dev/%s: holds %s; to overwrite it, attach without --swap and run mkswap",
-			       attach->disk, what);
-	default:
-		return failure("/dev/%s: can't be read: %s", attach->disk,
-			       what);
-	}
-}
-
 static int swap_to(struct attach *attach, bool readonly)
 {
-	char device[FILE_PATH_LEN];
-	struct swap swap;
-	int flags = 0;
-
-	if (readonly)
-		return failure("/dev/%s: the export is read-only, so it can't be a swap",
-			       attach->disk);
-	file_path(device, sizeof(device), "/dev/%s", attach->disk);
-	if (make_swap(attach, device))
-		return FAILED;
-	if (attach->priority >= 0)
-		flags = SWAP_FLAG_PREFER |
-			(attach->priority & SWAP_FLAG_PRIO_MASK);
-	if (swapon(device, flags))
-		return failure("/dev/%s: swapon: %m", attach->disk);
-	if (swap_find(attach->disk, &swap))
-		say(attach, "/dev/%s: swap is on, %.1f MiB, priority %d\n",
-		    attach->disk, swap.size_kib / 1024.0, swap.priority);
-	return FINE;
+	if (readonly) {
+		failure("/dev/%s: the export is read-only, so it can't be a swap",
+			attach->disk);
+		return REFUSED;
+	}
+	attach->swapon.quiet = attach->json;
+	return swapon_disk(&attach->swapon, attach->disk);
 }
 
 /* Detach a disk that could not become a swap. */
@@ -459,7 +453,7 @@ static void tell_json(const struct attach *attach, bool readonly)
 	json_number("size_bytes", attach->size_bytes);
 	json_bool("readonly", readonly);
 	json_bool("module_loaded", attach->loaded);
-	json_bool("formatted", attach->formatted);
+	json_bool("formatted", attach->swapon.formatted);
 	swap_json(swap_find(attach->disk, &swap) ? &swap : NULL);
 	json_end('}');
 }
@@ -470,15 +464,18 @@ int cmd_attach(int argc, char **argv)
 	bool readonly = false;
 	int err = parse(&attach, argc, argv);
 
+	if (!err && attach.swapon.encrypt)
+		err = crypt_check();
 	if (err)
 		return err;
 	if (load_module(&attach) || connect_to(&attach) ||
 	    tell_attached(&attach, &readonly))
 		return FAILED;
-	if (attach.swap && swap_to(&attach, readonly)) {
+	err = attach.swap ? swap_to(&attach, readonly) : FINE;
+	if (err) {
 		out_flush();
 		undo(&attach);
-		return FAILED;
+		return err;
 	}
 	if (attach.json)
 		tell_json(&attach, readonly);

@@ -11,6 +11,7 @@ enum {
 	FINE = 0,
 	FAILED = 1,
 	USAGE = 2,	/* an argument is wrong; nothing was done */
+	REFUSED = 3,	/* what the disk holds must not be overwritten */
 };
 
 /*

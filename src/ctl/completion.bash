@@ -42,8 +42,8 @@ _ballastctl() {
 		if ((COMP_CWORD == 2)); then
 			words='nbd:// --help'
 		elif [[ $prev != --priority ]]; then
-			words='--swap --json --priority index= connections= queue_depth=
-				timeout= deadline= fence= connect_timeout=
+			words='--swap --encrypt --discard --take --json --priority
+				index= connections= queue_depth= timeout= deadline= fence= connect_timeout=
 				readonly reserve= filter= verify= allow='
 		fi ;;
 	move)

@@ -2,16 +2,24 @@
 #ifndef BALLASTCTL_CONTENT_H
 #define BALLASTCTL_CONTENT_H
 
-#include <stddef.h>
+#include "identity.h"
 
-enum content {
+enum content_kind {
 	CONTENT_BLANK,		/* zeroes at the beginning and the end */
 	CONTENT_SWAP,
-	CONTENT_OTHER,		/* @what names it */
-	CONTENT_UNREADABLE,	/* @what has the reason */
+	CONTENT_ENCRYPTED,	/* an encrypted swap of ballastctl's */
+	CONTENT_OTHER,		/* what names it */
+	CONTENT_UNREADABLE,	/* what has the reason */
+};
+
+struct content {
+	enum content_kind kind;
+	char what[256];
+	long page_size;		/* of CONTENT_SWAP: what it was made for */
+	struct identity owner;	/* of both kinds of swap, as it is written there */
 };
 
 /* Find out what a block device holds. */
-enum content content_probe(const char *device, char *what, size_t size);
+void content_probe(const char *device, struct content *content);
 
 #endif

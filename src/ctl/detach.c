@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypt.h"
 #include "disk.h"
 #include "files.h"
 #include "out.h"
@@ -77,9 +78,19 @@ static bool find_mount(struct mount *mount)
 	return mount->where[0];
 }
 
-static bool copy_first(const char *name, void *data)
+struct holder {
+	char ours[DISK_NAME_LEN];	/* the disk's encryption, "": none */
+	char name[DISK_NAME_LEN];
+};
+
+/* The first holder that detach does not end itself. */
+static bool find_holder(const char *name, void *data)
 {
-	snprintf(data, DISK_NAME_LEN, "%s", name);
+	struct holder *holder = data;
+
+	if (!strcmp(name, holder->ours))
+		return true;
+	snprintf(holder->name, sizeof(holder->name), "%s", name);
 	return false;
 }
 
@@ -87,7 +98,7 @@ static bool copy_first(const char *name, void *data)
 static int refuse_if_used(const char *disk)
 {
 	struct mount mount = { .disk = disk };
-	char holder[DISK_NAME_LEN] = "";
+	struct holder holder = { 0 };
 	struct swap swap;
 
 	if (swap_find(disk, &swap))
@@ -96,32 +107,52 @@ static int refuse_if_used(const char *disk)
 	if (find_mount(&mount))
 		return failure("%s: is mounted on %s; run umount %s first",
 			       disk, mount.where, mount.where);
-	file_each_name(copy_first, holder, "/sys/block/%s/holders", disk);
-	if (*holder)
+	crypt_find(disk, holder.ours, sizeof(holder.ours));
+	file_each_name(find_holder, &holder, "/sys/block/%s/holders", disk);
+	if (*holder.name)
 		return failure("%s: is part of %s; stop %s first", disk,
-			       holder, holder);
+			       holder.name, holder.name);
 	return FINE;
 }
 
+/*
+ * EINVAL: another process is at it, such as systemd at shutdown. If that one
+ * gives up, it is our turn.
+ */
 static int swap_off(const char *disk)
 {
+	const struct timespec pause = { 0, BUSY_PAUSE_NS };
 	struct swap swap;
 	char path[FILE_PATH_LEN];
 
 	while (swap_find(disk, &swap)) {
 		file_path(path, sizeof(path), "%s", swap.path);
-		if (swapoff(path))
+		if (!swapoff(path)) {
+			out("%s: swap is off\n", disk);
+			out_flush();
+		} else if (errno == EINVAL) {
+			nanosleep(&pause, NULL);
+		} else {
 			return failure("%s: swapoff: %m", disk);
-		out("%s: swap is off\n", disk);
-		out_flush();
+		}
 	}
 	return FINE;
 }
 
+/*
+ * With @force the disk goes first, so that nothing waits for its server; the
+ * encryption follows when the last user has closed it.
+ */
 static int detach(const char *disk, bool force)
 {
-	int err = detach_write(disk, force ? "force" : "1");
+	char dm[DISK_NAME_LEN];
+	bool encrypted = crypt_find(disk, dm, sizeof(dm));
+	int err;
 
+	if (encrypted && !force && crypt_close(disk, false))
+		return failure("%s: is encrypted, as %s, which is in use; fuser -v /dev/%s lists the processes that have it open",
+			       disk, dm, dm);
+	err = detach_write(disk, force ? "force" : "1");
 	if (err == -EBUSY)
 		return failure("%s: is open, or is being detached; fuser -v /dev/%s lists the processes that have it open",
 			       disk, disk);
@@ -129,6 +160,8 @@ static int detach(const char *disk, bool force)
 		errno = -err;
 		return failure("%s: detach: %m", disk);
 	}
+	if (encrypted && force && crypt_close(disk, true))
+		return FAILED;
 	out("%s: detached\n", disk);
 	return out_flush();
 }

@@ -6,17 +6,20 @@
 #include <string.h>
 
 #include "addresses.h"
+#include "content.h"
 #include "doctor.h"
 #include "files.h"
 #include "interface.h"
 #include "netdisk.h"
 #include "route.h"
+#include "swaps.h"
 #include "sysfs.h"
 
 /* A server on this machine needs the memory that swapping is to free. */
 static void check_server(const struct netdisk *disk)
 {
 	struct finding *f;
+	struct swap swap;
 
 	if (!address_is_local(disk->server))
 		return;
@@ -25,9 +28,43 @@ static void check_server(const struct netdisk *disk)
 		  netdisk_kind_name(disk->kind));
 	figures(f, "Its address is %s.", disk->server);
 	why(f, "To free memory the kernel writes to a server that itself needs memory on this machine, so the machine locks up. A reserve of packet memory does not prevent that.");
-	if (disk->swap)
+	if (disk->kind == NETDISK_BALLAST && swap_find(disk->name, &swap))
+		command(f, "swapoff %s", swap.path);
+	else if (disk->swap)
 		command(f, "swapoff %s%s",
 			disk->kind == NETDISK_NFS ? "" : "/dev/", disk->name);
+}
+
+/* Another machine that was told to take the swap, or runs an earlier release. */
+static void check_owner(const struct netdisk *disk)
+{
+	static struct content content;
+	char device[FILE_PATH_LEN];
+	struct identity self;
+	struct finding *f;
+	struct swap swap;
+
+	if (disk->kind != NETDISK_BALLAST || !swap_find(disk->name, &swap) ||
+	    !identity_get(&self))
+		return;
+	file_path(device, sizeof(device), "/dev/%s", disk->name);
+	content_probe(device, &content);
+	if (content.kind == CONTENT_UNREADABLE) {
+		not_looked_at("whose swap %s is: %s", disk->name, content.what);
+		return;
+	}
+	if (!identity_is_owner(content.owner.uuid) ||
+	    identity_same(content.owner.uuid, self.uuid))
+		return;
+	f = found("swap-of-two-machines", SERIOUS,
+		  "another machine has made the swap of %s (%s) its own",
+		  disk->name, disk->server);
+	figures(f, "Its name is %s, its identity %s.",
+		*content.owner.label ? content.owner.label : "not known",
+		content.owner.uuid);
+	why(f,
+	    "Each of the two overwrites pages of the other, and neither is told: programs read memory that is not theirs. To swap off would read wrong pages back. Detach the disk: programs that have pages there die. Then give each machine an export of its own.");
+	command(f, "ballastctl detach --force %s", disk->name);
 }
 
 static void check_guard(const struct netdisk *disk)
@@ -116,6 +153,7 @@ void check_netdisks(const struct netdisks *disks)
 	for (i = 0; i < disks->nr; i++) {
 		check_server(&disks->disks[i]);
 		check_verify(&disks->disks[i]);
+		check_owner(&disks->disks[i]);
 		check_guard(&disks->disks[i]);
 	}
 	check_zswap(disks);

@@ -29,6 +29,7 @@ const char help_metrics[] =
 struct disk_sample {
 	struct disk disk;
 	struct swap swap; /* size 0: the disk is not a swap */
+	long long encrypted;
 };
 
 static struct disk_sample *disks;
@@ -60,6 +61,7 @@ static bool add_disk(const char *name, void *data)
 	if (!disk_read(&next->disk)) {
 		if (!swap_find(name, &next->swap))
 			memset(&next->swap, 0, sizeof(next->swap));
+		next->encrypted = next->swap.encrypted;
 		nr_disks++;
 	}
 	disk_close(&next->disk);
@@ -211,6 +213,8 @@ static const struct {
 	  OF_DISK(swap.size_kib), 1024 },
 	{ "disk_swap_used_bytes", "gauge", "Swap in use on a disk.",
 	  OF_DISK(swap.used_kib), 1024 },
+	{ "disk_swap_encrypted", "gauge",
+	  "1 if the swap on a disk is encrypted.", OF_DISK(encrypted), 1 },
 };
 
 static void disk_numbers(void)

@@ -247,8 +247,38 @@ static void add_file(struct netdisks *disks, const char *path)
 	snprintf(disk->server, sizeof(disk->server), "%s", search.server);
 }
 
+struct mapper_search {
+	const char *name;
+	char device[64];
+};
+
+static bool is_mapper(const char *device, void *data)
+{
+	struct mapper_search *search = data;
+	char name[128];
+
+	if (!is_name(device, "dm-"))
+		return true;
+	file_value(name, sizeof(name), "/sys/block/%s/dm/name", device);
+	if (strcmp(name, search->name))
+		return true;
+	snprintf(search->device, sizeof(search->device), "%s", device);
+	return false;
+}
+
+/* Without udev /dev/mapper has devices and no links to /dev/dm-0. */
+static void add_mapper(struct netdisks *disks, const char *name)
+{
+	struct mapper_search search = { .name = name };
+
+	file_each_name(is_mapper, &search, "/sys/block");
+	if (*search.device)
+		add_below(disks, search.device, true, DEPTH);
+}
+
 static bool swaps_line(char *line, void *data)
 {
+	static const char mapper[] = "/dev/mapper/";
 	struct netdisks *disks = data;
 	char path[256], type[32];
 
@@ -256,6 +286,8 @@ static bool swaps_line(char *line, void *data)
 		return true;
 	if (!strcmp(type, "file"))
 		add_file(disks, path);
+	else if (!strncmp(path, mapper, strlen(mapper)))
+		add_mapper(disks, path + strlen(mapper));
 	else
 		add_below(disks, strrchr(path, '/') + 1, true, DEPTH);
 	return true;

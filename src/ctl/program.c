@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs modprobe, mkswap and what a report collects.
+ * Runs modprobe, mkswap, cryptsetup and what a report collects.
  */
 #include "program.h"
 

@@ -70,9 +70,9 @@ static void print_disk(const struct disk *disk, const struct swap *swap)
 	    disk->interface[0] ? disk->interface : "no interface",
 	    disk->reconnects);
 	if (swap)
-		out("  swap: %.1f MiB of %.1f MiB used, priority %d\n",
+		out("  swap: %.1f MiB of %.1f MiB used, priority %d%s\n",
 		    swap->used_kib / 1024.0, swap->size_kib / 1024.0,
-		    swap->priority);
+		    swap->priority, swap->encrypted ? ", encrypted" : "");
 	print_verify(disk);
 	print_fences(disk);
 	out("  in flight: %lld requests\n", disk->inflight);

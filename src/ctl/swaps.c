@@ -9,11 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crypt.h"
 #include "files.h"
 #include "json.h"
 
 struct search {
 	const char *disk;
+	/* The names of its encryption, "": none. Without udev the second is used. */
+	char dm[DISK_NAME_LEN];
+	char mapping[CRYPT_NAME_LEN];
 	struct swap *swap;
 	bool found;
 };
@@ -38,17 +42,23 @@ static bool match(char *line, void *data)
 		   &swap->used_kib, &swap->priority) != 4)
 		return true;
 	slash = strrchr(swap->path, '/');
-	search->found = slash && is_of_disk(slash + 1, search->disk);
+	if (!slash)
+		return true;
+	swap->encrypted = *search->dm && (!strcmp(slash + 1, search->dm) ||
+					  !strcmp(slash + 1, search->mapping));
+	search->found = swap->encrypted || is_of_disk(slash + 1, search->disk);
 	return !search->found;
 }
 
 bool swap_find(const char *disk, struct swap *swap)
 {
-	struct search search = { disk, swap, false };
+	struct search search = { .disk = disk, .swap = swap };
 	int fd = file_open("/proc/swaps");
 
 	if (fd < 0)
 		return false;
+	crypt_name(search.mapping, sizeof(search.mapping), disk);
+	crypt_find(disk, search.dm, sizeof(search.dm));
 	file_each_line(fd, match, &search);
 	close(fd);
 	return search.found;
@@ -65,5 +75,6 @@ void swap_json(const struct swap *swap)
 	json_number("size_bytes", swap->size_kib * 1024);
 	json_number("used_bytes", swap->used_kib * 1024);
 	json_number("priority", swap->priority);
+	json_bool("encrypted", swap->encrypted);
 	json_end('}');
 }

@@ -10,9 +10,13 @@ struct swap {
 	long long size_kib;
 	long long used_kib;
 	int priority;
+	bool encrypted;	/* it is on the mapping of crypt.h */
 };
 
-/* Whether a disk, or a partition of it, is a swap; if so, fill in @swap. */
+/*
+ * Whether a disk, a partition of it or its encryption is a swap; if so, fill in
+ * @swap.
+ */
 bool swap_find(const char *disk, struct swap *swap);
 
 /* Write the member "swap" of a disk's JSON; null if @swap is NULL. */

@@ -114,6 +114,9 @@ BAD = [
     (["attach", URI, "--swap", "--priority=-1"], "-1"),
     (["attach", URI, "--swap", "--priority="], "--priority"),
     (["attach", URI, "--swap", "readonly"], "readonly"),
+    (["attach", URI, "--encrypt"], "--encrypt: requires --swap"),
+    (["attach", URI, "--discard"], "--discard: requires --swap"),
+    (["attach", URI, "--take"], "--take: requires --swap"),
 
     (["detach"], "DISK"),
     (["detach", ""], "not a disk"),

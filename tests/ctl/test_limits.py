@@ -89,7 +89,7 @@ def help_options(ctl):
 
 def completion_options():
     text = (REPO / "src/ctl/completion.bash").read_text()
-    words = re.search(r"--priority ((?:[a-z_]+=?\s+)+[a-z_]+=?)'", text).group(1).split()
+    words = re.search(r"--priority\s+((?:[a-z_]+=?\s+)+[a-z_]+=?)'", text).group(1).split()
     return [word.rstrip("=") for word in words]
 
 

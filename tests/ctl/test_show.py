@@ -81,7 +81,7 @@ def test_status_json(ctl, tree):
     assert (disk["read_requests"], disk["read_bytes"], disk["read_ms"]) == (100, 409600, 250)
     assert (disk["written_requests"], disk["written_bytes"]) == (200, 2048000)
     assert disk["swap"] == {"path": "/dev/ballast0", "size_bytes": 1048572 << 10,
-                            "used_bytes": 1 << 20, "priority": -2}
+                            "used_bytes": 1 << 20, "priority": -2, "encrypted": False}
     reserve, = whole["reserves"]
     assert reserve["in_use"] is False and reserve["grade"] == "tight"
     assert reserve["rx_dropped_other_socket"] == 100

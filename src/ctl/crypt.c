@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Encrypts a disk with dm-crypt, through cryptsetup(8).
+ */
+#include "crypt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "files.h"
+#include "header.h"
+#include "program.h"
+
+#define SECTOR	512
+#define UNIT	4096	/* what is encrypted in one go: no page is smaller */
+
+static void ignore(const char *line, void *data)
+{
+	(void)line, (void)data;
+}
+
+/* The exit status; 127: there is no such program. */
+static int run_quietly(char *const argv[])
+{
+	return program_lines(argv, ignore, NULL);
+}
+
+int crypt_check(void)
+{
+	static char *const version[] = { "cryptsetup", "--version", NULL };
+	static char *const modprobe[] = { "modprobe", "-q", "dm_crypt", NULL };
+
+	if (run_quietly(version) == 127)
+		return usage_error(
+			"--encrypt: cryptsetup is not installed; run apt install cryptsetup-bin");
+	if (!file_exists("/sys/module/dm_crypt") && run_quietly(modprobe))
+		return usage_error(
+			"--encrypt: the kernel has no dm-crypt; modprobe dm_crypt says why");
+	return FINE;
+}
+
+void crypt_name(char *name, size_t size, const char *disk)
+{
+	snprintf(name, size, "%s-swap", disk);
+}
+
+/*
+ * The key is read from /dev/random, which is /dev/urandom but waits until the
+ * kernel has gathered entropy: that may not be so early in the boot. Both
+ * directions bypass dm-crypt's work queues: these wait for a worker, which may
+ * wait for memory, and so for the swap.
+ */
+int crypt_open(const char *disk, bool discard)
+{
+	char name[CRYPT_NAME_LEN], device[FILE_PATH_LEN];
+	char size[32], offset[32];
+	/* clang-format off */
+	char *argv[] = {
+		"cryptsetup", "open", "--batch-mode", "--type=plain",
+		"--cipher=aes-xts-plain64", "--key-size=512",
+		"--key-file=/dev/random", "--perf-no_read_workqueue",
+		"--perf-no_write_workqueue", offset, size, device, name,
+		"--sector-size=4096", discard ? "--allow-discards" : NULL, NULL,
+	};
+	/* clang-format on */
+	const size_t end = ARRAY_SIZE(argv) - 1;
+	long long sectors;
+
+	if (file_number(&sectors, "/sys/block/%s/size", disk))
+		return failure("/dev/%s: its size can't be read", disk);
+	sectors -= HEADER_SIZE / SECTOR;
+	sectors -= sectors % (UNIT / SECTOR);
+	if (sectors <= 0)
+		return failure("/dev/%s: is too small for an encrypted swap, which needs %d KiB more than a swap",
+			       disk, HEADER_SIZE / 1024);
+	crypt_name(name, sizeof(name), disk);
+	file_path(device, sizeof(device), "/dev/%s", disk);
+	snprintf(offset, sizeof(offset), "--offset=%d", HEADER_SIZE / SECTOR);
+	snprintf(size, sizeof(size), "--size=%lld", sectors);
+	if (!run_quietly(argv))
+		return FINE;
+	/* cryptsetup before 2.4.0 has no sector size for this type. */
+	argv[end - 2] = argv[end - 1];
+	argv[end - 1] = NULL;
+	return program_run(argv);
+}
+
+struct search {
+	const char *name;
+	char *dm;
+	size_t size;
+	bool found;
+};
+
+static bool is_mapping(const char *holder, void *data)
+{
+	struct search *search = data;
+	char name[CRYPT_NAME_LEN], uuid[32];
+
+	if (strncmp(holder, "dm-", 3))
+		return true;
+	file_value(name, sizeof(name), "/sys/block/%s/dm/name", holder);
+	file_read(uuid, sizeof(uuid), "/sys/block/%s/dm/uuid", holder);
+	search->found = !strcmp(name, search->name) &&
+			!strncmp(uuid, "CRYPT-PLAIN-", 12);
+	if (search->found)
+		snprintf(search->dm, search->size, "%s", holder);
+	return !search->found;
+}
+
+bool crypt_find(const char *disk, char *dm, size_t size)
+{
+	char name[CRYPT_NAME_LEN];
+	struct search search = { name, dm, size, false };
+
+	crypt_name(name, sizeof(name), disk);
+	file_each_name(is_mapping, &search, "/sys/block/%s/holders", disk);
+	return search.found;
+}
+
+int crypt_close(const char *disk, bool deferred)
+{
+	char name[CRYPT_NAME_LEN];
+	char *argv[] = { "cryptsetup", "close", name,
+			 deferred ? "--deferred" : NULL, NULL };
+
+	crypt_name(name, sizeof(name), disk);
+	return program_run(argv);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BALLASTCTL_IDENTITY_H
+#define BALLASTCTL_IDENTITY_H
+
+#include <stdbool.h>
+
+/* With the NUL; the header of a swap has no room for a longer label. */
+#define IDENTITY_UUID_LEN 37
+#define IDENTITY_LABEL_LEN 16
+
+/* Whose a swap is: of this machine, or what a swap's header says. */
+struct identity {
+	char uuid[IDENTITY_UUID_LEN];	/* "": not known */
+	char label[IDENTITY_LABEL_LEN];	/* the host name, for people */
+};
+
+/*
+ * Get this machine's identity. The UUID is made of the machine id, else of the
+ * firmware's UUID, and neither can be computed back from it. false: there is none of
+ * them, and the UUID is "".
+ */
+bool identity_get(struct identity *identity);
+
+/*
+ * Whether a swap's UUID is one that identity_get() made, on any machine. Those
+ * of mkswap are random, which is another version of UUID.
+ */
+bool identity_is_owner(const char *uuid);
+
+bool identity_same(const char *uuid, const char *other);
+
+#endif
