@@ -22,11 +22,14 @@ depends() {
 # Of every machine, and not only of this one: another may boot it.
 installkernel() {
 	hostonly='' instmods ballast =drivers/net/ethernet virtio_net
+	# For encrypted swap; what a kernel has built in is no error.
+	hostonly='' instmods dm_crypt aes_generic aesni_intel aes_arm64 xts
 }
 
 # shellcheck disable=SC2154 # moddir is dracut's
 install() {
 	inst_multiple mkswap mkdir sleep
+	inst_multiple -o cryptsetup
 	inst_binary "$(ballastctl)" /usr/sbin/ballastctl
 	inst_script /usr/lib/ballast/initramfs-attach
 	inst_hook cmdline 90 "$moddir/parse-ballast.sh"
