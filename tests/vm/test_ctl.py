@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from rig import ctl as tool, module, net
+from rig import ctl as tool, net
+from rig.ctl import run as ctl, uri
 from rig.servers import NbdServer, Nbdkit, QemuNbd, free_port
 from rig.wait import until
 
@@ -26,10 +27,8 @@ HOSTS = f"""\
 def guest(module_vm):
     """A guest that has the module where modprobe finds it."""
     guest = module_vm(name="ctl")
-    built = module.build(guest.image.suite, guest.image.flavour)
-    guest.put(f"/lib/modules/{guest.image.release}/ballast.ko", module.stripped(built.path))
-    tool.put(guest)
-    guest.run("depmod -a && modprobe ballast && cat >> /etc/hosts", data=HOSTS.encode())
+    tool.install(guest)
+    guest.run("cat >> /etc/hosts", data=HOSTS.encode())
     return guest
 
 
@@ -48,18 +47,6 @@ def nothing_left(guest):
 def state(guest):
     return guest.run("cd /sys/block && ls -d ballast* 2>/dev/null; tail -n +2 /proc/swaps",
                      check=False).output.split()
-
-
-def ctl(guest, arguments, status=0, timeout=60):
-    """What it says, standard error included."""
-    result = guest.run(f"exec ballastctl {arguments}", timeout=timeout, check=False)
-    assert result.status == status, result.output
-    return result.output
-
-
-def uri(server, export="swap", host=None):
-    host = host or server.address
-    return f"nbd://{f'[{host}]' if ':' in host else host}:{server.port}/{export}"
 
 
 def attached(server, export="swap", host=None, disk="ballast0", size=SIZE // MIB):
@@ -254,14 +241,14 @@ def test_what_is_no_swap_is_refused(guest, tmp_path, fill, holds):
     fill(path)
     before = path.read_bytes()
     with NbdServer({"swap": path}) as server:
-        said = ctl(guest, f"attach {uri(server)} --swap", status=1)
+        said = ctl(guest, f"attach {uri(server)} --swap", status=3)
     assert holds in said and "ballast0: detached again" in said
     assert path.read_bytes() == before
 
 
 def test_read_only_is_no_swap(guest):
     with NbdServer({"swap": SIZE}, options={"readonly": "true"}) as server:
-        said = ctl(guest, f"attach {uri(server)} --swap", status=1)
+        said = ctl(guest, f"attach {uri(server)} --swap", status=3)
         assert "the export is read-only" in said and "detached again" in said
 
 

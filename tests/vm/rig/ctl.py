@@ -4,7 +4,7 @@
 import fcntl
 import subprocess
 
-from rig import host
+from rig import host, module
 
 PATH = "/usr/sbin/ballastctl"
 
@@ -28,3 +28,23 @@ def build():
 def put(guest):
     """Where a package would install it."""
     guest.put(PATH, build(), 0o755)
+
+
+def install(guest):
+    """ballastctl, and the module where modprobe finds it."""
+    built = module.build(guest.image.suite, guest.image.flavour)
+    guest.put(f"/lib/modules/{guest.image.release}/ballast.ko", module.stripped(built.path))
+    put(guest)
+    guest.run("depmod -a && modprobe ballast")
+
+
+def run(guest, arguments, status=0, timeout=60):
+    """What it says, standard error included."""
+    result = guest.run(f"exec ballastctl {arguments}", timeout=timeout, check=False)
+    assert result.status == status, result.output
+    return result.output
+
+
+def uri(server, export="swap", host=None):
+    host = host or server.address
+    return f"nbd://{f'[{host}]' if ':' in host else host}:{server.port}/{export}"

@@ -28,8 +28,8 @@ SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backpo
 FLAVOURS = ("cloud-amd64", "amd64")
 
 USERLAND = """
-    busybox-static e2fsprogs ethtool fdisk fio iperf3 iproute2 iputils-ping kmod mdadm
-    nbd-client nftables nvme-cli procps python3-minimal socat stress-ng udev util-linux
+    busybox-static cryptsetup-bin e2fsprogs ethtool fdisk fio iperf3 iproute2 iputils-ping kmod
+    mdadm nbd-client nftables nvme-cli procps python3-minimal socat stress-ng udev util-linux
     xfsprogs
 """.split()
 TOOLCHAIN = "gcc make sparse".split()

@@ -65,9 +65,9 @@ class Pages:
 
 
 @contextmanager
-def swapped_out(guest, device, mib=8):
-    """Swaps to device, and yields Pages of that size that are there."""
-    guest.run(f"mkswap {device} && swapon {device} && rm -f /run/pages && mkfifo /run/pages")
+def out(guest, mib=8):
+    """Pages of that size, which are in the guest's swap."""
+    guest.run("rm -f /run/pages && mkfifo /run/pages")
     guest.put("/usr/local/bin/pages", PROGRAM.encode())
     job = guest.spawn(f"exec python3 /usr/local/bin/pages {mib} <> /run/pages")
     try:
@@ -77,4 +77,14 @@ def swapped_out(guest, device, mib=8):
         yield Pages(guest, job)
     finally:
         job.kill()
+
+
+@contextmanager
+def swapped_out(guest, device, mib=8):
+    """Swaps to device, and yields Pages of that size that are there."""
+    guest.run(f"mkswap {device} && swapon {device}")
+    try:
+        with out(guest, mib) as pages:
+            yield pages
+    finally:
         guest.run(f"swapoff {device}", timeout=120)
