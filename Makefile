@@ -96,9 +96,9 @@ BENCH_OPTIONS = --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" \
 	--server=$(SERVER) --out=$(OUT)
 
 # Where a request's time goes; how many instructions it takes; what grows with
-# what; what the filter costs while the reserve is not in use.
+# what; what the filter costs while the reserve is not in use; what encryption costs.
 bench-trace: DRAWS = python3-matplotlib
-bench-trace bench-instructions bench-scale bench-filter:
+bench-trace bench-instructions bench-scale bench-filter bench-encrypt:
 	scripts/deps $(DRAWS)
 	tests/bench/$(@:bench-%=%).py $(BENCH_OPTIONS)
 
@@ -157,4 +157,4 @@ demo-calm:
 	@scripts/deps
 	@tests/storm/demo.py --calm
 
-.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter storm storm-calm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm
+.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter bench-encrypt storm storm-calm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm

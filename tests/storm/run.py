@@ -275,6 +275,7 @@ class Run:
         try:
             self.guest.run("""swapoff -a &&
                 { [ ! -e /dev/md0 ] || mdadm -q --stop /dev/md0; } || exit
+                { [ ! -e /dev/dm-0 ] || cryptsetup close ballast0-swap; } || exit
                 for disk in /sys/block/ballast*; do
                     [ ! -e $disk ] || echo 1 > $disk/ballast/detach || exit
                 done

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass, replace
 
-from rig import net
+from rig import ctl, net
 from rig.disk import Disk
 from rig.servers import Cluster, Nbdkit, NbdServer
 from rig.vm import VM
@@ -98,6 +98,22 @@ class Raid(Subject):
         return pair
 
 
+class Encrypted(Subject):
+    """What ballastctl attach --encrypt makes, with the swap off."""
+
+    def _attach_ballast(self, guest, server, index=0):
+        ctl.put(guest)
+        uri = ctl.uri(server)
+        ctl.run(guest, f"attach {uri} index={index} --swap --encrypt {self.options}")
+        guest.run("swapoff -a")
+
+    def attach(self, guest, address):
+        server = self._serve(address)
+        guest.run(f"insmod /run/ballast.ko {self.parameter}")
+        self._attach_ballast(guest, server)
+        return server
+
+
 class Nvme(Subject):
     """NVMe/TCP; the target is another guest, whose disk is memory."""
 
@@ -158,6 +174,7 @@ SUBJECTS = {subject.name: subject for subject in (
             ballast=True, after=MIN_FREE_INSTEAD),
     Subject("zswap", "ballast0", "ballast under zswap", ballast=True,
             before="echo 1 > /sys/module/zswap/parameters/enabled"),
+    Encrypted("encrypted", "dm-0", "ballast, encrypted", ballast=True),
     Moving("moving", "ballast0", "ballast, two machines behind an address", ballast=True),
     Raid("raid", "md0", "md RAID 1 over two ballast disks", ballast=True, options="deadline=5"),
     Nvme("nvme", "nvme0n1", "NVMe/TCP"),
