@@ -89,9 +89,9 @@ def test_install_upgrade_remove_purge(debs, suite):
     assert not said(output, "difference")
 
 
-def export():
+def export(name="swap"):
     """A server of one export, on the port that an administrator would not have to name."""
-    return servers.NbdServer({"swap": 256 << 20}, port=limits.DEFAULT_PORT)
+    return servers.NbdServer({name: 256 << 20}, port=limits.DEFAULT_PORT)
 
 
 def purge_while_it_swaps(machine):
@@ -208,11 +208,12 @@ def test_shutdown_without_server(debs, suite, vm):
 
 @SLOW
 def test_initramfs(debs, suite, vm):
-    """A machine that swaps before it has a root."""
+    """A machine that swaps before it has a root, to the export that has its names."""
+    mac = net.mac(0).replace(":", "-")
     with install.installed(suite, "cloud-amd64", INSTALL_INITRD, debs) as (_, left, root), \
-            export():
+            export(f"{mac}.boot1"):
         machine = install.Machine(vm, suite, root, initrd=left / "initrd")
-        guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,"
+        guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/%M.%H,"
                                     "swap,priority=3,allow=tcp:22,udp:123")
         assert machine.swaps()[0].split()[::4] == ["/dev/ballast0", "3"], machine.swaps()
         assert "unknown parameter" not in guest.console.text
