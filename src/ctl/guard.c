@@ -34,7 +34,7 @@ const char help_guard[] =
 	"  allow=tcp:22,...   ports whose packets the filter lets pass, as in attach\n"
 	"  reserve=PAGES      size of the reserve, or auto\n"
 	"  off                end the guard\n"
-	"  status             show the guard, or all guards; the default without INTERFACE\n"
+	"  status             show the guard, or all guards\n"
 	"  --persist          do so at each boot too, by " CONF_DIR
 	"/guard-INTERFACE.conf\n"
 	"\n"
