@@ -178,7 +178,8 @@ def test_refused(ctl, tree, arguments, names):
 
 
 @pytest.mark.parametrize("command", [[], ["attach"], ["detach"], ["list"], ["status"], ["top"],
-                                     ["metrics"], ["doctor"], ["report"], ["tune"]], ids=" ".join)
+                                     ["metrics"], ["doctor"], ["report"], ["tune"], ["move"],
+                                     ["guard"], ["events"]], ids=" ".join)
 def test_help_fits_a_screen(ctl, command):
     said = ctl(*command, "--help")
     assert said.status == 0 and said.err == ""
