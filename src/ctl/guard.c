@@ -35,7 +35,7 @@ const char help_guard[] =
 	"  reserve=PAGES      size of the reserve, or auto\n"
 	"  off                end the guard\n"
 	"  status             show the guard, or all guards\n"
-	"  --persist          do so at each boot too, by " CONF_DIR
+	"  --persist          at each boot too, by " CONF_DIR
 	"/guard-INTERFACE.conf\n"
 	"\n"
 	"Exit status of status: 0 guarded, 1 not guarded.\n";
