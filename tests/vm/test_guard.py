@@ -178,6 +178,19 @@ def test_server_restarted_while_memory_is_critical(guest, server):
         client.kill()
 
 
+def test_nbd_client_ends_with_its_connection(guest, server):
+    """With -persist, too, and the guard has no part in that: something must start it again."""
+    client = guest.spawn(f"exec nbd-client {server.address} {server.port} /dev/nbd0 -N swap "
+                         "-persist -nonetlink -nofork 2>&1")
+    until(lambda: guest.run("cat /sys/block/nbd0/size").output.strip() != "0", 20, "the disk")
+    server.stop()
+    try:
+        assert client.wait(30) == 0
+    finally:
+        server.start()
+    assert "Kernel call returned." in client.output
+
+
 def sock_bytes(guest):
     return int(guest.run("awk '/^sock /{print $2}' /sys/fs/cgroup/nbd/memory.stat").output)
 
