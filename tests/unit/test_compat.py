@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """compat.mk: what it finds in a kernel's headers, whatever their version."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,7 +11,10 @@ KERNEL = Path(__file__).resolve().parents[2] / "src" / "kernel"
 
 def found(tree):
     script = f"srctree := {tree}\ninclude {KERNEL}/compat.mk\nall:\n\t@echo $(ccflags-y)\n"
-    done = subprocess.run(["make", "-s", "-f", "-"], input=script, text=True, check=True,
+    # Not a make under the one that may run this.
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(["make", "-s", "-f", "-"], env=environment, input=script, text=True, check=True,
                           capture_output=True)
     assert not done.stderr
     return set(done.stdout.split())
