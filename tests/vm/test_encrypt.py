@@ -34,14 +34,19 @@ def nothing_left(guest):
     try:
         assert left(guest) == []
     finally:
-        guest.run("rm -f /usr/local/bin/systemctl; swapoff -a; "
-                  "for disk in /sys/block/ballast*; do "
-                  "[ ! -e $disk ] || ballastctl detach --force ${disk##*/}; done", check=False)
+        guest.run("rm -f /usr/local/bin/systemctl; for disk in /sys/block/ballast*; do "
+                  "[ ! -e $disk ] || ballastctl detach --force ${disk##*/}; done; swapoff -a",
+                  check=False)
 
 
 def left(guest):
     return guest.run("cd /sys/block && ls -d ballast* dm-* 2>/dev/null; tail -n +2 /proc/swaps; "
                      "ls /dev/mapper 2>/dev/null | grep -v control", check=False).output.split()
+
+
+def missed(guest):
+    until(lambda: "live" not in guest.run("cat /sys/block/ballast0/ballast/state").output, 30,
+          "the server to be missed")
 
 
 def attach(guest, server, more=""):
@@ -62,6 +67,7 @@ def test_server_sees_no_page(guest):
                 written = server.files["swap"].read_bytes()
                 assert (PAGE in written) == (not encrypted)
                 server.stop()
+                missed(guest)
                 server.start()
                 out.check()
             disk, = json.loads(ctl(guest, "status --json"))["disks"]
@@ -147,8 +153,7 @@ def test_shutdown(guest, gone):
         with pages.out(guest) as out:
             if gone:
                 server.stop()
-                until(lambda: "live" not in guest.run(
-                    "cat /sys/block/ballast0/ballast/state").output, 30, "the server to be missed")
+                missed(guest)
             guest.run(f"{DISK} shutdown", timeout=60)
             assert "ballast0" not in left(guest)
             if not gone:

@@ -31,8 +31,9 @@ def web1(guest):
     yield
     left = guest.run("ls -d /sys/block/ballast* 2>/dev/null; tail -n +2 /proc/swaps",
                      check=False).output
-    guest.run("swapoff -a; for disk in /sys/block/ballast*; do "
-              "[ ! -e $disk ] || ballastctl detach --force ${disk##*/}; done", check=False)
+    guest.run("for disk in /sys/block/ballast*; do "
+              "[ ! -e $disk ] || ballastctl detach --force ${disk##*/}; done; swapoff -a",
+              check=False)
     assert not left
 
 
