@@ -51,8 +51,8 @@ static const char help[] =
 	"  ballastctl COMMAND --help    show the command's arguments\n"
 	"  ballastctl --version\n"
 	"\n"
-	"Exit status: 0 success, 1 failure, 2 an argument is wrong and nothing was done\n"
-	"(doctor: 0 healthy, 1 advice, 2 serious).\n"
+	"Exit status: 0 success, 1 failure, 2 an argument is wrong and nothing was done,\n"
+	"3 the disk must not be overwritten (doctor: 0 healthy, 1 advice, 2 serious).\n"
 	"\n"
 	"See ballastctl(8).\n";
 
