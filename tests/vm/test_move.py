@@ -2,6 +2,7 @@
 """A disk goes on with another server that has the same data, or stays with its own."""
 
 import shutil
+import signal
 from contextlib import contextmanager
 from errno import EBUSY, ECONNREFUSED, EINTR, EINVAL, ENODEV, EREMCHG
 
@@ -162,8 +163,7 @@ def test_ends_while_the_new_server_is_silent(guest, file):
                           f"{disk.sys}/ballast/move {text(silent)}")
         until(lambda: silent.connections, 20, "the new server to be tried")
         assert write(guest, text(one)) == EBUSY
-        guest.run("pkill -INT -f ballast/move")
-        assert job.wait(20) == EINTR
+        assert job.kill(signal.SIGINT, 20) == EINTR
         # Its connection is waited for a while longer, and then another may begin.
         silent.connections[0].shutdown(2)
         until(lambda: write(guest, text(one)) == 0, 20, "the next move")

@@ -448,8 +448,13 @@ static bool work_on_move(struct ballast_session *session)
 	bool answered = false;
 	int err;
 
-	if (ballast_move_begin(move))
-		try_move(session);
+	if (ballast_move_begin(move)) {
+		/* Its signal may have been flushed. */
+		if (READ_ONCE(session->stopping))
+			ballast_move_finish(move, -ENODEV);
+		else
+			try_move(session);
+	}
 	if (!ballast_move_is_ready(move))
 		return false;
 	err = move->path->error;
