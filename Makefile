@@ -96,9 +96,10 @@ BENCH_OPTIONS = --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" \
 	--server=$(SERVER) --out=$(OUT)
 
 # Where a request's time goes; how many instructions it takes; what grows with
-# what; what the filter costs while the reserve is not in use; what encryption costs.
-bench-trace: DRAWS = python3-matplotlib
-bench-trace bench-instructions bench-scale bench-filter bench-encrypt:
+# what; what the filter costs while the reserve is not in use; what encryption costs;
+# many clients.
+bench-trace bench-fleet: DRAWS = python3-matplotlib
+bench-trace bench-instructions bench-scale bench-filter bench-encrypt bench-fleet:
 	scripts/deps $(DRAWS)
 	tests/bench/$(@:bench-%=%).py $(BENCH_OPTIONS)
 
@@ -157,4 +158,4 @@ demo-calm:
 	@scripts/deps
 	@tests/storm/demo.py --calm
 
-.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter bench-encrypt storm storm-calm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm
+.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter bench-encrypt bench-fleet storm storm-calm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm

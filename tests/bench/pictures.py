@@ -100,3 +100,37 @@ def stages(results, names, titles, about, path):
     axes.set_xlabel("us, traced; medians of each piece")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, fontsize=7, frameon=False)
     _save(plot, figure, about, path)
+
+
+def fleet(results, titles, about, path):
+    """What a server gives to so many clients together, how long each waits, and who is busy."""
+    plot = _pyplot()
+    if not plot:
+        return
+    figure, (together, wait, busy) = plot.subplots(1, 3, figsize=(11, 3.6))
+    for number, (name, rows) in enumerate(results.items()):
+        clients = [row["clients"] for row in rows]
+
+        def draw(panel, what, style, label):
+            panel.plot(clients, [row[what] for row in rows], style, marker=".",
+                       color=f"C{number}", label=label)
+
+        draw(together, "MiB/s", "-", titles[name])
+        draw(wait, "ms, median", "-", f"{name}: median")
+        draw(wait, "ms, 99 %", "--", f"{name}: 99 % of the slowest client")
+        draw(busy, "processors of the guest", "-", f"{name}: all clients")
+        draw(busy, "processors of the server", "--", f"{name}: server")
+    for panel, title in ((together, "all clients together, MiB/s"), (wait, "a 4k read takes, ms"),
+                         (busy, "processors busy")):
+        panel.set_xscale("log")
+        panel.set_xticks(clients, clients)
+        panel.set_xticks([], minor=True)
+        panel.set_xlabel("clients")
+        panel.set_title(title)
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=6)
+    wait.set_yscale("log")
+    wait.yaxis.set_major_formatter("{x:g}")
+    together.set_ylim(bottom=0)
+    busy.set_ylim(bottom=0)
+    _save(plot, figure, about, path)
