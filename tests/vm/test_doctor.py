@@ -252,10 +252,14 @@ def test_nbd_without_guard(guest, server):
         found = doctor(guest)
         assert list(found) == ["nbd-without-guard", "refill-without-reserves"]
         assert found["nbd-without-guard"]["severity"] == "serious"
+        # The package has this directory, for guard --persist.
+        guest.run("mkdir -p /etc/ballast")
         cure(guest, found["nbd-without-guard"])
+        assert "GUARD=eth0" in guest.run("cat /etc/ballast/guard-eth0.conf").output
         healthy(guest)
     finally:
         disconnect_nbd(guest)
+        guest.run("rm -rf /etc/ballast")
     healthy(guest)
 
 
