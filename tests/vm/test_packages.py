@@ -242,6 +242,28 @@ def test_network_manager(debs, suite, vm):
 
 
 @SLOW
+def test_encrypted_swap(debs, suite, vm):
+    """It is back after a reboot, under another key, and the way down reads it back."""
+    with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), export():
+        machine = install.Machine(vm, suite, root)
+        guest = machine.boot()
+        assert machine.booted() == "running"
+        guest.run(f"printf 'URI=nbd://{net.HOST4}/swap\nSWAP=yes\nENCRYPT=yes\n' > "
+                  "/etc/ballast/swap.conf && systemctl daemon-reload && "
+                  "systemctl start ballast@swap")
+        machine.wait_swap(disk="/dev/dm-0")
+        # One swap to systemd, and not another for each link.
+        links = guest.run("udevadm info -q symlink /dev/dm-0").output.split()
+        assert links == ["mapper/ballast0-swap"], links
+        machine.swap_out()
+        way_down = machine.reboot()
+        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+        assert machine.booted() == "running"
+        machine.wait_swap(disk="/dev/dm-0")
+        machine.guest.run("systemctl stop ballast@swap && ! ls /dev/mapper/ballast* /dev/ballast*")
+
+
+@SLOW
 def test_raid(debs, suite, vm):
     """Swap on md RAID 1 over the disks of two servers, as the manual has it."""
     with install.installed(suite, "cloud-amd64", INSTALL, debs) as (_, _, root), export(), \
