@@ -14,8 +14,8 @@ def found(tree):
     # Not a make under the one that may run this.
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    done = subprocess.run(["make", "-s", "-f", "-"], env=environment, input=script, text=True, check=True,
-                          capture_output=True)
+    done = subprocess.run(["make", "-s", "-f", "-"], env=environment, input=script, text=True,
+                          check=True, capture_output=True)
     assert not done.stderr
     return set(done.stdout.split())
 
