@@ -9,6 +9,10 @@
  *                           takes UDP packets on COUNT ports from PORT on, into
  *                           buffers of BYTES each, and every SECONDS throws
  *                           away what is in them; 0: never
+ *   guest capture NIC BYTES SECONDS
+ *                           captures the UDP packets of IPv4 that NIC receives
+ *                           into a buffer of BYTES, and every SECONDS throws
+ *                           away what is in it; 0: never
  *   guest report DISK FILE[:FIELD]...
  *                           once a second a line: seconds of uptime, pages
  *                           swapped in and out, free pages, requests that
@@ -28,6 +32,10 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,6 +53,14 @@ static void die(const char *what)
 	exit(1);
 }
 
+/* Accepted connections inherit it. */
+static void set_buffer(int fd, int bytes)
+{
+	bytes /= 2; /* the kernel doubles it */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		die("SO_RCVBUFFORCE");
+}
+
 static int bound(int type, int port, int bytes)
 {
 	struct sockaddr_in6 any = {
@@ -57,10 +73,7 @@ static int bound(int type, int port, int bytes)
 		die("socket");
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Doubled by the kernel; accepted connections inherit it. */
-	bytes /= 2;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
-		die("SO_RCVBUFFORCE");
+	set_buffer(fd, bytes);
 	if (bind(fd, (struct sockaddr *)&any, sizeof(any)))
 		die("bind");
 	return fd;
@@ -92,9 +105,18 @@ static void sink(int port, int bytes)
 /* As many packets are thrown away of a port; more may be on their way. */
 #define AT_ONCE	16384
 
+static void throw_away(int fd)
+{
+	int n;
+
+	for (n = 0; n < AT_ONCE; n++)
+		if (recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
+			break;
+}
+
 static void hold(int port, int count, int bytes, int seconds)
 {
-	int fds[PORTS], i, n;
+	int fds[PORTS], i;
 
 	for (i = 0; i < count && i < PORTS; i++)
 		fds[i] = bound(SOCK_DGRAM, port + i, bytes);
@@ -105,9 +127,43 @@ static void hold(int port, int count, int bytes, int seconds)
 	for (;;) {
 		sleep(seconds);
 		for (i = 0; i < count; i++)
-			for (n = 0; n < AT_ONCE; n++)
-				if (recv(fds[i], NULL, 0, MSG_DONTWAIT) < 0)
-					break;
+			throw_away(fds[i]);
+	}
+}
+
+/* In front of the ingress filter: such sockets get a packet first. */
+static void capture(const char *nic, int bytes, int seconds)
+{
+	/* The protocol of a packet of IPv4, if it is one. */
+	struct sock_filter udp[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 3),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 23),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, -1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog prog = { sizeof(udp) / sizeof(*udp), udp };
+	struct sockaddr_ll from = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = if_nametoindex(nic),
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+	if (fd < 0 || !from.sll_ifindex)
+		die(nic);
+	set_buffer(fd, bytes);
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)))
+		die("SO_ATTACH_FILTER");
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
+		die("bind");
+	ready();
+	while (!seconds)
+		pause();
+	for (;;) {
+		sleep(seconds);
+		throw_away(fd);
 	}
 }
 
@@ -325,6 +381,8 @@ int main(int argc, char **argv)
 	if (argc == 6 && !strcmp(argv[1], "hold"))
 		hold(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]),
 		     atoi(argv[5]));
+	if (argc == 5 && !strcmp(argv[1], "capture"))
+		capture(argv[2], atoi(argv[3]), atoi(argv[4]));
 	if (argc >= 3 && !strcmp(argv[1], "report"))
 		report(argv[2], argv + 3);
 	if (argc == 3 && !strcmp(argv[1], "echo"))
@@ -332,6 +390,6 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "write"))
 		write_later(argv[2], argv[3]);
 	fprintf(stderr,
-		"usage: guest sink PORT BYTES | guest hold PORT COUNT BYTES SECONDS | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE TEXT\n");
+		"usage: guest sink PORT BYTES | guest hold PORT COUNT BYTES SECONDS | guest capture NIC BYTES SECONDS | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE TEXT\n");
 	return 2;
 }

@@ -37,7 +37,7 @@ STORMS = {
     "arp": (("arp", 0),),
     "syn": (("syn", 9),),
 }
-# Seconds after which what the sockets of u hold is thrown away; 0: never.
+# Seconds after which what such sockets, and a capture, hold is thrown away; 0: never.
 THROWN_AWAY = {"u": 0, "burst": 1}
 # In the guest before such a storm.
 BEFORE = {"syn": f"""modprobe nf_conntrack && ip route add default via {net.HOST4} &&
@@ -83,7 +83,10 @@ class Conditions:
     sg: bool = True         # scatter-gather on
     rate: str = ""          # what the server is limited to, such as 100M
     pps: int = 0            # the storm's packets a second; 0: its kind's own
+    threaded: bool = False  # NAPI in threads
     udp_mem: int = 0        # net.ipv4.udp_mem, in pages; 0: the default
+    tcp_mem: int = 0        # net.ipv4.tcp_mem, likewise
+    capture: int = 0        # KiB of the buffer of a capture of the storm's UDP; 0: none
     calm: int = 10          # seconds of each phase
     length: int = 25
     after: int = 12
@@ -145,8 +148,9 @@ class Run:
         if conditions.two_cards:
             two_cards(guest)
         self._prepare_nics()
-        if conditions.udp_mem:
-            guest.run("echo {0} {0} {0} > /proc/sys/net/ipv4/udp_mem".format(conditions.udp_mem))
+        for name, pages in (("udp_mem", conditions.udp_mem), ("tcp_mem", conditions.tcp_mem)):
+            if pages:
+                guest.run(f"echo {pages} {pages} {pages} > /proc/sys/net/ipv4/{name}")
         guest.run(BEFORE.get(self.storm, ""))
 
     def _prepare_nics(self):
@@ -163,6 +167,8 @@ class Run:
                           f"ethtool -l {name} | tail -5 | grep 'Combined:.*{conditions.queues}$'")
             if conditions.ring and conditions.nic != VIRTIO:
                 guest.run(f"ethtool -G {name} rx {conditions.ring}")
+            if conditions.threaded:
+                guest.run(f"echo 1 > /sys/class/net/{name}/threaded")
 
     def _storm_address(self):
         addresses = self.guest.address4, self.guest.address6
@@ -177,6 +183,9 @@ class Run:
             (_, port), = STORMS[self.storm]
             tools.append(f"hold {port} {sender.SOCKETS} {sender.SOCKET} "
                          f"{THROWN_AWAY[self.storm]}")
+        if self.conditions.capture:
+            tools.append(f"capture eth{self.conditions.storm_nic - 1} "
+                         f"{self.conditions.capture << 10} {THROWN_AWAY.get(self.storm, 0)}")
         for tool_ in tools:
             self.guest.spawn(f"exec /run/guest {tool_}").wait_output("ready")
 

@@ -14,6 +14,7 @@ CONDITIONS = (
     ("min_free", 0, int), ("mtu", 1500, int), ("sg", "on", ("on", "off")),
     ("rate", "", str), ("nics", 0, (0, 1, 2)), ("storm_nic", 0, (0, 1, 2)), ("queues", 1, int),
     ("ring", 0, int), ("mrg", "on", ("on", "off")), ("pps", 0, int), ("udp_mem", 0, int),
+    ("tcp_mem", 0, int), ("threaded", "off", ("on", "off")), ("capture", 0, int),
     ("calm", 10, int), ("length", 25, int), ("after", 12, int),
 )
 
@@ -60,8 +61,9 @@ def conditions(options):
         suite=options.suite, nic=options.nic, memory=options.mem, min_free=options.min_free,
         mtu=options.mtu, sg=options.sg == "on", rate=options.rate, nics=nics,
         storm_nic=storm_nic, queues=options.queues, ring=options.ring, mrg=options.mrg == "on",
-        pps=options.pps, udp_mem=options.udp_mem, calm=options.calm, length=options.length,
-        after=options.after)
+        pps=options.pps, udp_mem=options.udp_mem, tcp_mem=options.tcp_mem,
+        threaded=options.threaded == "on", capture=options.capture, calm=options.calm,
+        length=options.length, after=options.after)
     run.nic_props(made)     # for what it refuses
     return made
 
