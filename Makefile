@@ -111,7 +111,8 @@ storm:
 		--min-free=$(MIN_FREE) --calm=$(CALM) --length=$(LENGTH) \
 		--after=$(AFTER) --rate=$(RATE) --nics=$(NICS) --storm-nic=$(STORM_NIC) \
 		--queues=$(QUEUES) --ring=$(RING) --mrg=$(MRG) --pps=$(PPS) \
-		--udp-mem=$(UDP_MEM) --out=$(OUT)
+		--udp-mem=$(UDP_MEM) --tcp-mem=$(TCP_MEM) --threaded=$(THREADED) \
+		--capture=$(CAPTURE) --reserve=$(RESERVE) --out=$(OUT)
 
 # What each part of ballast is worth; goes on where it was stopped.
 storm-proof:

@@ -81,6 +81,7 @@ class Conditions:
     ring: int = 0           # its receive ring's places; 0: the default
     mrg: bool = True        # virtio: mergeable receive buffers
     sg: bool = True         # scatter-gather on
+    reserve: int = 0        # pages of ballast's reserve; 0: the default
     rate: str = ""          # what the server is limited to, such as 100M
     pps: int = 0            # the storm's packets a second; 0: its kind's own
     threaded: bool = False  # NAPI in threads
@@ -104,7 +105,7 @@ def run(subject, storm, conditions, ko, directory, show=None, act=None):
     """
     if isinstance(subject, str):
         subject = subjects.parse(subject)
-    subject = subject.limited(conditions.rate)
+    subject = subject.limited(conditions.rate).sized(conditions.reserve)
     directory.mkdir(parents=True, exist_ok=True)
     return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None), act).result
 

@@ -57,6 +57,14 @@ class Subject:
             raise ValueError(f"{self.name} has no server whose rate can be limited")
         return replace(self, rate=rate)
 
+    def sized(self, pages):
+        """The same with a reserve of that size, unless it has none; 0: the default."""
+        if not pages or "reserve=" in self.options:
+            return self
+        if not self.disk.startswith("ballast"):
+            raise ValueError(f"{self.name}: only ballast's own disk is attached with reserve=")
+        return replace(self, options=f"{self.options} reserve={pages}".strip())
+
     def _attach_ballast(self, guest, server, index=0):
         options = dict(word.split("=", 1) for word in self.options.split())
         Disk(guest, server, server.address, index, export="swap", **options)

@@ -14,12 +14,14 @@ from pathlib import Path
 # The default conditions; only others are shown.
 USUAL = {"suite": "bookworm", "nic": "virtio-net-pci", "memory": 256, "min_free": 0,
          "mtu": 1500, "sg": True, "nics": 1, "storm_nic": 1, "queues": 1, "ring": 0, "mrg": True,
-         "rate": "", "pps": 0, "udp_mem": 0, "tcp_mem": 0, "threaded": False, "capture": 0}
+         "rate": "", "pps": 0, "udp_mem": 0, "tcp_mem": 0, "threaded": False, "capture": 0,
+         "reserve": 0}
 WORDS = {"suite": "{}", "nic": "{}", "memory": "{} MiB", "min_free": "min_free {}", "mtu": "MTU {}",
          "sg": "no scatter-gather", "nics": "{} NICs", "storm_nic": "storm on NIC {}",
          "queues": "{} queues", "ring": "ring {}", "mrg": "no mergeable buffers",
          "rate": "server {}bit/s", "pps": "{} packets/s", "udp_mem": "udp_mem {}",
-         "tcp_mem": "tcp_mem {}", "threaded": "threaded NAPI", "capture": "capture of {} KiB"}
+         "tcp_mem": "tcp_mem {}", "threaded": "threaded NAPI", "capture": "capture of {} KiB",
+         "reserve": "reserve={}"}
 COLUMNS = (("subject", 11), ("storm", 5), ("conditions", 18), ("runs", 4), ("lived", 5),
            ("starved", 7), ("deadlocked", 10), ("corrupt", 7), ("gap", 5), ("calm/s", 6),
            ("during", 6), ("least", 5), ("after", 5), ("least ", 6),

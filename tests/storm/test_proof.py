@@ -25,8 +25,9 @@ def test_a_line_is_that_of_make_storm():
     assert storm == "u"
     assert (conditions.rate, conditions.pps, conditions.mrg) == ("60M", 50000, False)
     assert (conditions.nics, conditions.storm_nic) == (2, 2)
-    _, conditions = variables.of_line("burst TCP_MEM=1000 THREADED=on CAPTURE=4096")
-    assert (conditions.tcp_mem, conditions.threaded, conditions.capture) == (1000, True, 4096)
+    _, conditions = variables.of_line("u TCP_MEM=1000 THREADED=on CAPTURE=4096 RESERVE=8")
+    assert (conditions.tcp_mem, conditions.threaded) == (1000, True)
+    assert (conditions.capture, conditions.reserve) == (4096, 8)
     assert variables.of_line("c")[1] == variables.run.Conditions()
 
 

@@ -25,6 +25,15 @@ def test_parts_of_ballast(name, options, parameter):
     assert (subject.options, subject.parameter) == (options, parameter)
 
 
+def test_size_of_the_reserve():
+    assert subjects.parse("ballast").sized(4096).options == "reserve=4096"
+    assert subjects.parse("no-filter").sized(4096).options == "filter=off reserve=4096"
+    assert subjects.parse("no-reserve").sized(4096).options == "reserve=0"
+    assert subjects.parse("nbd").sized(0) is subjects.SUBJECTS["nbd"]
+    with pytest.raises(ValueError, match="nbd"):
+        subjects.parse("nbd").sized(4096)
+
+
 def test_every_named_subject_is_found():
     for name, subject in subjects.SUBJECTS.items():
         assert subjects.parse(name) is subject

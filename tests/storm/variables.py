@@ -12,9 +12,10 @@ from rig.vm import CLOUD_NICS
 CONDITIONS = (
     ("suite", "bookworm", image.SUITES), ("nic", run.VIRTIO, str), ("mem", 256, int),
     ("min_free", 0, int), ("mtu", 1500, int), ("sg", "on", ("on", "off")),
-    ("rate", "", str), ("nics", 0, (0, 1, 2)), ("storm_nic", 0, (0, 1, 2)), ("queues", 1, int),
-    ("ring", 0, int), ("mrg", "on", ("on", "off")), ("pps", 0, int), ("udp_mem", 0, int),
-    ("tcp_mem", 0, int), ("threaded", "off", ("on", "off")), ("capture", 0, int),
+    ("reserve", 0, int), ("rate", "", str), ("nics", 0, (0, 1, 2)), ("storm_nic", 0, (0, 1, 2)),
+    ("queues", 1, int), ("ring", 0, int), ("mrg", "on", ("on", "off")), ("pps", 0, int),
+    ("udp_mem", 0, int), ("tcp_mem", 0, int), ("threaded", "off", ("on", "off")),
+    ("capture", 0, int),
     ("calm", 10, int), ("length", 25, int), ("after", 12, int),
 )
 
@@ -59,7 +60,8 @@ def conditions(options):
         raise ValueError(f"STORM_NIC={storm_nic}, but NICS={nics}")
     made = run.Conditions(
         suite=options.suite, nic=options.nic, memory=options.mem, min_free=options.min_free,
-        mtu=options.mtu, sg=options.sg == "on", rate=options.rate, nics=nics,
+        mtu=options.mtu, sg=options.sg == "on", reserve=options.reserve, rate=options.rate,
+        nics=nics,
         storm_nic=storm_nic, queues=options.queues, ring=options.ring, mrg=options.mrg == "on",
         pps=options.pps, udp_mem=options.udp_mem, tcp_mem=options.tcp_mem,
         threaded=options.threaded == "on", capture=options.capture, calm=options.calm,
