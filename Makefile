@@ -35,19 +35,20 @@ install-source:
 	cp -r include Kbuild dkms.conf $(SOURCE)/
 
 # Debian packages, in build/deb.
+DEB_DEPS = debhelper dh-dkms dpkg-dev gcc git libblkid-dev libc6-dev make uuid-dev
 deb:
-	scripts/deps debhelper dh-dkms libblkid-dev
+	scripts/deps --only $(DEB_DEPS)
 	scripts/deb build/deb
 
 # A release, in build/dist: tarball, packages, checksums, and signatures if there
 # is a key. KEY names one of several.
 dist:
-	scripts/deps debhelper dh-dkms libblkid-dev
+	scripts/deps --only $(DEB_DEPS)
 	scripts/dist build/dist $(KEY)
 
 # Packages are reproducible, lintian finds nothing, and rpmbuild takes the spec.
 check-packages:
-	scripts/deps debhelper dh-dkms libblkid-dev lintian rpm
+	scripts/deps --only $(DEB_DEPS) lintian rpm
 	scripts/check-packages
 
 .PHONY: all modules modules_install clean install install-source uninstall deb dist check-packages
