@@ -27,9 +27,9 @@ from rig import host, image, module  # noqa: E402
 from rig.agent import GuestGone  # noqa: E402
 from rig.vm import CommandFailed  # noqa: E402
 
-# PART: STORM VARIABLE=VALUE..., or SUBJECT/SUBJECT in the place of PART. In each one part decides.
-# Lending does where the others can't act: a capture gets packets before the filter does, and
-# NAPI in a thread can't use the reserves for softirqs. These decide without the first two only.
+# PART: STORM VARIABLE=VALUE..., or SUBJECT/SUBJECT in the place of PART. In each, one part is to
+# decide: lending where the others can't act, as a capture gets packets before the filter does, and
+# NAPI in a thread can't use the reserves for softirqs. Those are compared without the other two.
 SHORT = "CALM=3 LENGTH=12 AFTER=8"
 TRIALS = f"""
     filter: u UDP_MEM=60000 RATE=100M {SHORT};
