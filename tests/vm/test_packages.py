@@ -65,6 +65,12 @@ INSTALL_INITRD = INSTALL + """
     cp /boot/initrd.img-* /mnt/initrd
 """
 
+INSTALL_DRACUT = INSTALL + """
+    touch /etc/ballast/initramfs
+    dracut --quiet --no-hostonly --kver $(ls /lib/modules) /mnt/initrd
+    lsinitrd /mnt/initrd | grep -c -e ballast.ko -e ballastctl -e 95ballast
+"""
+
 
 def said(output, what):
     """The values of the lines "what: value"."""
@@ -219,6 +225,22 @@ def test_initramfs(debs, suite, vm):
         assert "unknown parameter" not in guest.console.text
         assert machine.booted() == "running"
         print(guest.run("dmesg | grep -i ballast").output)
+
+
+@SLOW
+def test_dracut(debs, suite, vm):
+    """The same with an initramfs that dracut made."""
+    with install.installed(suite, "cloud-amd64", INSTALL_DRACUT, debs, variant="dracut") \
+            as (output, left, root), export():
+        print(output)
+        machine = install.Machine(vm, suite, root, variant="dracut", initrd=left / "initrd")
+        guest = machine.boot(append=f"root=/dev/vda rw rd.ballast=nbd://{net.HOST4}/swap,"
+                                    "swap,priority=3,allow=tcp:22,udp:123")
+        assert machine.swaps()[0].split()[::4] == ["/dev/ballast0", "3"], machine.swaps()
+        # Not "running": systemd-network-generator finds what it wrote in the initramfs.
+        machine.booted()
+        machine.wait_swap(0)
+        print(guest.run("dmesg | grep -i ballast; ls -A /run/ballast-initramfs").output)
 
 
 @pytest.mark.console_ok("ballast: ")

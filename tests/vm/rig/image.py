@@ -35,14 +35,16 @@ USERLAND = """
 TOOLCHAIN = "gcc make sparse".split()
 
 # What else an image may have: "systemd" is a machine as an administrator has it,
-# "desktop" one that has its network from where desktops have it, "secureboot" one with
-# firmware that wants signatures. "build" has nothing but what a module is built with, and
-# can't be booted.
+# "desktop" one that has its network from where desktops have it, "dracut" one whose
+# initramfs dracut makes, with LVM and dm-crypt, "secureboot" one with firmware that wants
+# signatures. "build" has nothing but what a module is built with, and can't be booted.
 SYSTEMD = "dbus dkms initramfs-tools openssl systemd-sysv".split()
 VARIANTS = {
     "": [],
     "systemd": SYSTEMD,
     "desktop": [*SYSTEMD, "network-manager"],
+    "dracut": """cryptsetup-bin dbus dkms dmsetup dracut dracut-network isc-dhcp-client
+        lvm2 openssl systemd-sysv""".split(),
     "secureboot": [*SYSTEMD, "grub-efi-amd64-signed", "mokutil", "ovmf", "shim-signed"],
     "build": [],
 }
