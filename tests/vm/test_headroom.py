@@ -9,7 +9,7 @@ import pytest
 from rig import host, module
 
 # What the module under exhaust/ is built with: the code that is tested.
-TESTED = ("compat.h", "reserve/headroom.c", "reserve/headroom.h")
+TESTED = ("compat.h", "compat.mk", "reserve/headroom.c", "reserve/headroom.h")
 FOUND = ("headroom", "got", "taken", "boost", "reserved", "highatomic")
 # The last batch that a processor takes for its own list may go below the mark: 15 pages of order 0
 # in a zone of 320 MiB, or 30 from 6.7 on, and 3 blocks of order 2. A zone's counter of free pages
