@@ -65,8 +65,12 @@ def test_poll(guest):
         nothing.kill()
         # An outage that is over at once is told of as well.
         again = polled(guest, reconnects)
-        guest.run("ss -K dport = :" + str(server.port))
-        assert again.wait(30) == 0 and f"{reconnects} 2" in again.output
+        # The debug kernel has no such request.
+        killed = guest.run(f"ss -HKt dport = :{server.port}").output.strip()
+        assert killed or guest.suite == "debug"
+        if killed:
+            assert again.wait(30) == 0 and f"{reconnects} 2" in again.output
+        again.kill()
         job = polled(guest, state)
     assert job.wait(30) == 0
     assert f"{state} detaching" in job.output or f"{state} gone" in job.output
@@ -76,7 +80,8 @@ def test_poll_of_the_grade(guest):
     grade = "/sys/class/net/eth0/ballast/grade"
     with servers.Nbdkit("memory", "64M") as server, Disk(guest, server) as disk:
         job = polled(guest, grade)
-        guest.run("echo 50000 > /sys/class/net/eth0/ballast/lend_below; "
+        guest.run("awk '/^MemFree:/ {print int($2 / 4)}' /proc/meminfo "
+                  "> /sys/class/net/eth0/ballast/lend_below; "
                   f"dd if={disk.path} of=/dev/null bs=64k count=200 iflag=direct status=none")
         assert job.wait(30) == 0 and "calm" not in job.output
 
