@@ -161,7 +161,7 @@ def test_boot(debs, suite, vm):
                   "systemctl start ballast@wrong")
         until(lambda: not guest.run("systemctl is-failed ballast@wrong", check=False).status,
               30, "ballast@wrong to fail")
-        assert "URI= is missing" in guest.run("journalctl -u ballast@wrong").output
+        assert "URI= or GUARD= is missing" in guest.run("journalctl -u ballast@wrong").output
 
         purge_while_it_swaps(machine)
 
