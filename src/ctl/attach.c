@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "addresses.h"
 #include "crypt.h"
 #include "detach.h"
 #include "disk.h"
@@ -21,6 +20,7 @@
 #include "options.h"
 #include "out.h"
 #include "program.h"
+#include "server.h"
 #include "swapon.h"
 #include "swaps.h"
 #include "sysfs.h"
@@ -285,19 +285,6 @@ static bool is_of_address(int err)
 	return false;
 }
 
-static bool format_address(struct attach *attach, const struct addrinfo *info)
-{
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-
-	if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host),
-			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
-		return false;
-	snprintf(attach->address, sizeof(attach->address),
-		 info->ai_family == AF_INET6 ? "[%.99s]:%.9s" : "%.99s:%.9s",
-		 host, port);
-	return true;
-}
-
 static int tell_failure(const struct attach *attach, int err, int klog)
 {
 	/* Of the kernel: the connection is there, and no greeting comes. */
@@ -313,37 +300,6 @@ static int tell_failure(const struct attach *attach, int err, int klog)
 	return failure("%s: %s", attach->address, strerror(-err));
 }
 
-static int resolve(struct attach *attach, struct addrinfo **list)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	int err = getaddrinfo(attach->uri.host, attach->uri.port, &hints, list);
-
-	if (!err)
-		return FINE;
-	if (err == EAI_SYSTEM)
-		return failure("%s: %m", attach->uri.host);
-	return failure("%s: %s", attach->uri.host, gai_strerror(err));
-}
-
-static bool is_same_swap(const char *name, void *data)
-{
-	struct attach *attach = data;
-	static struct disk disk;
-	struct swap swap;
-	bool same;
-
-	if (disk_open(&disk, name))
-		return true;
-	same = !disk_read(&disk) &&
-	       address_is_same_server(disk.server, attach->address) &&
-	       !strcmp(disk.export, attach->uri.export) &&
-	       swap_find(name, &swap);
-	disk_close(&disk);
-	if (same)
-		strcpy(attach->disk, name);
-	return !same;
-}
-
 /*
  * If the same export were two swaps, two owners would write to each of its
  * pages, and neither the kernel nor the server would report an error.
@@ -351,13 +307,13 @@ static bool is_same_swap(const char *name, void *data)
 static int refuse_same_swap(struct attach *attach, const struct addrinfo *info)
 {
 	for (; info; info = info->ai_next) {
-		attach->disk[0] = '\0';
-		if (!format_address(attach, info))
+		if (!server_address(info, attach->address,
+				    sizeof(attach->address)))
 			continue;
 		if (expand_mac(attach, info))
 			return FAILED;
-		disk_each(is_same_swap, attach);
-		if (attach->disk[0])
+		if (server_find_swap(attach->address, attach->uri.export, NULL,
+				     attach->disk))
 			return failure("%s: export \"%.200s\" is already swapped to, as %s",
 				       attach->address, attach->uri.export,
 				       attach->disk);
@@ -371,14 +327,16 @@ static int connect_to(struct attach *attach)
 	struct addrinfo *list, *info;
 	int klog, err = -EADDRNOTAVAIL, told = FAILED;
 
-	if (expand_names(attach) || resolve(attach, &list))
+	if (expand_names(attach) ||
+	    server_resolve(attach->uri.host, attach->uri.port, &list))
 		return FAILED;
 	if (attach->swap && refuse_same_swap(attach, list)) {
 		freeaddrinfo(list);
 		return FAILED;
 	}
 	for (info = list; info; info = info->ai_next) {
-		if (!format_address(attach, info))
+		if (!server_address(info, attach->address,
+				    sizeof(attach->address)))
 			continue;
 		if (expand_mac(attach, info))
 			continue;

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "addresses.h"
 #include "disk.h"
 #include "files.h"
 #include "klog.h"
 #include "out.h"
-#include "swaps.h"
+#include "server.h"
 #include "sysfs.h"
 #include "uri.h"
 
@@ -33,7 +32,6 @@ struct move {
 	const char *disk;
 	struct nbd_uri uri;
 	char address[128]; /* [ADDRESS]:PORT that is tried */
-	char same[DISK_NAME_LEN]; /* another swap there */
 };
 
 static int tell_failure(const struct move *move, int err, int klog)
@@ -47,33 +45,18 @@ static int tell_failure(const struct move *move, int err, int klog)
 		       move->address, strerror(-err));
 }
 
-/* One export must be one swap only. */
-static bool is_same_swap(const char *name, void *data)
-{
-	struct move *move = data;
-	static struct disk disk;
-	struct swap swap;
-
-	if (!strcmp(name, move->disk) || disk_open(&disk, name))
-		return true;
-	if (!disk_read(&disk) &&
-	    address_is_same_server(disk.server, move->address) &&
-	    !strcmp(disk.export, move->uri.export) && swap_find(name, &swap))
-		strcpy(move->same, name);
-	disk_close(&disk);
-	return !*move->same;
-}
-
 /* Return: 0 or -errno, which has been told */
 static int try_address(struct move *move)
 {
 	static char words[8192];
+	char same[DISK_NAME_LEN];
 	int klog, err;
 
-	disk_each(is_same_swap, move);
-	if (*move->same) {
+	/* One export must be one swap only. */
+	if (server_find_swap(move->address, move->uri.export, move->disk,
+			     same)) {
 		failure("%s: export \"%.200s\" is already swapped to, as %s",
-			move->address, move->uri.export, move->same);
+			move->address, move->uri.export, same);
 		return -EEXIST;
 	}
 	snprintf(words, sizeof(words),
@@ -90,33 +73,16 @@ static int try_address(struct move *move)
 	return err;
 }
 
-static bool format_address(struct move *move, const struct addrinfo *info)
-{
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-
-	if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host),
-			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
-		return false;
-	snprintf(move->address, sizeof(move->address),
-		 info->ai_family == AF_INET6 ? "[%.99s]:%.9s" : "%.99s:%.9s",
-		 host, port);
-	return true;
-}
-
 /* Try the addresses in order, until one can be connected to. */
 static int move_to(struct move *move)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list, *info;
-	int err = getaddrinfo(move->uri.host, move->uri.port, &hints, &list);
+	int err = -EADDRNOTAVAIL;
 
-	if (err)
-		return failure("%s: %s", move->uri.host,
-			       err == EAI_SYSTEM ? strerror(errno) :
-						   gai_strerror(err));
-	err = -EADDRNOTAVAIL;
+	if (server_resolve(move->uri.host, move->uri.port, &list))
+		return FAILED;
 	for (info = list; info; info = info->ai_next) {
-		if (!format_address(move, info))
+		if (!server_address(info, move->address, sizeof(move->address)))
 			continue;
 		err = try_address(move);
 		if (err != -ECONNREFUSED && err != -ETIMEDOUT &&

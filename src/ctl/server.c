@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The server of a URI: its addresses, and whether it is swapped to.
+ */
+#include "server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "addresses.h"
+#include "disk.h"
+#include "out.h"
+#include "swaps.h"
+
+int server_resolve(const char *host, const char *port, struct addrinfo **list)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	int err = getaddrinfo(host, port, &hints, list);
+
+	if (!err)
+		return FINE;
+	if (err == EAI_SYSTEM)
+		return failure("%s: %m", host);
+	return failure("%s: %s", host, gai_strerror(err));
+}
+
+bool server_address(const struct addrinfo *info, char *address, size_t size)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host),
+			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		return false;
+	snprintf(address, size,
+		 info->ai_family == AF_INET6 ? "[%.99s]:%.9s" : "%.99s:%.9s",
+		 host, port);
+	return true;
+}
+
+struct search {
+	const char *address;
+	const char *export;
+	const char *but;
+	char *disk;
+};
+
+static bool is_swap_of(const char *name, void *data)
+{
+	const struct search *search = data;
+	static struct disk disk;
+	struct swap swap;
+	bool same;
+
+	if ((search->but && !strcmp(name, search->but)) ||
+	    disk_open(&disk, name))
+		return true;
+	same = !disk_read(&disk) &&
+	       address_is_same_server(disk.server, search->address) &&
+	       !strcmp(disk.export, search->export) && swap_find(name, &swap);
+	disk_close(&disk);
+	if (same)
+		strcpy(search->disk, name);
+	return !same;
+}
+
+bool server_find_swap(const char *address, const char *export, const char *but,
+		      char *disk)
+{
+	struct search search = {
+		.address = address,
+		.export = export,
+		.but = but,
+		.disk = disk,
+	};
+
+	*disk = '\0';
+	disk_each(is_swap_of, &search);
+	return *disk;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BALLASTCTL_SERVER_H
+#define BALLASTCTL_SERVER_H
+
+#include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Get the addresses of a server; the caller frees them. FINE, or FAILED and said. */
+int server_resolve(const char *host, const char *port, struct addrinfo **list);
+
+/* As the kernel takes it: 192.0.2.1:10809 or [fe80::1%eth0]:10809. */
+bool server_address(const struct addrinfo *info, char *address, size_t size);
+
+/*
+ * Is an export of the server at @address swapped to already? Sets @disk, of
+ * DISK_NAME_LEN bytes, to the disk. The disk @but, if not NULL, does not count.
+ */
+bool server_find_swap(const char *address, const char *export, const char *but,
+		      char *disk);
+
+#endif
