@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Swaps and file systems of /etc/fstab on what lies on a ballast disk."""
 
-import os
-
 import pytest
 
 from rig import install, limits, net, servers
 from rig.wait import until
-
-# Three boots of a machine that has systemd.
-SLOW = pytest.mark.skipif(int(os.environ.get("BALLAST_ROUNDS", "1")) < 2,
-                          reason="takes minutes: BALLAST_ROUNDS=2")
-INSTALL = "apt-get install -y /mnt/0.1.0/*.deb\n"
+from test_packages import INSTALL, SLOW
 
 # A file for each disk, and it is always the same one.
 ATTACH = """
