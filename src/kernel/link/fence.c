@@ -317,11 +317,13 @@ static void fence_check(struct ballast_fences *set, unsigned int i)
 {
 	struct ballast_fence *fence = &set->fence[i];
 	bool expired = time_after_eq(jiffies, fence->since + set->limit);
-	bool answered = READ_ONCE(fence->answered);
 	bool ended = READ_ONCE(fence->ended);
+	bool answered;
 
 	if (fence->sock)
 		fence_finish_sending(fence);
+	/* The rest is sent from the request's pages: it must not end before. */
+	answered = READ_ONCE(fence->answered) && !fence->has_rest;
 	if (fence->sock && expired && !answered && !ended) {
 		WRITE_ONCE(set->expired, set->expired + 1);
 		pr_warn("%s: the server has neither answered nor closed the old connection of connection %u in %lu s: it may execute old writes after newer ones (fence=)\n",
