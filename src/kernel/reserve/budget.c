@@ -13,7 +13,8 @@
  * machine stays tight: else the flood would pass whenever swapping has made
  * room. A few packets of each flow pass in addition. They keep a ping, an ssh
  * session, DHCP and a heartbeat alive beside a flood, which is a few flows with
- * many packets.
+ * many packets. While memory is critical for a moment, as when a machine begins
+ * to swap, fewer of them pass, and only if what sockets hold has not grown.
  */
 #include "budget.h"
 
@@ -49,6 +50,9 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 /* Packets of each flow, and of all flows, that pass in a window anyway. */
 #define BUDGET_FLOW_PACKETS	2
 #define BUDGET_FLOWS_PACKETS	64
+/* Of all flows while memory is critical, and for how long at a time. */
+#define BUDGET_CRITICAL_FLOWS	8
+#define BUDGET_CRITICAL_TIME	(HZ / 2)
 /* What sockets hold is added up for one packet in 8, and in each jiffy. */
 #define BUDGET_UNREAD_SKIPPED	7
 /* What sockets hold may grow by this share of the headroom. */
@@ -125,6 +129,12 @@ bool ballast_budget_take(struct ballast_budget *budget,
 	return taken;
 }
 
+/* The pages that the sockets hold. */
+static long budget_count(void)
+{
+	return compat_proto_pages(&tcp_prot) + compat_proto_pages(&udp_prot);
+}
+
 /* Add up what the sockets hold, now and then. */
 static void budget_add_up(struct budget_unrelated *budget)
 	__must_hold(&budget->lock)
@@ -132,58 +142,105 @@ static void budget_add_up(struct budget_unrelated *budget)
 	lockdep_assert_held(&budget->lock);
 	if (!time_after(jiffies, budget->unread_at) && budget->countdown--)
 		return;
-	budget->unread =
-		compat_proto_pages(&tcp_prot) + compat_proto_pages(&udp_prot);
+	budget->unread = budget_count();
 	budget->unread_at = jiffies;
 	budget->countdown = BUDGET_UNREAD_SKIPPED;
+}
+
+/*
+ * The pages that sockets may hold in the next window before growth counts:
+ * those of the last one and a share of the memory; @all: what they hold.
+ */
+static long budget_accept(long accepted, long held, unsigned long share,
+			  bool all)
+{
+	return all ? held :
+		     min_t(long, held, accepted + 1 + totalram_pages() / share);
 }
 
 static void budget_open_window(struct budget_unrelated *budget)
 	__must_hold(&budget->lock)
 {
-	long limit = budget->accepted + 1 +
-		     totalram_pages() / BUDGET_ACCEPTED_SHARE;
-
 	lockdep_assert_held(&budget->lock);
-	if (time_after(jiffies, budget->since + BUDGET_PAUSE))
-		limit = budget->unread;
-	budget->accepted = min(budget->unread, limit);
+	budget->accepted =
+		budget_accept(budget->accepted, budget->unread,
+			      BUDGET_ACCEPTED_SHARE,
+			      time_after(jiffies, budget->since + BUDGET_PAUSE));
 	budget->since = jiffies;
 	budget->bytes = 0;
 	budget->flows_packets = 0;
 	memset(budget->flows, 0, sizeof(budget->flows));
 }
 
-/* Does the memory budget have room for a packet? Notes a flood. */
-static bool budget_has_room(const struct budget_unrelated *budget,
-			    long headroom)
+/*
+ * By how much has what sockets hold grown? In pages. Notes a flood, which
+ * keeps the machine tight: what would be too much when headroom is back.
+ */
+static long budget_growth(const struct budget_unrelated *budget, long headroom)
 	__must_hold(&budget->lock)
 {
 	struct ballast_pressure *p = &ballast_pressure;
 	long growth = budget->unread - budget->accepted;
 
 	lockdep_assert_held(&budget->lock);
-	if (growth > headroom / BUDGET_GROWTH_SHARE) {
-		if (time_after(jiffies, READ_ONCE(p->flood_at)))
-			WRITE_ONCE(p->flood_at, jiffies);
-		return false;
-	}
-	return headroom >= READ_ONCE(p->enough) ||
-	       budget->bytes >> PAGE_SHIFT < headroom / 2;
+	headroom = max(headroom, READ_ONCE(p->enough));
+	if (growth > headroom / BUDGET_GROWTH_SHARE &&
+	    time_after(jiffies, READ_ONCE(p->flood_at)))
+		WRITE_ONCE(p->flood_at, jiffies);
+	return growth;
 }
 
+/* Does the memory budget have room for a packet? */
+static bool budget_has_room(const struct budget_unrelated *budget, long growth,
+			    long headroom) __must_hold(&budget->lock)
+{
+	lockdep_assert_held(&budget->lock);
+	return growth <= headroom / BUDGET_GROWTH_SHARE &&
+	       (headroom >= READ_ONCE(ballast_pressure.enough) ||
+		budget->bytes >> PAGE_SHIFT < headroom / 2);
+}
+
+/* May a packet pass for its flow's sake? @most: of all flows. */
 static bool budget_take_flow(struct budget_unrelated *budget,
-			     struct sk_buff *skb) __must_hold(&budget->lock)
+			     struct sk_buff *skb, unsigned int most)
+	__must_hold(&budget->lock)
 {
 	u8 *flow = &budget->flows[skb_get_hash(skb) >> (32 - BUDGET_FLOW_BITS)];
 
 	lockdep_assert_held(&budget->lock);
-	if (*flow >= BUDGET_FLOW_PACKETS ||
-	    budget->flows_packets >= BUDGET_FLOWS_PACKETS)
+	if (*flow >= BUDGET_FLOW_PACKETS || budget->flows_packets >= most)
 		return false;
 	++*flow;
 	budget->flows_packets++;
 	return true;
+}
+
+/* Has memory been critical for so long that no unrelated packet may pass? */
+static bool budget_is_closed(enum ballast_grade grade)
+{
+	return grade == BALLAST_CRITICAL &&
+	       time_after(jiffies, READ_ONCE(ballast_pressure.critical_since) +
+					   BUDGET_CRITICAL_TIME);
+}
+
+/*
+ * While memory is critical, headroom may be next to nothing. A quarter of it
+ * is less than any socket holds. So growth is compared with the mark at which
+ * lending begins.
+ */
+static bool budget_take(struct budget_unrelated *budget, struct sk_buff *skb,
+			enum ballast_grade grade) __must_hold(&budget->lock)
+{
+	long headroom = READ_ONCE(ballast_pressure.headroom);
+	long growth = budget_growth(budget, headroom);
+
+	lockdep_assert_held(&budget->lock);
+	if (grade == BALLAST_CRITICAL)
+		return growth <= READ_ONCE(ballast_pressure.enough) &&
+		       budget_take_flow(budget, skb, BUDGET_CRITICAL_FLOWS);
+	return budget_take_flow(budget, skb, BUDGET_FLOWS_PACKETS) ||
+	       (budget_has_room(budget, growth, headroom) &&
+		!skb_pfmemalloc(skb));
 }
 
 /**
@@ -196,17 +253,17 @@ static bool budget_take_flow(struct budget_unrelated *budget,
  */
 bool ballast_budget_take_unrelated(struct sk_buff *skb)
 {
-	long headroom = READ_ONCE(ballast_pressure.headroom);
+	enum ballast_grade grade = ballast_pressure_grade();
 	struct budget_unrelated *budget = &unrelated;
-	bool room, taken;
+	bool taken;
 
+	if (budget_is_closed(grade))
+		return false;
 	spin_lock(&budget->lock);
 	budget_add_up(budget);
 	if (time_after_eq(jiffies, budget->since + BUDGET_WINDOW))
 		budget_open_window(budget);
-	room = budget_has_room(budget, headroom);
-	taken = budget_take_flow(budget, skb) ||
-		(room && !skb_pfmemalloc(skb));
+	taken = budget_take(budget, skb, grade);
 	if (taken)
 		budget->bytes += skb->truesize;
 	spin_unlock(&budget->lock);

@@ -24,10 +24,12 @@
 #include "tcpmem.h"
 
 /*
- * While memory is ample, or no I/O depends on the network, headroom is
- * computed for one packet in 16 only.
+ * While memory is ample, headroom is computed once a jiffy, and for one packet
+ * in 32, which may have 17 pages each. While it is not, and no I/O depends on
+ * the network, for one in 16.
  */
-#define INGRESS_MASK		15
+#define INGRESS_MASK_AMPLE	31
+#define INGRESS_MASK_IDLE	15
 
 /*
  * Does the socket hold packets from the emergency reserves already, as many as
@@ -108,8 +110,7 @@ static unsigned int ingress_filter(struct ballast_reserve *res,
 		this_cpu_inc(res->stats->allowed);
 		break;
 	default:
-		if (ballast_pressure_grade() == BALLAST_CRITICAL ||
-		    !ballast_budget_take_unrelated(skb))
+		if (!ballast_budget_take_unrelated(skb))
 			return ingress_drop(res, skb, packet.why);
 		this_cpu_inc(res->stats->unrelated);
 	}
@@ -117,44 +118,24 @@ static unsigned int ingress_filter(struct ballast_reserve *res,
 	return NF_ACCEPT;
 }
 
-/*
- * Is headroom to be computed for this packet? Within one jiffy, hardly
- * anything but packets can take the memory below the min watermarks. So
- * headroom that is ample stays sufficient until the next jiffy.
- */
-static bool ingress_must_look(const struct ballast_pressure *p)
+/* Is headroom to be computed for this packet? */
+static bool ingress_must_look(const struct ballast_reserve *res)
 {
-	if (ballast_pressure_in_use())
-		return true;
-	if (READ_ONCE(p->ample) && READ_ONCE(p->looked_at) == jiffies)
-		return false;
-	return READ_ONCE(p->guards) || ballast_pressure_busy();
+	return ballast_pressure_in_use() ||
+	       READ_ONCE(ballast_pressure.guards) || ballast_pressure_busy() ||
+	       !(this_cpu_inc_return(res->stats->seen) & INGRESS_MASK_IDLE);
 }
 
-/**
- * ballast_ingress_hook - handle a packet that comes in on an interface
- * @priv: the interface's reserve
- * @skb: the packet
- * @state: unused
- *
- * Lends blocks if headroom is low, then filters.
- *
- * Context: Softirq, within an RCU read section.
- * Return: NF_ACCEPT; NF_DROP if the reserves are in use and @skb is not needed
- * for block I/O
- */
-unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
-				  const struct nf_hook_state *state)
+static noinline unsigned int ingress_look(struct ballast_reserve *res,
+					  struct sk_buff *skb)
 {
 	struct ballast_pressure *p = &ballast_pressure;
-	struct ballast_reserve *res = priv;
 
 	if (unlikely(skb_pfmemalloc(skb))) {
 		WRITE_ONCE(p->pfmemalloc_at, jiffies);
 		this_cpu_inc(res->stats->pfmemalloc);
 	}
-	if (likely(!ingress_must_look(p)) &&
-	    (this_cpu_inc_return(res->stats->seen) & INGRESS_MASK))
+	if (!ingress_must_look(res))
 		return NF_ACCEPT;
 	if (READ_ONCE(res->rx_at) != jiffies)
 		WRITE_ONCE(res->rx_at, jiffies);
@@ -164,4 +145,30 @@ unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
 	if (likely(!ballast_pressure_in_use() || !READ_ONCE(p->filter)))
 		return NF_ACCEPT;
 	return ingress_filter(res, skb);
+}
+
+/**
+ * ballast_ingress_hook - handle a packet that comes in on an interface
+ * @priv: the interface's reserve
+ * @skb: the packet
+ * @state: unused
+ *
+ * Lends blocks if headroom is low, then filters. Within one jiffy, hardly
+ * anything but packets can take the memory below the min watermarks. So
+ * headroom that is ample stays sufficient until the next jiffy, and until then
+ * most packets cost no more than this function.
+ *
+ * Context: Softirq, within an RCU read section.
+ * Return: NF_ACCEPT; NF_DROP if the reserves are in use and @skb is not needed
+ * for block I/O
+ */
+unsigned int ballast_ingress_hook(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	struct ballast_reserve *res = priv;
+
+	if (likely(ballast_pressure_ample() && !skb_pfmemalloc(skb) &&
+		   (this_cpu_inc_return(res->stats->seen) & INGRESS_MASK_AMPLE)))
+		return NF_ACCEPT;
+	return ingress_look(res, skb);
 }

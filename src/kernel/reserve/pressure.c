@@ -25,14 +25,14 @@
 
 /* Headroom of so many times the mark is ample. */
 #define PRESSURE_AMPLE		4
+/* The machine stays in a grade until it had no reason for this long. */
+#define PRESSURE_STAY		(HZ / 10)
 /*
- * The machine stays tight until there has been no reason for it for this
- * long. With a tenth of a second, a stream into a buffer that no process
- * reads passed between two bursts of swapping, and the swapping only made
- * room for the stream.
+ * A packet from the emergency reserves, or a flood, is a reason for longer.
+ * Otherwise a stream into a buffer that no process reads would pass between
+ * two bursts of swapping, and the swapping would only make room for the stream.
  */
-#define PRESSURE_TIGHT		HZ
-#define PRESSURE_CRITICAL	(HZ / 10)
+#define PRESSURE_REASON		HZ
 #define PRESSURE_RECENT		HZ
 /* The kernel's counters of pages are up to date after two seconds. */
 #define PRESSURE_SETTLED	(3 * HZ)
@@ -98,8 +98,8 @@ static bool pressure_must_judge(const struct ballast_pressure *p)
 static bool pressure_saw_reason(const struct ballast_pressure *p)
 {
 	return time_before(jiffies,
-			   READ_ONCE(p->pfmemalloc_at) + PRESSURE_TIGHT) ||
-	       time_before(jiffies, READ_ONCE(p->flood_at) + PRESSURE_TIGHT);
+			   READ_ONCE(p->pfmemalloc_at) + PRESSURE_REASON) ||
+	       time_before(jiffies, READ_ONCE(p->flood_at) + PRESSURE_REASON);
 }
 
 static void pressure_arm(struct ballast_pressure *p) __must_hold(&p->lock)
@@ -121,7 +121,7 @@ static void pressure_set_grade(struct ballast_pressure *p,
 	if (p->grade == BALLAST_CRITICAL)
 		p->critical_ms += jiffies_to_msecs(jiffies - p->critical_since);
 	if (grade == BALLAST_CRITICAL)
-		p->critical_since = jiffies;
+		WRITE_ONCE(p->critical_since, jiffies);
 	if (grade == BALLAST_CALM)
 		p->in_use_ms += jiffies_to_msecs(jiffies - p->tight_since);
 	WRITE_ONCE(p->grade, grade);
@@ -133,25 +133,26 @@ static void pressure_set_grade(struct ballast_pressure *p,
 static void pressure_follow(struct ballast_pressure *p,
 			    enum ballast_grade called_for) __must_hold(&p->lock)
 {
-	unsigned long stay = p->grade == BALLAST_CRITICAL ? PRESSURE_CRITICAL :
-							    PRESSURE_TIGHT;
-
 	lockdep_assert_held(&p->lock);
 	if (called_for > p->grade)
 		pressure_set_grade(p, called_for);
 	else if (called_for == p->grade)
 		p->reason_at = jiffies;
-	else if (time_after(jiffies, p->reason_at + stay))
+	else if (time_after(jiffies, p->reason_at + PRESSURE_STAY))
 		pressure_set_grade(p, p->grade - 1);
 }
 
-/* Headroom was computed; is it ample for all reserves? */
+/* Headroom was computed, and the grade set; is it ample for all reserves? */
 static void pressure_note(struct ballast_pressure *p, bool ample)
 {
+	unsigned long at = jiffies;
+
 	if (READ_ONCE(p->ample) != ample)
 		WRITE_ONCE(p->ample, ample);
-	if (time_after(jiffies, READ_ONCE(p->looked_at)))
-		WRITE_ONCE(p->looked_at, jiffies);
+	if (!ample || ballast_pressure_in_use())
+		at--;
+	if (READ_ONCE(p->ample_at) != at)
+		WRITE_ONCE(p->ample_at, at);
 }
 
 static bool pressure_is_ample(const struct ballast_reserve *res, long headroom)
@@ -188,10 +189,10 @@ static bool pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
 	if (called_for == BALLAST_CALM && view.hangs && least != LONG_MAX &&
 	    pressure_saw_reason(p))
 		called_for = BALLAST_TIGHT;
-	pressure_note(p, ample);
 	WRITE_ONCE(p->headroom, least);
 	WRITE_ONCE(p->enough, enough);
 	pressure_follow(p, called_for);
+	pressure_note(p, ample);
 	if (p->grade != BALLAST_CALM || view.lent)
 		pressure_arm(p);
 	return view.hangs;
@@ -358,9 +359,9 @@ void __init ballast_pressure_init(void)
 	spin_lock_init(&p->lock);
 	INIT_LIST_HEAD(&p->reserves);
 	timer_setup(&p->timer, pressure_tick, 0);
-	p->looked_at = jiffies;
-	p->pfmemalloc_at = jiffies - PRESSURE_TIGHT;
-	p->flood_at = jiffies - PRESSURE_TIGHT;
+	p->ample_at = jiffies - 1;
+	p->pfmemalloc_at = jiffies - PRESSURE_REASON;
+	p->flood_at = jiffies - PRESSURE_REASON;
 	p->memalloc_at = jiffies - PRESSURE_RECENT;
 	p->stall_of = p->memalloc_at;
 	p->io_at = jiffies - BALLAST_BUSY;

@@ -8,6 +8,7 @@
 #define BALLAST_PRESSURE_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/in6.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
@@ -29,7 +30,8 @@ struct ballast_reserve;
  * @BALLAST_CALM: all packets pass
  * @BALLAST_TIGHT: unrelated packets pass within a budget of memory. Reserves
  *	are in use
- * @BALLAST_CRITICAL: unrelated packets are dropped
+ * @BALLAST_CRITICAL: unrelated packets are dropped, but for very few in the
+ *	first half second
  */
 enum ballast_grade {
 	BALLAST_CALM,
@@ -50,11 +52,13 @@ enum ballast_grade {
  * @nr_peers: number of entries in @peers
  * @peers: where the packets come from of disks whose sockets can't be found;
  *	   read as @allow is
- * @busy: number of users with requests in flight
  * @ample: headroom was far above all marks when it was last computed
- * @looked_at: when headroom was last computed, in jiffies, as all times below
+ * @grade: read without @lock
+ * @ample_at: when headroom was last found to be that while the machine was
+ *	      calm, in jiffies, as all times below
  * @pfmemalloc_at: when the last packet from the emergency reserves came in
  * @flood_at: when what sockets hold was last found to have grown too much
+ * @busy: number of users with requests in flight
  * @memalloc_at: when the last packet for block I/O came in; while @guards, also
  *		 in the calm state, of which a sample is looked at
  * @io_at: when the last request in flight was answered
@@ -63,7 +67,6 @@ enum ballast_grade {
  * @reserves: those that have a demand; RCU, changed under reserves_mutex
  * @timer: looks every 4 ms while @busy, not calm, or blocks are lent
  * @stopping: @timer must not be armed any more
- * @grade: read without @lock
  * @headroom: when last computed, in pages; of the reserve with the least
  * @enough: headroom at which the rate of unrelated packets is not limited, in
  *	    pages; of the same reserve
@@ -73,7 +76,7 @@ enum ballast_grade {
  * @stall_written: pages ever written at that time
  * @reason_at: when a reason for the present grade was last seen
  * @tight_since: when the machine was last calm
- * @critical_since: when @grade became critical
+ * @critical_since: when @grade became critical; read without @lock
  * @in_use_ms: how long the machine was not calm, without the present period
  * @critical_ms: how long it was critical, without the present period
  * @activations: number of times that it ceased to be calm
@@ -90,21 +93,26 @@ struct ballast_pressure {
 	unsigned int nr_peers;
 	struct ballast_peer peers[BALLAST_MAX_PEERS];
 
-	/* Written and read without a lock: READ_ONCE and WRITE_ONCE. */
-	atomic_t busy;
-	bool ample;
-	unsigned long looked_at;
+	/*
+	 * Read for each packet and each request, and seldom written. Without a
+	 * lock, but that @grade is written under @lock.
+	 */
+	bool ample ____cacheline_aligned_in_smp;
+	enum ballast_grade grade;
+	unsigned long ample_at;
 	unsigned long pfmemalloc_at;
 	unsigned long flood_at;
+
+	/* Written for requests and for a disk's packets, without a lock. */
+	atomic_t busy ____cacheline_aligned_in_smp;
 	unsigned long memalloc_at;
 	unsigned long io_at;
 
 	/* Written under @lock; WRITE_ONCE for what is read without it. */
-	spinlock_t lock;
+	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head reserves;
 	struct timer_list timer;
 	bool stopping;
-	enum ballast_grade grade;
 	long headroom;
 	long enough;
 	unsigned long stall_of;
@@ -150,6 +158,16 @@ static inline enum ballast_grade ballast_pressure_grade(void)
 static inline bool ballast_pressure_in_use(void)
 {
 	return ballast_pressure_grade() != BALLAST_CALM;
+}
+
+/*
+ * Was the machine calm, and headroom far above all marks, within this jiffy?
+ * Hardly anything but packets can take the memory below the min watermarks, so
+ * it still is.
+ */
+static inline bool ballast_pressure_ample(void)
+{
+	return READ_ONCE(ballast_pressure.ample_at) == jiffies;
 }
 
 /*

@@ -16,6 +16,7 @@
 #ifndef BALLAST_RESERVE_H
 #define BALLAST_RESERVE_H
 
+#include <linux/cache.h>
 #include <linux/kobject.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -102,8 +103,11 @@ struct ballast_reserve {
 	long filter_below;
 	long floor;
 
-	/* Written and read without a lock: READ_ONCE and WRITE_ONCE. */
-	atomic_t busy;
+	/*
+	 * Written for requests, apart from what packets read. Without a lock:
+	 * READ_ONCE and WRITE_ONCE.
+	 */
+	atomic_t busy ____cacheline_aligned_in_smp;
 	unsigned long rx_at;
 	unsigned long busy_since;
 
