@@ -25,7 +25,7 @@ struct sock;
 /**
  * struct ballast_cmd - the driver's part of a request, preallocated with it
  * @submit: in &ballast_link.submitted
- * @entry: in &ballast_link.unsent or &ballast_link.sent
+ * @entry: in one of the lists of &struct ballast_link
  * @index: the request's tag, unique over all queues of the disk
  * @cookie: sent to the server, which returns it in the reply; each sending
  *	    of a request has another cookie

@@ -110,7 +110,7 @@ static void link_restore_callbacks(struct ballast_link *link, struct sock *sk)
 
 static void link_read(struct ballast_link *link, struct sock *sk)
 {
-	ballast_reply_read(link, sk);
+	ballast_reply_read_and_send(link, sk);
 	ballast_link_note_route(link, sk);
 }
 

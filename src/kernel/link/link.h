@@ -22,6 +22,7 @@
 #ifndef BALLAST_LINK_H
 #define BALLAST_LINK_H
 
+#include <linux/cache.h>
 #include <linux/interrupt.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -64,6 +65,7 @@ enum ballast_rx_state {
  * @want: bytes still missing from @buf, from the data, or from what is skipped
  * @reply: the header of the current reply
  * @cmd: the request that it answers
+ * @since_sent: bytes read since what was submitted was last sent
  * @broken: the server did not keep to the protocol
  */
 struct ballast_rx {
@@ -73,91 +75,102 @@ struct ballast_rx {
 	u32 want;
 	struct wire_reply reply;
 	struct ballast_cmd *cmd;
+	size_t since_sent;
 	bool broken;
 };
 
 /**
  * struct ballast_link - one connection
- * @index: of the link in its session
  * @sk: the socket while requests can be sent, else NULL; written by the
  *	session's thread under the socket lock, read under RCU or that lock
- * @sock: the same socket, for its owner, the session's thread
+ * @failed: given up; nothing further is sent or read
+ * @structured: the server answers reads with structured replies
+ * @index: of the link in its session
+ * @nr_slots: number of @slots
+ * @slots: the session's requests by index
+ * @fences: the session's old connections
+ * @path: its interfaces; kept from one connection to the next. Written by
+ *	  the session's thread, under the socket lock while there is a socket
+ * @wait: wakes the session's thread and those who wait for this link
+ * @timeout: jiffies that a request may stay unanswered; 0: no limit
  * @submitted: requests handed over, newest first; any context, no lock
+ * @reading: a context reads replies with the lock held, and sends what is
+ *	     submitted meanwhile
  * @unsent: requests not sent, or sent in part
  * @sent: requests that await their replies
  * @generation: makes cookies differ
- * @slots: the session's requests by index
- * @nr_slots: their number
- * @fences: the session's old connections
- * @sending: a context is in link_send() with the lock held
+ * @inflight: number of requests in @unsent and @sent
+ * @sending: a context is in ballast_send_locked() with the lock held
  * @few: packets must have few fragments
  * @frags: upper bound of the fragments in the packet being filled; only while
  *	   @few
  * @gso_max_size: the socket's own value, while @few has it lowered
- * @structured: the server answers reads with structured replies
- * @failed: given up; nothing further is sent or read
- * @failed_at: get_jiffies_64() of the last failure
- * @closed: the server has closed its side
  * @answered: the server has answered a request over this connection
  * @answered_at: jiffies; when it did last
- * @err: why the connection failed, a negative errno
- * @why: the same in words
- * @path: its interfaces; kept from one connection to the next. Written by
- *	  the session's thread, under the socket lock while there is a socket
- * @next: replaces @path when it is ready; only the session's thread uses it
- * @repath_at: jiffies; @path is not looked up again before
- * @repath: @path must be looked up again
- * @inflight: number of requests in @unsent and @sent
- * @outage: the connection is lost; the reserve counts that as a request in
- *	    flight
- * @holds: number of old connections that the reserve counts likewise
  * @rx: the state of receiving
  * @reader: reads at the end of the receive softirq
  * @retry: sends again where no event would wake the sender
  * @watch: checks once a second requests that have no answer
  * @probed_at: jiffies; when @watch had TCP probe a closed window last
- * @timeout: jiffies that a request may stay unanswered; 0: no limit
- * @wait: wakes the session's thread and those who wait for this link
+ * @repath_at: jiffies; @path is not looked up again before
+ * @repath: @path must be looked up again
+ * @next: replaces @path when it is ready; only the session's thread uses it
+ * @sock: the socket of @sk, for its owner, the session's thread
+ * @failed_at: get_jiffies_64() of the last failure
+ * @err: why the connection failed, a negative errno
+ * @why: the same in words
+ * @closed: the server has closed its side
+ * @outage: the connection is lost; the reserve counts that as a request in
+ *	    flight
+ * @holds: number of old connections that the reserve counts likewise
  * @said: limits log lines on failures and reconnects
  * @saved_data_ready: the socket's own callbacks, restored before it closes
  */
 struct ballast_link {
-	unsigned int index;
+	/* Read by all submitters, and seldom written. */
 	struct sock __rcu *sk;
-	struct socket *sock;
-	struct llist_head submitted;
-	struct list_head unsent;
+	bool failed;
+	bool structured;
+	unsigned int index;
+	u32 nr_slots;
+	struct ballast_slot *slots;
+	struct ballast_fences *fences;
+	struct ballast_path *path;
+	wait_queue_head_t *wait;
+	unsigned long timeout;
+
+	/* Written and read by all submitters. */
+	struct llist_head submitted ____cacheline_aligned_in_smp;
+	bool reading;
+
+	/* Under the lock, for each request. */
+	struct list_head unsent ____cacheline_aligned_in_smp;
 	struct list_head sent;
 	u32 generation;
-	struct ballast_slot *slots;
-	u32 nr_slots;
-	struct ballast_fences *fences;
+	unsigned int inflight;
 	bool sending;
 	bool few;
 	unsigned int frags;
 	unsigned int gso_max_size;
-	bool structured;
-	bool failed;
-	u64 failed_at;
-	bool closed;
 	bool answered;
 	unsigned long answered_at;
-	int err;
-	const char *why;
-	struct ballast_path *path;
-	struct ballast_path *next;
-	unsigned long repath_at;
-	bool repath;
-	unsigned int inflight;
-	bool outage;
-	unsigned int holds;
 	struct ballast_rx rx;
 	struct tasklet_struct reader;
+
+	/* The rest. */
 	struct timer_list retry;
 	struct timer_list watch;
 	unsigned long probed_at;
-	unsigned long timeout;
-	wait_queue_head_t *wait;
+	unsigned long repath_at;
+	bool repath;
+	struct ballast_path *next;
+	struct socket *sock;
+	u64 failed_at;
+	int err;
+	const char *why;
+	bool closed;
+	bool outage;
+	unsigned int holds;
 	struct ratelimit_state said;
 	void (*saved_data_ready)(struct sock *sk);
 	void (*saved_write_space)(struct sock *sk);

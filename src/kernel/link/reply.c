@@ -7,7 +7,10 @@
  */
 #include "reply.h"
 
+#include <linux/sizes.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <trace/events/ballast.h>
@@ -15,6 +18,10 @@
 #include "compat.h"
 #include "fence.h"
 #include "link.h"
+#include "send.h"
+
+/* What is submitted meanwhile is sent after so many bytes at the latest. */
+#define REPLY_SEND_AFTER	SZ_64K
 
 static void rx_expect_header(struct ballast_rx *rx)
 {
@@ -215,25 +222,63 @@ static int rx_take(struct ballast_link *link, struct sk_buff *skb,
 	}
 }
 
+/* Has every request been answered, and each answer been read to its end? */
+static bool rx_is_idle(const struct ballast_link *link)
+{
+	return !link->inflight && link->rx.state == BALLAST_RX_HEADER &&
+	       !link->rx.have;
+}
+
+/*
+ * In the middle of reading, @used bytes of @skb have been read: send what other
+ * processors have submitted. With the last segment, so that the requests carry
+ * the ACK.
+ */
+static void rx_send_submitted(struct ballast_link *link, struct sock *sk,
+			      const struct sk_buff *skb, size_t used)
+{
+	link->rx.since_sent += used;
+	if (llist_empty(&link->submitted) ||
+	    (link->rx.since_sent < REPLY_SEND_AFTER &&
+	     !skb_queue_is_last(&sk->sk_receive_queue, skb)))
+		return;
+	link->rx.since_sent = 0;
+	ballast_send_locked(link, sk);
+}
+
 static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 		    unsigned int offset, size_t len)
 {
-	struct ballast_link *link = desc->arg.data;
+	struct sock *sk = desc->arg.data;
+	struct ballast_link *link = sk->sk_user_data;
 	const char *why = "receiving failed";
 	size_t used = 0;
 	int err;
 
+	if (link->failed) /* by what follows */
+		return 0;
 	while (used < len) {
 		size_t n = min_t(size_t, len - used, link->rx.want);
 
 		err = rx_take(link, skb, offset + used, n, &why);
-		if (err) {
-			/* A server that shuts down keeps to the protocol. */
-			link->rx.broken = err != -ESHUTDOWN;
-			ballast_link_fail(link, err, why);
-			return err;
-		}
 		used += n;
+		if (!err)
+			continue;
+		ballast_link_fail(link, err, why);
+		/*
+		 * A server that shuts down keeps to the protocol. The fence
+		 * reads on after this reply: TCP must not return the replies
+		 * before it again, or the fence counts them twice.
+		 */
+		if (err == -ESHUTDOWN)
+			break;
+		link->rx.broken = true;
+		return err;
+	}
+	if (link->reading) {
+		rx_send_submitted(link, sk, skb, used);
+		if (rx_is_idle(link))
+			inet_csk(sk)->icsk_ack.pending &= ~ICSK_ACK_SCHED;
 	}
 	return used;
 }
@@ -269,15 +314,59 @@ void ballast_reply_hand_over(const struct ballast_link *link,
 /**
  * ballast_reply_read - read what the socket has received
  * @link: its requests are answered; under its lock
- * @sk: its socket
+ * @sk: its socket, whose user data are @link
  *
  * Context: softirq, or process with the socket locked; does not sleep
  */
 void ballast_reply_read(struct ballast_link *link, struct sock *sk)
 {
-	read_descriptor_t desc = { .arg.data = link, .count = 1 };
+	read_descriptor_t desc = { .arg.data = sk, .count = 1 };
 
 	sock_owned_by_me(sk);
 	if (!link->failed)
 		tcp_read_sock(sk, &desc, rx_actor);
+}
+
+/*
+ * TCP acknowledges at once what is longer than a segment. When the server has
+ * no request left to answer, that serves nobody: it sends nothing that could
+ * wait for the ACK. It is a packet more for each read, and it is sent before
+ * the reader of the data wakes up. tcp_read_sock() would send it, so
+ * rx_actor() takes it back. TCP's receive path would, unless the window is
+ * already as large as the receive buffer allows. If no request follows, TCP's
+ * timer sends the ACK after a tick, before the server's TCP probes for a loss.
+ */
+static void reply_ack_later(struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	if (inet_csk_ack_scheduled(sk) || tp->rcv_nxt == tp->rcv_wup)
+		return;
+	if (!tcp_under_memory_pressure(sk))
+		tp->rcv_ssthresh = tp->window_clamp;
+	inet_csk_schedule_ack(sk);
+	inet_csk_reset_xmit_timer(sk, ICSK_TIME_DACK, 1, TCP_RTO_MAX);
+}
+
+/**
+ * ballast_reply_read_and_send - read, and send what is submitted meanwhile
+ * @link: as for ballast_reply_read()
+ * @sk: likewise
+ *
+ * Copying takes long. Another processor that submits a request meanwhile does
+ * not wait for the lock: ballast_send_kick() leaves the request to this
+ * function.
+ *
+ * Context: softirq, with the socket's spinlock; does not sleep
+ */
+void ballast_reply_read_and_send(struct ballast_link *link, struct sock *sk)
+{
+	link->rx.since_sent = 0;
+	WRITE_ONCE(link->reading, true);
+	ballast_reply_read(link, sk);
+	WRITE_ONCE(link->reading, false);
+	smp_mb(); /* pairs with llist_add() in ballast_send_submit() */
+	if (!llist_empty(&link->submitted))
+		ballast_send_locked(link, sk);
+	reply_ack_later(sk);
 }

@@ -13,5 +13,6 @@ struct sock;
 void ballast_reply_hand_over(const struct ballast_link *link,
 			     struct ballast_drain *drain, unsigned int pending);
 void ballast_reply_read(struct ballast_link *link, struct sock *sk);
+void ballast_reply_read_and_send(struct ballast_link *link, struct sock *sk);
 
 #endif /* BALLAST_REPLY_H */

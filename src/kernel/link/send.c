@@ -131,7 +131,7 @@ void ballast_send_locked(struct ballast_link *link, struct sock *sk)
 	rest = compat_sk_take_rest(sk);
 	/* First, so that the reserve counts these requests when it is asked. */
 	send_take_submitted(link);
-	if (link->path)
+	if (link->path && !ballast_pressure_ample())
 		ballast_pressure_update();
 	send_limit_packets(link, sk, link->path && ballast_pressure_in_use());
 	err = send_all(link, sk);
@@ -153,13 +153,16 @@ void ballast_send_locked(struct ballast_link *link, struct sock *sk)
  * @link: the link
  *
  * While the link has no socket, the session's thread takes care of what was
- * submitted.
+ * submitted. While another processor reads replies, that one does: see
+ * ballast_reply_read_and_send(), which looks after it has cleared
+ * @link->reading. llist_add() is a full barrier.
  *
  * Context: any but hard interrupt; does not sleep
  */
 void ballast_send_kick(struct ballast_link *link)
 {
-	ballast_link_run(link, ballast_send_locked);
+	if (!READ_ONCE(link->reading))
+		ballast_link_run(link, ballast_send_locked);
 }
 
 /**
@@ -168,8 +171,9 @@ void ballast_send_kick(struct ballast_link *link)
  * @cmd: type, flags, offset, length and index are filled in
  *
  * The next ballast_send_kick() sends it. The barrier in llist_add() pairs with
- * the one in ballast_link_start(): either that finds the request, or this sees
- * the new socket.
+ * the ones in ballast_link_start() and in ballast_reply_read_and_send(): either
+ * those find the request, or this sees the new socket, and the kick that
+ * nobody reads any more.
  *
  * Context: within an RCU read section, or the session's thread
  */
