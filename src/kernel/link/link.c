@@ -140,6 +140,7 @@ void ballast_link_init(struct ballast_link *link, unsigned int timeout,
 		       wait_queue_head_t *wait)
 {
 	init_llist_head(&link->submitted);
+	INIT_LIST_HEAD(&link->unsent_reads);
 	INIT_LIST_HEAD(&link->unsent);
 	INIT_LIST_HEAD(&link->sent);
 	timer_setup(&link->retry, link_retry, 0);
@@ -367,6 +368,7 @@ struct socket *ballast_link_release(struct ballast_link *link,
 	}
 
 	link_take_back(link, &link->sent, cmds);
+	link_take_back(link, &link->unsent_reads, cmds);
 	link_take_back(link, &link->unsent, cmds);
 	node = llist_reverse_order(llist_del_all(&link->submitted));
 	llist_for_each_entry_safe(cmd, next, node, submit)

@@ -96,10 +96,13 @@ struct ballast_rx {
  * @submitted: requests handed over, newest first; any context, no lock
  * @reading: a context reads replies with the lock held, and sends what is
  *	     submitted meanwhile
- * @unsent: requests not sent, or sent in part
+ * @unsent_reads: reads not sent, or sent in part
+ * @unsent: the other requests not sent, or sent in part
+ * @overtaken: reads that were sent while @unsent was not empty, since one of
+ *	       @unsent was
  * @sent: requests that await their replies
  * @generation: makes cookies differ
- * @inflight: number of requests in @unsent and @sent
+ * @inflight: number of requests in @unsent_reads, @unsent and @sent
  * @sending: a context is in ballast_send_locked() with the lock held
  * @few: packets must have few fragments
  * @frags: upper bound of the fragments in the packet being filled; only while
@@ -144,8 +147,10 @@ struct ballast_link {
 	bool reading;
 
 	/* Under the lock, for each request. */
-	struct list_head unsent ____cacheline_aligned_in_smp;
+	struct list_head unsent_reads ____cacheline_aligned_in_smp;
+	struct list_head unsent;
 	struct list_head sent;
+	unsigned int overtaken;
 	u32 generation;
 	unsigned int inflight;
 	bool sending;

@@ -27,6 +27,28 @@
 #define SEND_FEW_BYTES		(28U << 10)
 #define SEND_FEW_FRAGS		14
 
+/*
+ * What TCP takes beyond the bytes that it can send at once: those of 2 ms at
+ * its pacing rate, and at least a full packet. Without a limit it takes
+ * megabytes, and on a slow line a read waits behind them for a third of a
+ * second.
+ */
+#define SEND_UNSENT_SHIFT	9
+#define SEND_UNSENT_MIN		(64UL << 10)
+
+/*
+ * Reads are sent first, since a fault waits for one, and on a slow line the
+ * writes that swap pages out take long. But those free memory, so after so
+ * many reads one of the other requests is next.
+ */
+#define SEND_OVERTAKE		16
+
+static struct list_head *send_queue(struct ballast_link *link,
+				    const struct ballast_cmd *cmd)
+{
+	return cmd->type == NBD_CMD_READ ? &link->unsent_reads : &link->unsent;
+}
+
 static void send_take_submitted(struct ballast_link *link)
 {
 	struct ballast_cmd *cmd, *next;
@@ -41,7 +63,7 @@ static void send_take_submitted(struct ballast_link *link)
 	node = llist_reverse_order(llist_del_all(&link->submitted));
 	llist_for_each_entry_safe(cmd, next, node, submit) {
 		ballast_cmd_prepare(cmd, ++link->generation);
-		list_add_tail(&cmd->entry, &link->unsent);
+		list_add_tail(&cmd->entry, send_queue(link, cmd));
 		if (!link->inflight++)
 			ballast_path_io_begin(link->path);
 	}
@@ -65,6 +87,14 @@ static void send_limit_packets(struct ballast_link *link, struct sock *sk,
 	link->few = few;
 }
 
+static void send_limit_unsent(struct sock *sk)
+{
+	unsigned long most = READ_ONCE(sk->sk_pacing_rate) >> SEND_UNSENT_SHIFT;
+
+	WRITE_ONCE(tcp_sk(sk)->notsent_lowat,
+		   clamp(most, SEND_UNSENT_MIN, (unsigned long)U32_MAX));
+}
+
 /* Count the fragments of @cmd. Return: whether its header must end a packet */
 static bool send_count_frags(struct ballast_link *link,
 			     const struct ballast_cmd *cmd)
@@ -80,29 +110,65 @@ static bool send_count_frags(struct ballast_link *link,
 	return end;
 }
 
+/* Return: the request to send next; NULL: all are sent */
+static struct ballast_cmd *send_next(struct ballast_link *link)
+{
+	struct ballast_cmd *read, *other;
+
+	read = list_first_entry_or_null(&link->unsent_reads, struct ballast_cmd,
+					entry);
+	other = list_first_entry_or_null(&link->unsent, struct ballast_cmd,
+					 entry);
+	if (!read || !other)
+		return read ?: other;
+	/* What was begun must be ended first. */
+	if (read->header_sent)
+		return read;
+	return other->header_sent || link->overtaken >= SEND_OVERTAKE ? other :
+									read;
+}
+
+/* All of @cmd is sent. */
+static void send_end(struct ballast_link *link, struct ballast_cmd *cmd)
+{
+	if (cmd->type != NBD_CMD_READ)
+		link->overtaken = 0;
+	else if (!list_empty(&link->unsent))
+		link->overtaken++;
+	list_move_tail(&cmd->entry, &link->sent);
+	link->slots[cmd->index].cmd = cmd;
+	WRITE_ONCE(link->slots[cmd->index].link, link);
+	trace_ballast_rq_sent(cmd);
+}
+
+/* Does a request follow @cmd at once? */
+static bool send_more(struct ballast_link *link, struct ballast_cmd *cmd)
+{
+	struct list_head *own = send_queue(link, cmd);
+
+	return !list_is_last(&cmd->entry, own) ||
+	       !list_empty(own == &link->unsent ? &link->unsent_reads :
+						  &link->unsent) ||
+	       !llist_empty(&link->submitted);
+}
+
 /* Send until all is sent or the socket is full. Return: 0 or an errno */
 static int send_all(struct ballast_link *link, struct sock *sk)
 {
 	struct ballast_cmd *cmd;
-	bool more, end;
+	bool end;
 	int err;
 
 	for (;;) {
 		send_take_submitted(link);
-		cmd = list_first_entry_or_null(&link->unsent,
-					       struct ballast_cmd, entry);
+		cmd = send_next(link);
 		if (!cmd)
 			return 0;
-		more = !list_is_last(&cmd->entry, &link->unsent) ||
-		       !llist_empty(&link->submitted);
 		end = !cmd->header_sent && send_count_frags(link, cmd);
-		err = ballast_cmd_send(cmd, sk, end, more);
+		err = ballast_cmd_send(cmd, sk, end, send_more(link, cmd));
 		if (err)
 			return err;
-		list_move_tail(&cmd->entry, &link->sent);
-		link->slots[cmd->index].cmd = cmd;
-		WRITE_ONCE(link->slots[cmd->index].link, link);
-		trace_ballast_rq_sent(cmd);
+		send_end(link, cmd);
 	}
 }
 
@@ -134,6 +200,7 @@ void ballast_send_locked(struct ballast_link *link, struct sock *sk)
 	if (link->path && !ballast_pressure_ample())
 		ballast_pressure_update();
 	send_limit_packets(link, sk, link->path && ballast_pressure_in_use());
+	send_limit_unsent(sk);
 	err = send_all(link, sk);
 	compat_sk_put_rest(sk, rest);
 	ballast_link_note_route(link, sk);

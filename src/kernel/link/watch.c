@@ -68,6 +68,18 @@ static void watch_count_timeouts(struct ballast_link *link)
 			cmd->timeouts++;
 }
 
+/* The request that was sent first; if none was, the next. */
+static struct ballast_cmd *watch_oldest(struct ballast_link *link)
+{
+	struct list_head *from = &link->sent;
+
+	if (list_empty(from))
+		from = &link->unsent;
+	if (list_empty(from))
+		from = &link->unsent_reads;
+	return list_first_entry(from, struct ballast_cmd, entry);
+}
+
 /**
  * ballast_watch_locked - give the connection up if its server is gone
  * @link: under its lock
@@ -80,9 +92,7 @@ void ballast_watch_locked(struct ballast_link *link, struct sock *sk)
 	sock_owned_by_me(sk);
 	if (link->failed || !link->inflight)
 		return;
-	oldest = list_first_entry(list_empty(&link->sent) ? &link->unsent :
-							    &link->sent,
-				  struct ballast_cmd, entry);
+	oldest = watch_oldest(link);
 	if (time_after(jiffies, oldest->began_at + WATCH_SILENT) &&
 	    watch_is_silent(sk)) {
 		ballast_link_fail(link, -ETIMEDOUT,
