@@ -15,6 +15,11 @@
  * session, DHCP and a heartbeat alive beside a flood, which is a few flows with
  * many packets. While memory is critical for a moment, as when a machine begins
  * to swap, fewer of them pass, and only if what sockets hold has not grown.
+ *
+ * While the machine is calm, all packets pass. Reclaim may keep it calm for as
+ * long as it finds pages of files to drop, and then sockets could take most of
+ * the memory. So growth is watched in the calm state, too, while I/O is in
+ * flight. A flood makes the machine tight.
  */
 #include "budget.h"
 
@@ -65,6 +70,14 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 #define BUDGET_ACCEPTED_SHARE	16384
 /* After a pause of this length, all that sockets hold is accepted. */
 #define BUDGET_PAUSE		(10 * HZ)
+/*
+ * In the calm state it is a flood if what sockets hold has grown by the first
+ * share of the memory. The second is accepted in each window, 15 % of the memory
+ * in a minute, and all after a pause.
+ */
+#define BUDGET_CALM_SHARE	16
+#define BUDGET_CALM_ACCEPTED	4096
+#define BUDGET_CALM_PAUSE	HZ
 
 /**
  * struct budget_unrelated - the budget of unrelated packets
@@ -77,6 +90,8 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
  * @unread_at: when that was
  * @countdown: packets until they are added up again
  * @accepted: pages that sockets may hold before growth counts
+ * @calm_at: when growth in the calm state was last looked at
+ * @calm_accepted: pages that sockets may hold before growth counts there
  */
 static struct budget_unrelated {
 	spinlock_t lock; /* taken in softirq */
@@ -88,6 +103,8 @@ static struct budget_unrelated {
 	unsigned long unread_at;
 	unsigned int countdown;
 	long accepted;
+	unsigned long calm_at;
+	long calm_accepted;
 } unrelated = {
 	.lock = __SPIN_LOCK_UNLOCKED(unrelated.lock),
 };
@@ -268,4 +285,34 @@ bool ballast_budget_take_unrelated(struct sk_buff *skb)
 		budget->bytes += skb->truesize;
 	spin_unlock(&budget->lock);
 	return taken;
+}
+
+/**
+ * ballast_budget_watch - is there a flood that headroom does not show?
+ *
+ * What has grown too much is noted once, and accepted: the machine becomes
+ * tight, and from then on the budget counts.
+ *
+ * Context: Softirq, while requests are in flight. Takes the lock of the budget.
+ */
+void ballast_budget_watch(void)
+{
+	struct budget_unrelated *budget = &unrelated;
+	long held, accepted;
+
+	if (time_before(jiffies, READ_ONCE(budget->calm_at) + BUDGET_WINDOW))
+		return;
+	held = budget_count();
+	spin_lock(&budget->lock);
+	accepted = budget_accept(budget->calm_accepted, held,
+				 BUDGET_CALM_ACCEPTED,
+				 time_after(jiffies, budget->calm_at +
+							     BUDGET_CALM_PAUSE));
+	if (held - accepted > (long)(totalram_pages() / BUDGET_CALM_SHARE)) {
+		WRITE_ONCE(ballast_pressure.flood_at, jiffies);
+		accepted = held;
+	}
+	budget->calm_accepted = accepted;
+	WRITE_ONCE(budget->calm_at, jiffies);
+	spin_unlock(&budget->lock);
 }

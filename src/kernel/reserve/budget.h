@@ -37,5 +37,6 @@ void ballast_budget_init(struct ballast_budget *budget);
 bool ballast_budget_take(struct ballast_budget *budget,
 			 enum ballast_budget_class class);
 bool ballast_budget_take_unrelated(struct sk_buff *skb);
+void ballast_budget_watch(void);
 
 #endif /* BALLAST_BUDGET_H */

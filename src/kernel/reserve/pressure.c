@@ -17,6 +17,7 @@
 #include <linux/rculist.h>
 #include <linux/vmstat.h>
 
+#include "budget.h"
 #include "compat.h"
 #include "headroom.h"
 #include "lend.h"
@@ -244,6 +245,8 @@ static void pressure_tick(struct timer_list *timer)
 	struct ballast_reserve *res;
 
 	ballast_headroom_sample();
+	if (ballast_pressure_busy())
+		ballast_budget_watch();
 	rcu_read_lock();
 	spin_lock(&p->lock);
 	hangs = pressure_judge(p);
