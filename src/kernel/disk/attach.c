@@ -9,7 +9,9 @@
 
 #include <linux/capability.h>
 #include <linux/device/class.h>
+#include <linux/err.h>
 #include <linux/if.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -70,26 +72,21 @@ static ssize_t attach_store(const struct class *class,
 		pr_err_ratelimited("attach: needs CAP_SYS_ADMIN\n");
 		return -EPERM;
 	}
-	/* sysfs cuts a longer string here and passes the rest separately. */
-	if (len >= PAGE_SIZE) {
-		pr_err("attach: the string is longer than %lu bytes\n",
-		       PAGE_SIZE - 1);
-		return -E2BIG;
-	}
-	/* Held by the disk until its detach; an attach may take long, too. */
-	if (!try_module_get(THIS_MODULE))
-		return -ENODEV;
-	string = kmemdup_nul(buf, len, GFP_KERNEL);
-	err = -ENOMEM;
-	if (string)
-		err = ballast_options_parse(string, len, &opts, why);
-	if (string && err)
+	string = ballast_sysfs_string(NULL, "attach", buf, len);
+	if (IS_ERR(string))
+		return PTR_ERR(string);
+	err = ballast_options_parse(string, len, &opts, why);
+	if (err) {
 		pr_err("attach: %s\n", why);
-	else if (string)
+	} else if (!try_module_get(THIS_MODULE)) {
+		err = -ENODEV;
+	} else {
+		/* Held by the disk until its detach; this may take long, too. */
 		err = attach(&opts);
+		if (err)
+			module_put(THIS_MODULE);
+	}
 	kfree(string);
-	if (err)
-		module_put(THIS_MODULE);
 	return err ?: len;
 }
 
@@ -118,7 +115,9 @@ static int write_guard(char *string, size_t len)
 	if (*string == '-')
 		n--;
 	if (!n || n >= IFNAMSIZ) {
-		pr_err("guard: takes the name of an interface, or a - and the name\n");
+		pr_err("guard: \"%*pE\" is not the name of an interface, nor a - and the name\n",
+		       (int)min_t(size_t, strlen(string), BALLAST_SYSFS_LOGGED),
+		       string);
 		return -EINVAL;
 	}
 	if (*string != '-') {
@@ -144,14 +143,9 @@ static ssize_t guard_store(const struct class *class,
 
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
-	if (len >= PAGE_SIZE) {
-		pr_err("guard: the string is longer than %lu bytes\n",
-		       PAGE_SIZE - 1);
-		return -E2BIG;
-	}
-	string = kmemdup_nul(buf, len, GFP_KERNEL);
-	if (!string)
-		return -ENOMEM;
+	string = ballast_sysfs_string(NULL, "guard", buf, len);
+	if (IS_ERR(string))
+		return PTR_ERR(string);
 	err = write_guard(string, len);
 	kfree(string);
 	return err ?: len;

@@ -7,6 +7,7 @@
 #include "sysfs.h"
 
 #include <linux/capability.h>
+#include <linux/err.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -17,9 +18,6 @@
 #include "compat.h"
 #include "disk.h"
 #include "objects.h"
-
-/* Characters of a rejected value that the log shows. */
-#define SYSFS_LOGGED		64
 
 static struct ballast_disk *to_disk(struct kobject *kobj)
 {
@@ -203,14 +201,9 @@ static ssize_t move_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (len >= PAGE_SIZE) {
-		pr_err("%s: move: the string is longer than %lu bytes\n",
-		       session->name, PAGE_SIZE - 1);
-		return -E2BIG;
-	}
-	string = kmemdup_nul(buf, len, GFP_KERNEL);
-	if (!string)
-		return -ENOMEM;
+	string = ballast_sysfs_string(session->name, "move", buf, len);
+	if (IS_ERR(string))
+		return PTR_ERR(string);
 	err = ballast_options_parse_move(string, len, &opts, why);
 	if (err)
 		pr_err("%s: move: %s\n", session->name, why);
@@ -234,7 +227,8 @@ static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 	if (!force && !sysfs_streq(buf, "1")) {
 		pr_err("%s: detach=%*pE: is neither 1 nor force\n",
 		       disk->session.name,
-		       (int)min_t(size_t, strcspn(buf, "\n"), SYSFS_LOGGED),
+		       (int)min_t(size_t, strcspn(buf, "\n"),
+				  BALLAST_SYSFS_LOGGED),
 		       buf);
 		return -EINVAL;
 	}
@@ -353,6 +347,30 @@ int ballast_sysfs_add(struct ballast_disk *disk)
 	/* Publishes the nodes; pairs with ballast_sysfs_notify(). */
 	smp_store_release(&disk->notify, true);
 	return 0;
+}
+
+/**
+ * ballast_sysfs_string - copy what was written to a file
+ * @disk: name of the disk whose file it is, or NULL
+ * @file: its name, for the log as well
+ * @buf: what was written; sysfs cuts a longer string after a page, and passes
+ *	 the rest separately
+ * @len: its length in bytes
+ *
+ * Return: a string, for kfree(), or an ERR_PTR
+ */
+char *ballast_sysfs_string(const char *disk, const char *file, const char *buf,
+			   size_t len)
+{
+	char *string;
+
+	if (len >= PAGE_SIZE) {
+		pr_err("%s%s%s: the string is longer than %lu bytes\n",
+		       disk ?: "", disk ? ": " : "", file, PAGE_SIZE - 1);
+		return ERR_PTR(-E2BIG);
+	}
+	string = kmemdup_nul(buf, len, GFP_KERNEL);
+	return string ?: ERR_PTR(-ENOMEM);
 }
 
 /**

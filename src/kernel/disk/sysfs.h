@@ -5,7 +5,15 @@
 #ifndef BALLAST_SYSFS_H
 #define BALLAST_SYSFS_H
 
+#include <linux/types.h>
+
+/* Characters of a rejected value that the log shows. */
+#define BALLAST_SYSFS_LOGGED	64
+
 struct ballast_disk;
+
+char *ballast_sysfs_string(const char *disk, const char *file, const char *buf,
+			   size_t len);
 
 int ballast_sysfs_add(struct ballast_disk *disk);
 void ballast_sysfs_remove(struct ballast_disk *disk);
