@@ -37,17 +37,21 @@ TOOLCHAIN = "gcc make sparse".split()
 # What else an image may have: "systemd" is a machine as an administrator has it,
 # "desktop" one that has its network from where desktops have it, "dracut" one whose
 # initramfs dracut makes, with LVM and dm-crypt, "secureboot" one with firmware that wants
-# signatures. "build" has nothing but what a module is built with, and can't be booted.
+# signatures. Two can't be booted: "build" has nothing but what a module is built with, and
+# "emulator" is a newer QEMU (see rig/emulator.py).
 SYSTEMD = "dbus dkms initramfs-tools openssl systemd-sysv".split()
 VARIANTS = {
     "": [],
     "systemd": SYSTEMD,
-    "desktop": [*SYSTEMD, "network-manager"],
+    "desktop": [*SYSTEMD, "ifupdown", "network-manager"],
     "dracut": """cryptsetup-bin dbus dkms dmsetup dracut dracut-network isc-dhcp-client
         lvm2 openssl systemd-sysv""".split(),
     "secureboot": [*SYSTEMD, "grub-efi-amd64-signed", "mokutil", "ovmf", "shim-signed"],
     "build": [],
+    "emulator": "qemu-system-x86 qemu-system-common qemu-system-data seabios".split(),
 }
+NOT_BOOTED = ("build", "emulator")
+EMULATORS = ("bookworm",)   # releases whose backports have a QEMU for the machine's own libraries
 
 # Guests need no manuals, and Debian's initramfs is slow to make and unused.
 EXCLUDE = """
@@ -55,6 +59,7 @@ EXCLUDE = """
     /etc/kernel/postinst.d/initramfs-tools
 """.split()
 SLACK_MIB = 1024  # free space on the guest's disk
+KEEP_SECONDS = 24 * 3600  # an image that another checkout uses
 VERSION = 2       # increment it when the way images are made changes: all are rebuilt
 
 # The suite "debug" is bookworm with a kernel built before; if there is none, it is built here.
@@ -99,7 +104,9 @@ class Image:
 def get(suite="bookworm", flavour="cloud-amd64", variant=""):
     """The image, made first if need be."""
     image = describe(suite, flavour, variant)
-    if not image.path.exists():
+    if image.path.exists():
+        os.utime(image.path)  # see remove_older()
+    else:
         host.outside(["/usr/bin/python3", "-B", __file__, suite, flavour, variant])
     return image
 
@@ -132,11 +139,13 @@ def _debs(suite):
 
 
 def _packages(suite, flavour, variant):
+    release = f"/{suite}" if suite.endswith("-backports") else ""
+    if variant == "emulator":
+        return [package + release for package in VARIANTS[variant]]
     build = variant == "build"
     packages = TOOLCHAIN if build else USERLAND + TOOLCHAIN + VARIANTS[variant]
     if suite == "debug":
         return packages + ["libelf1"]  # its objtool wants it
-    release = f"/{suite}" if suite.endswith("-backports") else ""
     parts = ["headers"] if build else ["image", "headers"]
     return packages + [f"linux-{part}-{flavour}{release}" for part in parts]
 
@@ -144,7 +153,8 @@ def _packages(suite, flavour, variant):
 def _bootstrap(image, root):
     """Fill root with Debian; packages come from mmdebstrap's default mirror."""
     base = "bookworm" if image.suite == "debug" else image.suite.removesuffix("-backports")
-    argv = ["mmdebstrap", "--verbose", "--mode=root", "--variant=minbase", "--format=directory",
+    kind = "extract" if image.variant == "emulator" else "minbase"
+    argv = ["mmdebstrap", "--verbose", "--mode=root", f"--variant={kind}", "--format=directory",
             f"--include={','.join(_packages(image.suite, image.flavour, image.variant))}",
             # A mirror may be a snapshot of some time ago; its signatures still count.
             '--aptopt=Acquire::Check-Valid-Until "false"',
@@ -187,10 +197,11 @@ def make_disk(root, disk):
                             str(disk), f"{size}M"]))
 
 
-def _remove_older(image):
-    """Images of this kind that were made from another list."""
+def remove_older(image):
+    """Images of this kind that were made from another list, and were not used for a day."""
     for path in image.path.parent.glob(f"{image.name}-*"):
-        if path.is_dir() and path != image.path:
+        old = path.is_dir() and path.stat().st_mtime < time.time() - KEEP_SECONDS
+        if old and path != image.path:
             _run(host.in_namespace(["rm", "-rf", str(path)]))
 
 
@@ -230,12 +241,12 @@ def make(image):
         part = Image(image.suite, image.flavour, work, image.variant)
         host.say(f"making the {image.name} image (some minutes, only once): packages")
         _bootstrap(image, part.root)
-        if image.variant != "build":
+        if image.variant not in NOT_BOOTED:
             host.say("... the guest's disk")
             make_disk(part.root, part.disk)
             _unpack_kernel(part.packed_kernel, part.path / "vmlinux")
         work.rename(image.path)
-        _remove_older(image)
+        remove_older(image)
         host.say(f"{image.path.name} made in {time.monotonic() - began:.0f} s")
 
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from rig import console, host
+from rig import console, emulator, host
 from rig.wait import until
 
 DOWN, ENTER = "\x1b[B", "\r"
@@ -33,7 +33,7 @@ class Firmware:
         """As its owner at the screen: take the key that mokutil left for the next boot."""
         screen = console.Console(log)
         with tempfile.TemporaryDirectory(prefix="ballast-mok-") as directory:
-            argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+            argv = [*emulator.command(), "-nodefaults", "-no-user-config", "-no-reboot",
                     "-display", "none", "-m", "256", "-accel", "tcg",
                     "-chardev", f"socket,id=screen,path={directory}/screen,server=on,wait=off,"
                                 f"logfile={log}",

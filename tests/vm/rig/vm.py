@@ -4,14 +4,13 @@
 import atexit
 import gzip
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections import namedtuple
 from pathlib import Path
 
-from rig import agent, console, host, initrd as initramfs, net, qmp, tsc
+from rig import agent, console, emulator, host, initrd as initramfs, net, qmp, tsc
 from rig import image as images
 from rig.wait import until
 
@@ -48,17 +47,15 @@ class VM:
     process and what is written stays; with dhcp it asks for its address. initrd is
     used instead of the rig's own. firmware (see rig/secureboot.py) boots the guest, or
     else QEMU does. With icount one nanosecond passes in the guest with each
-    instruction, while it does any. With one_thread QEMU runs the processors in
-    turns: else a processor may go on with its translation of code that another one
-    has patched since, and take the same breakpoint (of a static key, of a tracepoint)
-    for a minute. Start it from a thread that lives on: QEMU ends with that thread.
+    instruction, while it does any. Start it from a thread that lives on: QEMU ends
+    with that thread.
     """
 
     def __init__(self, suite="bookworm", *, flavour=None, memory=None, cpus=2,
                  nic="virtio-net-pci", nic_props=None, nics=1, queues=1, mtu=1500,
                  disks=(), append="", files=None, qemu=(), udev=False, name="guest", logs=None,
                  boot_timeout=None, root=None, variant="systemd", dhcp=False, initrd=None,
-                 firmware=None, icount=False, one_thread=False):
+                 firmware=None, icount=False):
         debug = suite == "debug"
         if nic not in CLOUD_NICS:
             flavour = "amd64"
@@ -69,7 +66,6 @@ class VM:
         self.nic = nic
         self.udev = udev
         self.icount = icount
-        self.one_thread = one_thread or icount
         self.root = root
         self.dhcp = dhcp
         self.firmware = firmware
@@ -88,16 +84,7 @@ class VM:
                 initramfs.make(self.image, self._dir / "initrd", files or {})
             boot = (nic_props or {}, disks, append, qemu,
                     boot_timeout or (240 if debug or root else 90))
-            try:
-                self._boot(*boot)
-            except RuntimeError as error:
-                # Two processors and code that is being patched: now and then TCG runs into the
-                # int3 that Linux has taken out again. Nothing of ours is in the guest yet.
-                if root or not re.search(r"\bint3: ", self.console.text):
-                    raise
-                host.say(f"{name}: QEMU has lost an int3: booting once more\n{error}")
-                self._stop_qemu()
-                self._boot(*boot)
+            self._boot(*boot)
         except BaseException:
             self.close()
             raise
@@ -209,7 +196,7 @@ class VM:
 
     def _start_qemu(self, nic_props, disks, append, more):
         accel = os.environ.get("BALLAST_ACCEL", "tcg")
-        argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+        argv = [*emulator.command(self.icount), "-nodefaults", "-no-user-config", "-no-reboot",
                 "-display", "none", "-name", self.name,
                 "-m", str(self.memory), "-smp", str(self.cpus),
                 "-qmp", f"unix:{self._dir}/qmp,server=on,wait=off"]
@@ -225,7 +212,7 @@ class VM:
             # string instructions of bytes, which Linux clears and copies pages with if it may.
             if self.icount:
                 argv += ["-icount", "shift=0,sleep=on"]
-            argv += ["-accel", f"tcg,thread={'single' if self.one_thread else 'multi'}",
+            argv += ["-accel", f"tcg,thread={'single' if self.icount else 'multi'}",
                      "-cpu", "max,cx16=off,la57=off,erms=off,fsrm=off"]
         else:
             argv += ["-accel", accel, "-cpu", "host"]
