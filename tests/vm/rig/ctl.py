@@ -2,6 +2,7 @@
 """ballastctl in guests: built static, for whatever release they run."""
 
 import fcntl
+import hashlib
 import subprocess
 
 from rig import host, module
@@ -11,7 +12,8 @@ PATH = "/usr/sbin/ballastctl"
 
 def build():
     """The binary's bytes."""
-    out = host.cache() / "ctl"
+    # What make finds there is of this checkout.
+    out = host.cache() / f"ctl-{hashlib.sha256(str(host.REPO).encode()).hexdigest()[:8]}"
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -19,10 +19,28 @@ ALWAYS = f"""
 """
 
 
+# Longer than a few unrelated packets pass after memory became critical, in milliseconds.
+OPEN = 600
+
+
+def until_closed(guest, reserve=RESERVE):
+    """Wait until memory has been critical for so long that every unrelated packet is dropped."""
+    def look():
+        grade, since = guest.run(f"cat {reserve}/grade {reserve}/critical_ms").output.split()
+        return grade == "critical" and int(since)
+    begun = until(look, 30, "memory to be critical")
+    until(lambda: look() > begun + OPEN, 30, "it to be critical for a while")
+
+
 def counters(guest, reserve=RESERVE):
     """The counters of an interface, by their names in sysfs."""
     said = guest.run(f"cd {reserve} && cat {' '.join(COUNTERS)}").output.split()
     return dict(zip(COUNTERS, map(int, said)))
+
+
+def number(guest, name):
+    """One file of the interface, counter or not."""
+    return int(guest.run(f"cat {RESERVE}/{name}").output)
 
 
 def grown(guest, before, name, by=1, timeout=10, reserve=RESERVE):
@@ -45,8 +63,7 @@ def attached(guest, address, port, prefix=""):
         # Several, so that a request is in flight also while one of them starts dd again.
         load = guest.spawn("for i in 1 2 3; do while dd if=/dev/ballast0 of=/dev/null bs=64k "
                            "iflag=direct status=none; do :; done & done; wait")
-        until(lambda: guest.run(f"cat {RESERVE}/grade").output.strip() == "critical", 30,
-              "memory to be critical")
+        until_closed(guest)
         yield
     finally:
         if load:

@@ -105,12 +105,16 @@ class Machine:
         self.guest = self._vm(name=f"boot{self._boots}", **{**self._start, **options})
         return self.guest
 
-    def reboot(self, timeout=240):
+    def go_down(self, timeout=240):
         """As an administrator would; returns what the console said of the way down."""
         before = len(self.guest.console.text)
         self.guest.spawn("systemctl reboot")
         self.guest.wait_exit(timeout)
-        way_down = self.guest.console.text[before:]
+        return self.guest.console.text[before:]
+
+    def reboot(self, timeout=240):
+        """Go down, and boot again; returns the same."""
+        way_down = self.go_down(timeout)
         self.guest.close()
         self.boot()
         return way_down

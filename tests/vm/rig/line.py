@@ -126,10 +126,27 @@ def _nft(script):
     subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
 
 
-@contextmanager
 def netem(guest, how):
     """What the guest sends."""
-    guest.run(f"tc qdisc add dev eth0 root netem {how}")
+    return _qdisc(guest, f"netem {how}")
+
+
+def netem_both(guest, how):
+    """What the guest receives too, where its kernel can. It is kept in the guest's memory."""
+    return _both_ways(guest, f"netem {how}")
+
+
+def slow(guest, mbit):
+    """Both ways, as a card of that rate: the guest's TCP knows what the card has not sent.
+
+    netem's rate is that of a line somewhere behind it, with a queue as long as netem's.
+    """
+    return _both_ways(guest, f"tbf rate {mbit:g}mbit burst 64k limit 4m")
+
+
+@contextmanager
+def _qdisc(guest, how):
+    guest.run(f"tc qdisc add dev eth0 root {how}")
     try:
         yield
     finally:
@@ -137,15 +154,14 @@ def netem(guest, how):
 
 
 @contextmanager
-def netem_both(guest, how):
-    """What the guest receives too, where its kernel can. It is kept in the guest's memory."""
-    with netem(guest, how):
+def _both_ways(guest, how):
+    with _qdisc(guest, how):
         both = not guest.run(f"""
             modprobe ifb numifbs=1 && modprobe act_mirred && ip link set ifb0 up &&
             tc qdisc add dev eth0 handle ffff: ingress &&
             tc filter add dev eth0 parent ffff: protocol all u32 match u32 0 0 \
                 action mirred egress redirect dev ifb0 &&
-            tc qdisc add dev ifb0 root netem {how}""", check=False).status
+            tc qdisc add dev ifb0 root {how}""", check=False).status
         print("both ways" if both else "only what the guest sends")
         try:
             yield

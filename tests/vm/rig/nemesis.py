@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What befalls a server and the line to it while a load goes on, repeatable by its seed."""
 
+import shutil
 import threading
 import time
 from collections import Counter
@@ -9,22 +10,26 @@ from contextlib import contextmanager
 from rig import line, stall
 from rig.wait import until
 
+LONG = 15   # seconds
+
 
 class Nemesis:
     """Faults of one server and one guest, by a random.Random.
 
-    done: how many of each kind. progress() says how much the load has done: after each
-    fault it must go on.
+    file: behind the export. done: how many of each kind. progress() says how much the
+    load has done: after each fault it must go on. What witness() says is printed if
+    that takes long.
     """
 
-    def __init__(self, rng, guest, server, progress, patience=60):
-        self.rng, self.guest, self.server = rng, guest, server
-        self.progress, self.patience = progress, patience
+    def __init__(self, rng, guest, server, file, progress, witness, patience=60):
+        self.rng, self.guest, self.server, self.file = rng, guest, server, file
+        self.progress, self.witness, self.patience = progress, witness, patience
         self.done = Counter()
         self.slowest = 0
         self._began = time.monotonic()
-        self.kinds = [self.terminated, self.killed, self.stalled, self.stopped, self.cut,
-                      self.slowed, self.terminated_while_stalled, self.cut_while_stalled]
+        self.kinds = [self.terminated, self.killed, self.swapped_for_a_copy, self.stalled,
+                      self.stopped, self.cut, self.slowed, self.terminated_while_stalled,
+                      self.cut_while_stalled]
 
     def go_on(self, seconds):
         """Each kind once, in random order, and again, until the time is over."""
@@ -41,8 +46,16 @@ class Nemesis:
         self.done[kind.__name__] += 1
         assert self.server.process.poll() is None, f"the server has ended: {self.server.log}"
         before, began = self.progress(), time.monotonic()
-        until(lambda: self.progress() > before + 20, self.patience,
-              f"the load to go on after {kind.__name__}", 0.1)
+
+        def goes_on(timeout):
+            until(lambda: self.progress() > before + 20, timeout,
+                  f"the load to go on after {kind.__name__}", 0.1)
+
+        try:
+            goes_on(LONG)
+        except TimeoutError:
+            print(self.witness(), flush=True)
+            goes_on(self.patience - LONG)
         self.slowest = max(self.slowest, time.monotonic() - began)
         self._for(0, 0.5)
 
@@ -57,6 +70,14 @@ class Nemesis:
     def killed(self):
         self.server.stop()
         self._for(0, 1)
+        self.server.start()
+
+    def swapped_for_a_copy(self):
+        """Another server goes on with what the killed one has written."""
+        self.server.stop()
+        copy = self.file.with_suffix(".copy")
+        shutil.copyfile(self.file, copy)
+        copy.rename(self.file)
         self.server.start()
 
     @contextmanager

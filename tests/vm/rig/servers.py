@@ -65,10 +65,14 @@ class Server:
         """End the process, but keep its port and data for another start().
 
         Killed, not asked: some wait for their clients to leave. What has been
-        written is in the files all the same.
+        written is in the files all the same. Those that it started end a moment
+        later. Till then they listen, and the next start() would find the port
+        in use, or take them for the new server.
         """
+        processes = list(family(self.process.pid))
         self.process.kill()
         self.process.wait()
+        until(lambda: not any(map(runs, processes)), 20, "all processes of the server to end")
 
     @contextmanager
     def paused(self):
@@ -117,6 +121,14 @@ def family(process):
         return  # it has ended
     for child in children:
         yield from family(int(child))
+
+
+def runs(process):
+    """Whether there is such a process, and not only its exit status."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _is_listening(port, proc_net):

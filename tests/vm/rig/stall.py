@@ -47,14 +47,6 @@ def _open_files(process):
     return found
 
 
-def runs(process):
-    """Whether there is such a process, and not only its exit status."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def send(process, number):
     """A signal, to a process that may have ended."""
     try:
