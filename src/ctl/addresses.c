@@ -5,7 +5,6 @@
 #include "addresses.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "process.h"
 
 /* A line "|-- 192.0.2.11", and after it "/32 host LOCAL" if it is local. */
 struct trie_search {
@@ -197,28 +197,20 @@ static bool tcp_line(char *line, void *data)
 	return !search->found;
 }
 
+static bool add_socket(unsigned long inode, void *data)
+{
+	struct peer_search *search = data;
+
+	search->inodes[search->nr_inodes++] = inode;
+	return search->nr_inodes < MAX_SOCKETS;
+}
+
 static void find_sockets(int pid, struct peer_search *search)
 {
-	char path[FILE_PATH_LEN], link[64];
-	struct dirent *entry;
-	DIR *dir = NULL;
-	ssize_t len;
+	char name[12];
 
-	if (file_path(path, sizeof(path), "/proc/%d/fd", pid))
-		dir = opendir(path);
-	while (dir && (entry = readdir(dir)) &&
-	       search->nr_inodes < MAX_SOCKETS) {
-		len = readlinkat(dirfd(dir), entry->d_name, link,
-				 sizeof(link) - 1);
-		if (len < 0)
-			continue;
-		link[len] = '\0';
-		if (sscanf(link, "socket:[%lu]",
-			   &search->inodes[search->nr_inodes]) == 1)
-			search->nr_inodes++;
-	}
-	if (dir)
-		closedir(dir);
+	snprintf(name, sizeof(name), "%d", pid);
+	process_each_socket(name, add_socket, search);
 }
 
 bool address_of_peer(int pid, unsigned int port, char *address, size_t size)

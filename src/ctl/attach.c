@@ -19,6 +19,7 @@
 #include "module.h"
 #include "options.h"
 #include "out.h"
+#include "persist.h"
 #include "program.h"
 #include "server.h"
 #include "swapon.h"
@@ -29,8 +30,7 @@
 /* It would indent after each limit. */
 /* clang-format off */
 const char help_attach[] =
-	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [--swap [--encrypt] [--take]\n"
-	"                         [--discard] [--priority N]] [--json] [OPTION=VALUE ...]\n"
+	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [OPTION ...] [--json]\n"
 	"Attach a server's export as a disk; load the module if need be. SERVER is an\n"
 	"IPv4 address, [an IPv6 address] or a name. %m is the machine id, %H the host\n"
 	"name, %M the MAC of the card to the server, %% a %.\n"
@@ -38,6 +38,7 @@ const char help_attach[] =
 	"  --encrypt          encrypt it with a new random key (needs cryptsetup)\n"
 	"  --take, --discard  take another machine's swap; tell the server what is free\n"
 	"  --priority N       priority of the swap, 0 to 32767\n"
+	"  --persist[=NAME]   at each boot too, by " PERSIST_DIR "/NAME.conf\n"
 	"  index=N            attach as /dev/ballastN (default: the lowest free)\n"
 	"  connections=N      TCP connections, 1 to " LIMIT_TEXT(BALLAST_MAX_CONNECTIONS)
 	" (default " LIMIT_TEXT(BALLAST_DEFAULT_CONNECTIONS) ")\n"
@@ -65,6 +66,7 @@ struct attach {
 	struct options options;
 	bool swap;
 	bool json;
+	const char *persist; /* a name; NULL: no */
 	struct swapon swapon;
 
 	char id[MACHINE_ID_LEN];
@@ -133,23 +135,30 @@ static int check_together(const struct attach *attach)
 	}
 	if (attach->options.readonly && attach->swap)
 		return usage_error(BALLAST_OPT_READONLY ": can't be used with --swap, which writes");
-	return FINE;
+	if (!attach->persist)
+		return FINE;
+	return persist_check(attach->persist, attach->text);
 }
 
 static int parse(struct attach *attach, int argc, char **argv)
 {
 	const char *why;
+	bool persist = false;
 	int i, err = FINE;
 
 	attach->swapon.priority = -1;
 	for (i = 1; i < argc && !err; i++) {
 		if (is_flag(attach, argv[i])) {
 			continue;
+		} else if (!strcmp(argv[i], "--persist")) {
+			persist = true;
 		} else if (!strcmp(argv[i], "--priority")) {
 			err = parse_priority(attach, argv[i + 1]);
 			i++;
 		} else if (!strncmp(argv[i], "--priority=", 11)) {
 			err = parse_priority(attach, argv[i] + 11);
+		} else if (!strncmp(argv[i], "--persist=", 10)) {
+			attach->persist = argv[i] + 10;
 		} else if (argv[i][0] == '-') {
 			err = usage_error("%.200s: no such option", argv[i]);
 		} else if (attach->text) {
@@ -161,6 +170,8 @@ static int parse(struct attach *attach, int argc, char **argv)
 				err = usage_error("%.200s: %s", argv[i], why);
 		}
 	}
+	if (persist && !attach->persist)
+		attach->persist = attach->swap ? "swap" : "disk";
 	return err ? err : check_together(attach);
 }
 
@@ -269,35 +280,17 @@ static int try_address(struct attach *attach)
 	return err;
 }
 
-/* Errors that may not occur with another address of the same server. */
-static bool is_of_address(int err)
-{
-	switch (-err) {
-	case ECONNREFUSED:
-	case ECONNRESET:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-	case ETIMEDOUT:
-		return true;
-	}
-	return false;
-}
-
 static int tell_failure(const struct attach *attach, int err, int klog)
 {
 	/* Of the kernel: the connection is there, and no greeting comes. */
 	static const char silent[] = "the server does not answer";
 	char why[512];
 
-	if (klog_complaint(klog, attach->disk, why, sizeof(why)))
-		return failure("%s: %s; the kernel says: %s%s", attach->address,
-			       strerror(-err), why,
-			       strstr(why, silent) ?
-				       "; it may serve one client at a time and still count an old connection: qemu-nbd needs --shared=N" :
-				       "");
-	return failure("%s: %s", attach->address, strerror(-err));
+	klog_why(klog, attach->disk, err, why, sizeof(why));
+	return failure("%s: %s%s", attach->address, why,
+		       strstr(why, silent) ?
+			       "; it may serve one client at a time and still count an old connection: qemu-nbd needs --shared=N" :
+			       "");
 }
 
 /*
@@ -345,7 +338,7 @@ static int connect_to(struct attach *attach)
 		if (err)
 			told = tell_failure(attach, err, klog);
 		klog_close(klog);
-		if (!err || !is_of_address(err))
+		if (!server_is_unreachable(err))
 			break;
 	}
 	freeaddrinfo(list);
@@ -400,6 +393,18 @@ static void undo(const struct attach *attach)
 		failure("%s: detached again", attach->disk);
 }
 
+static int persist(struct attach *attach)
+{
+	int err = persist_disk(attach->persist, attach->disk, attach->text,
+			       attach->swap ? &attach->swapon : NULL,
+			       &attach->options);
+
+	if (!err)
+		say(attach, PERSIST_FILE " attaches it at boot\n",
+		    attach->persist);
+	return err;
+}
+
 static void tell_json(const struct attach *attach, bool readonly)
 {
 	struct swap swap;
@@ -437,5 +442,7 @@ int cmd_attach(int argc, char **argv)
 	}
 	if (attach.json)
 		tell_json(&attach, readonly);
-	return out_flush();
+	if (attach.persist)
+		err = persist(&attach);
+	return out_flush() ? FAILED : err;
 }

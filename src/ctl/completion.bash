@@ -42,7 +42,7 @@ _ballastctl() {
 		if ((COMP_CWORD == 2)); then
 			words='nbd:// --help'
 		elif [[ $prev != --priority ]]; then
-			words='--swap --encrypt --discard --take --json --priority
+			words='--swap --encrypt --discard --take --json --persist --priority
 				index= connections= queue_depth= timeout= deadline= fence= connect_timeout=
 				readonly reserve= filter= verify= allow='
 		fi ;;

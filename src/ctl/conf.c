@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writes files below /etc.
+ * Writes small files, such as those below /etc.
  */
 #include "conf.h"
 

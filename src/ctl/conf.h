@@ -5,9 +5,8 @@
 #include "ballastctl.h"
 
 /*
- * Replace a file below /etc by @text, atomically, and sync it to disk: 0 or
- * -errno. The path is a format and ends in .conf; what is there meanwhile does
- * not.
+ * Replace a file by @text, atomically, and sync it to disk: 0 or -errno. The
+ * path is a format; what is there meanwhile does not end in .conf.
  */
 int conf_write(const char *text, const char *format, ...) __printf(2, 3);
 

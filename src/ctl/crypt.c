@@ -10,6 +10,7 @@
 #include "files.h"
 #include "header.h"
 #include "program.h"
+#include "stack.h"
 
 #define SECTOR	512
 #define UNIT	4096	/* what is encrypted in one go: no page is smaller */
@@ -85,37 +86,19 @@ int crypt_open(const char *disk, bool discard)
 	return program_run(argv);
 }
 
-struct search {
-	const char *name;
-	char *dm;
-	size_t size;
-	bool found;
-};
-
-static bool is_mapping(const char *holder, void *data)
-{
-	struct search *search = data;
-	char name[CRYPT_NAME_LEN], uuid[32];
-
-	if (strncmp(holder, "dm-", 3))
-		return true;
-	file_value(name, sizeof(name), "/sys/block/%s/dm/name", holder);
-	file_read(uuid, sizeof(uuid), "/sys/block/%s/dm/uuid", holder);
-	search->found = !strcmp(name, search->name) &&
-			!strncmp(uuid, "CRYPT-PLAIN-", 12);
-	if (search->found)
-		snprintf(search->dm, search->size, "%s", holder);
-	return !search->found;
-}
-
 bool crypt_find(const char *disk, char *dm, size_t size)
 {
-	char name[CRYPT_NAME_LEN];
-	struct search search = { name, dm, size, false };
+	char name[CRYPT_NAME_LEN], holders[FILE_PATH_LEN], uuid[32];
 
 	crypt_name(name, sizeof(name), disk);
-	file_each_name(is_mapping, &search, "/sys/block/%s/holders", disk);
-	return search.found;
+	snprintf(holders, sizeof(holders), "/sys/block/%s/holders", disk);
+	if (!stack_mapping(name, dm, size, holders))
+		return false;
+	file_read(uuid, sizeof(uuid), "/sys/block/%s/dm/uuid", dm);
+	if (!strncmp(uuid, "CRYPT-PLAIN-", 12))
+		return true;
+	*dm = '\0';
+	return false;
 }
 
 int crypt_close(const char *disk, bool deferred)

@@ -17,6 +17,7 @@
 #include "disk.h"
 #include "files.h"
 #include "out.h"
+#include "persist.h"
 #include "swaps.h"
 #include "sysfs.h"
 
@@ -79,6 +80,7 @@ static bool find_mount(struct mount *mount)
 }
 
 struct holder {
+	const char *disk;
 	char ours[DISK_NAME_LEN];	/* the disk's encryption, "": none */
 	char name[DISK_NAME_LEN];
 };
@@ -94,11 +96,48 @@ static bool find_holder(const char *name, void *data)
 	return false;
 }
 
+/* The same for a partition, if @name is one. */
+static bool find_part_holder(const char *name, void *data)
+{
+	struct holder *holder = data;
+
+	if (is_of_disk(name, holder->disk))
+		file_each_name(find_holder, holder, "/sys/block/%s/%s/holders",
+			       holder->disk, name);
+	return !*holder->name;
+}
+
+/*
+ * FINE, or FAILED after reporting the md, LVM or other mapping that is on the
+ * disk. Before a swap on it is switched off: the disk could not be detached.
+ */
+static int refuse_if_held(const char *disk)
+{
+	struct holder holder = { .disk = disk };
+	char dm[128], name[132] = "";
+	struct swap swap;
+
+	crypt_find(disk, holder.ours, sizeof(holder.ours));
+	file_each_name(find_holder, &holder, "/sys/block/%s/holders", disk);
+	if (!*holder.name)
+		file_each_name(find_part_holder, &holder, "/sys/block/%s",
+			       disk);
+	if (!*holder.name)
+		return FINE;
+	if (file_value(dm, sizeof(dm), "/sys/block/%s/dm/name", holder.name) >
+	    0)
+		snprintf(name, sizeof(name), " (%s)", dm);
+	if (swap_find(disk, &swap) && swap.stacked)
+		return failure("%s: is part of %s%s; run swapoff %s and stop %s first",
+			       disk, holder.name, name, swap.path, holder.name);
+	return failure("%s: is part of %s%s; stop %s first", disk, holder.name,
+		       name, holder.name);
+}
+
 /* FINE, or FAILED after reporting what uses the disk and how to end that. */
 static int refuse_if_used(const char *disk)
 {
 	struct mount mount = { .disk = disk };
-	struct holder holder = { 0 };
 	struct swap swap;
 
 	if (swap_find(disk, &swap))
@@ -107,11 +146,6 @@ static int refuse_if_used(const char *disk)
 	if (find_mount(&mount))
 		return failure("%s: is mounted on %s; run umount %s first",
 			       disk, mount.where, mount.where);
-	crypt_find(disk, holder.ours, sizeof(holder.ours));
-	file_each_name(find_holder, &holder, "/sys/block/%s/holders", disk);
-	if (*holder.name)
-		return failure("%s: is part of %s; stop %s first", disk,
-			       holder.name, holder.name);
 	return FINE;
 }
 
@@ -163,6 +197,7 @@ static int detach(const char *disk, bool force)
 	if (encrypted && force && crypt_close(disk, true))
 		return FAILED;
 	out("%s: detached\n", disk);
+	persist_remind(disk);
 	return out_flush();
 }
 
@@ -190,6 +225,8 @@ int cmd_detach(int argc, char **argv)
 	if (!disk_exists(disk + i))
 		return usage_error("%.200s: is not a disk of ballast", disk);
 	disk += i;
+	if (!force && refuse_if_held(disk))
+		return FAILED;
 	if (off && swap_off(disk))
 		return FAILED;
 	if (!force && refuse_if_used(disk))

@@ -23,10 +23,11 @@ const char help_doctor[] =
 	"  --json        print JSON, for programs\n"
 	"\n"
 	"Checks vm.min_free_kbytes and each zone's watermarks; direct reclaim; failed\n"
-	"page allocations in the kernel log; memory of TCP and UDP sockets; swap on\n"
-	"network disks, and whether ballast guards them; their interfaces' offloads,\n"
-	"rings, drivers and drops; file systems of servers that allow= does not name;\n"
-	"whether systemd-networkd or NetworkManager keeps addresses without a carrier.\n"
+	"page allocations in the kernel log; memory of TCP and UDP sockets and of packet\n"
+	"captures; swap on network disks, and whether ballast guards them; their\n"
+	"interfaces' offloads, rings, drivers and drops; file systems of servers that\n"
+	"allow= does not name; whether systemd-networkd or NetworkManager keeps\n"
+	"addresses without a carrier.\n"
 	"Run it as root; other users cannot read all of this.\n"
 	"\n"
 	"Exit status: 0 healthy, 1 advice, 2 serious (or an argument is wrong).\n"
@@ -95,6 +96,8 @@ int cmd_doctor(int argc, char **argv)
 		not_looked_at("zones: /proc/zoneinfo can't be read");
 	check_kernel_log(&disks);
 	check_sockets();
+	if (have_zones)
+		check_captures(&disks, &zones);
 	check_netdisks(&disks);
 	check_interfaces(&disks);
 	check_mounts(&disks);

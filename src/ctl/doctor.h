@@ -70,6 +70,7 @@ void check_sockets(void);
 void check_kernel_log(const struct netdisks *disks);
 void check_netdisks(const struct netdisks *disks);
 void check_interfaces(const struct netdisks *disks);
+void check_captures(const struct netdisks *disks, const struct zoneinfo *zones);
 void check_mounts(const struct netdisks *disks);
 void check_managers(const struct netdisks *disks);
 

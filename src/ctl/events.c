@@ -156,7 +156,7 @@ static void look_at_state(struct watched *at, const char *value,
 		snprintf(restored, sizeof(restored),
 			 "%lld connection%s restored",
 			 reconnects - at->reconnects,
-			 reconnects - at->reconnects == 1 ? "" : "s");
+			 plural(reconnects - at->reconnects));
 	at->reconnects = reconnects;
 	if (*restored && !strcmp(at->value, value) && strcmp(value, lost)) {
 		event(at, at->value, lost, why);

@@ -16,11 +16,11 @@
 #include "module.h"
 #include "options.h"
 #include "out.h"
+#include "persist.h"
 #include "reserve.h"
 #include "sysfs.h"
 
-#define CONF_DIR "/etc/ballast"
-#define CONF CONF_DIR "/guard-%s.conf"
+#define CONF PERSIST_DIR "/guard-%s.conf"
 
 const char help_guard[] =
 	"Usage: ballastctl guard INTERFACE [allow=...] [reserve=PAGES] [--persist]\n"
@@ -35,7 +35,7 @@ const char help_guard[] =
 	"  reserve=PAGES      size of the reserve, or auto\n"
 	"  off                end the guard\n"
 	"  status             show the guard, or all guards\n"
-	"  --persist          at each boot too, by " CONF_DIR
+	"  --persist          at each boot too, by " PERSIST_DIR
 	"/guard-INTERFACE.conf\n"
 	"\n"
 	"Exit status of status: 0 guarded, 1 not guarded.\n";
@@ -172,10 +172,8 @@ static int tell_failure(const char *name, int err, int klog)
 {
 	char why[512];
 
-	if (klog_complaint(klog, "guard", why, sizeof(why)))
-		return failure("%s: %s; the kernel says: %s", name,
-			       strerror(-err), why);
-	return failure("%s: %s", name, strerror(-err));
+	klog_why(klog, "guard", err, why, sizeof(why));
+	return failure("%s: %s", name, why);
 }
 
 static int write_guard(const char *name, const char *words)
@@ -188,22 +186,14 @@ static int write_guard(const char *name, const char *words)
 	return err;
 }
 
-/* Names of files there have only these characters; see ballast.conf(5). */
-static bool has_conf_name(const char *name)
-{
-	return !name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
-				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				  "0123456789:_.-")];
-}
-
 static int persist(const struct arguments *arguments)
 {
 	const char *name = arguments->name;
 	char text[2300];
 	int err;
 
-	if (!has_conf_name(name))
-		return failure("%s: --persist: the name has a character that can't be in the name of a file in " CONF_DIR,
+	if (!persist_is_name(name))
+		return failure("%s: --persist: the name has a character that can't be in the name of a file in " PERSIST_DIR,
 			       name);
 	snprintf(text, sizeof(text),
 		 "# Written by ballastctl guard --persist.\n"
@@ -224,7 +214,7 @@ static int forget(const struct arguments *arguments)
 	const char *name = arguments->name;
 	char path[FILE_PATH_LEN];
 
-	if (!has_conf_name(name) || !file_exists(CONF, name))
+	if (!persist_is_name(name) || !file_exists(CONF, name))
 		return FINE;
 	if (!arguments->persist) {
 		out(CONF

@@ -43,7 +43,7 @@ static const char *text_of(char *record)
 	return text + 9;
 }
 
-bool klog_complaint(int fd, const char *disk, char *line, size_t size)
+static bool last_line(int fd, const char *disk, char *line, size_t size)
 {
 	size_t name = strlen(disk);
 	char record[4096];
@@ -70,6 +70,20 @@ bool klog_complaint(int fd, const char *disk, char *line, size_t size)
 		line[size - 1] = '\0';
 		found = true;
 	}
+}
+
+void klog_why(int fd, const char *disk, int err, char *why, size_t size)
+{
+	char line[400], *number;
+
+	if (!last_line(fd, disk, line, sizeof(line))) {
+		snprintf(why, size, "%s", strerror(-err));
+		return;
+	}
+	number = strstr(line, " (error -");
+	if (number)
+		*number = '\0';
+	snprintf(why, size, "the kernel says: %s (%s)", line, strerror(-err));
 }
 
 /* "6,1234,5678901,-;text" as "[    5.678901] text" */

@@ -9,10 +9,11 @@
 int klog_open(void);
 
 /*
- * Get the last line that the module has logged since klog_open() about the
- * attach of @disk, without "ballast: "; false: none. Call it once.
+ * Why a write to a file of the module failed with @err, -errno: the last line
+ * that the module has logged since klog_open() about the attach of @disk, without
+ * "ballast: ". If there is none, what @err means. Call it once.
  */
-bool klog_complaint(int fd, const char *disk, char *line, size_t size);
+void klog_why(int fd, const char *disk, int err, char *why, size_t size);
 
 void klog_close(int fd);
 

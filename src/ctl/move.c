@@ -38,11 +38,9 @@ static int tell_failure(const struct move *move, int err, int klog)
 {
 	char why[512];
 
-	if (klog_complaint(klog, move->disk, why, sizeof(why)))
-		return failure("%s: stays with its server; %s: %s; the kernel says: %s",
-			       move->disk, move->address, strerror(-err), why);
+	klog_why(klog, move->disk, err, why, sizeof(why));
 	return failure("%s: stays with its server; %s: %s", move->disk,
-		       move->address, strerror(-err));
+		       move->address, why);
 }
 
 /* Return: 0 or -errno, which has been told */
@@ -73,7 +71,7 @@ static int try_address(struct move *move)
 	return err;
 }
 
-/* Try the addresses in order, until one can be connected to. */
+/* Try the addresses in order, until one works or fails for another reason. */
 static int move_to(struct move *move)
 {
 	struct addrinfo *list, *info;
@@ -85,8 +83,7 @@ static int move_to(struct move *move)
 		if (!server_address(info, move->address, sizeof(move->address)))
 			continue;
 		err = try_address(move);
-		if (err != -ECONNREFUSED && err != -ETIMEDOUT &&
-		    err != -EHOSTUNREACH && err != -ENETUNREACH)
+		if (!server_is_unreachable(err))
 			break;
 	}
 	freeaddrinfo(list);

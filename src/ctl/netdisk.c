@@ -14,9 +14,8 @@
 #include "addresses.h"
 #include "disk.h"
 #include "files.h"
+#include "stack.h"
 #include "sysfs.h"
-
-#define DEPTH		8	/* the most layers of stacked devices */
 
 const char *netdisk_kind_name(enum netdisk_kind kind)
 {
@@ -162,44 +161,10 @@ static void add_disk(struct netdisks *disks, const char *name, bool swap)
 	}
 }
 
-/* Replace a partition by its disk. */
-static void without_partition(char *name)
+static bool add_swap(const char *name, void *data)
 {
-	char *end = name + strlen(name);
-
-	if (file_exists("/sys/block/%s", name))
-		return;
-	while (end > name && isdigit((unsigned char)end[-1]))
-		end--;
-	/* nbd0p1, but sda1 */
-	if (end - 1 > name && end[-1] == 'p' && isdigit((unsigned char)end[-2]))
-		end--;
-	*end = '\0';
-}
-
-/* Add the disks below a device: dm-0 and md0 have slaves. */
-static void add_below(struct netdisks *disks, const char *device, bool swap,
-		      int depth)
-{
-	char path[FILE_PATH_LEN], name[64];
-	struct dirent *entry;
-	DIR *dir = NULL;
-	int slaves = 0;
-
-	snprintf(name, sizeof(name), "%s", device);
-	without_partition(name);
-	if (file_path(path, sizeof(path), "/sys/block/%s/slaves", name))
-		dir = opendir(path);
-	while (dir && depth && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		slaves++;
-		add_below(disks, entry->d_name, swap, depth - 1);
-	}
-	if (dir)
-		closedir(dir);
-	if (!slaves)
-		add_disk(disks, name, swap);
+	add_disk(data, name, true);
+	return true;
 }
 
 struct mount_search {
@@ -247,49 +212,17 @@ static void add_file(struct netdisks *disks, const char *path)
 	snprintf(disk->server, sizeof(disk->server), "%s", search.server);
 }
 
-struct mapper_search {
-	const char *name;
-	char device[64];
-};
-
-static bool is_mapper(const char *device, void *data)
-{
-	struct mapper_search *search = data;
-	char name[128];
-
-	if (!is_name(device, "dm-"))
-		return true;
-	file_value(name, sizeof(name), "/sys/block/%s/dm/name", device);
-	if (strcmp(name, search->name))
-		return true;
-	snprintf(search->device, sizeof(search->device), "%s", device);
-	return false;
-}
-
-/* Without udev /dev/mapper has devices and no links to /dev/dm-0. */
-static void add_mapper(struct netdisks *disks, const char *name)
-{
-	struct mapper_search search = { .name = name };
-
-	file_each_name(is_mapper, &search, "/sys/block");
-	if (*search.device)
-		add_below(disks, search.device, true, DEPTH);
-}
-
 static bool swaps_line(char *line, void *data)
 {
-	static const char mapper[] = "/dev/mapper/";
 	struct netdisks *disks = data;
-	char path[256], type[32];
+	char path[256], type[32], device[64];
 
 	if (sscanf(line, "%255s %31s", path, type) != 2 || path[0] != '/')
 		return true;
 	if (!strcmp(type, "file"))
 		add_file(disks, path);
-	else if (!strncmp(path, mapper, strlen(mapper)))
-		add_mapper(disks, path + strlen(mapper));
-	else
-		add_below(disks, strrchr(path, '/') + 1, true, DEPTH);
+	else if (stack_device(path, device, sizeof(device)))
+		stack_each_disk(device, add_swap, disks);
 	return true;
 }
 

@@ -53,6 +53,11 @@ void out(const char *format, ...)
 					(size_t)len : sizeof(line) - 1);
 }
 
+const char *plural(long long n)
+{
+	return n == 1 ? "" : "s";
+}
+
 size_t utf8_length(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;

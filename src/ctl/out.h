@@ -16,6 +16,9 @@ void out_bytes(const char *text, size_t len);
 /* For terminals: a byte that is not printable UTF-8 becomes \xNN. */
 void out_text(const char *text);
 
+/* The "s" of a noun after the number @n. */
+const char *plural(long long n);
+
 /* FINE, or FAILED after reporting a failed write. */
 int out_flush(void);
 

@@ -4,6 +4,7 @@
  */
 #include "server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,21 @@ bool server_address(const struct addrinfo *info, char *address, size_t size)
 		 info->ai_family == AF_INET6 ? "[%.99s]:%.9s" : "%.99s:%.9s",
 		 host, port);
 	return true;
+}
+
+bool server_is_unreachable(int err)
+{
+	switch (-err) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+	case ETIMEDOUT:
+		return true;
+	}
+	return false;
 }
 
 struct search {

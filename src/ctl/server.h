@@ -12,6 +12,9 @@ int server_resolve(const char *host, const char *port, struct addrinfo **list);
 /* As the kernel takes it: 192.0.2.1:10809 or [fe80::1%eth0]:10809. */
 bool server_address(const struct addrinfo *info, char *address, size_t size);
 
+/* Is @err, -errno, one that may not occur with another address of the server? */
+bool server_is_unreachable(int err);
+
 /*
  * Is an export of the server at @address swapped to already? Sets @disk, of
  * DISK_NAME_LEN bytes, to the disk. The disk @but, if not NULL, does not count.

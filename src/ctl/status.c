@@ -40,8 +40,9 @@ static void print_verify(const struct disk *disk)
 {
 	if (!*disk->verify)
 		return;
-	out("  verify: %s, %lld blocks read back, %lld connections refused\n",
-	    disk->verify, disk->verified, disk->verify_errors);
+	out("  verify: %s, %lld block%s read back, %lld connection%s refused\n",
+	    disk->verify, disk->verified, plural(disk->verified),
+	    disk->verify_errors, plural(disk->verify_errors));
 	if (!strcmp(disk->verify, "refused"))
 		out("  The server does not have the pages that were swapped out to it. Give it back\n"
 		    "  the data that it had; see the kernel log and ballastctl doctor.\n");
@@ -51,8 +52,9 @@ static void print_fences(const struct disk *disk)
 {
 	if (disk->fences < 0)
 		return;
-	out("  fences: %lld old connections, %lld requests wait for them, %lld expired\n",
-	    disk->fences, disk->fences_held, disk->fences_expired);
+	out("  fences: %lld old connection%s, %lld waiting request%s, %lld expired\n",
+	    disk->fences, plural(disk->fences), disk->fences_held,
+	    plural(disk->fences_held), disk->fences_expired);
 }
 
 static void print_disk(const struct disk *disk, const struct swap *swap)
@@ -70,19 +72,23 @@ static void print_disk(const struct disk *disk, const struct swap *swap)
 	    disk->interface[0] ? disk->interface : "no interface",
 	    disk->reconnects);
 	if (swap)
-		out("  swap: %.1f MiB of %.1f MiB used, priority %d%s\n",
+		out("  swap: %.1f MiB of %.1f MiB used, priority %d%s%s%s\n",
 		    swap->used_kib / 1024.0, swap->size_kib / 1024.0,
-		    swap->priority, swap->encrypted ? ", encrypted" : "");
+		    swap->priority, swap->encrypted ? ", encrypted" : "",
+		    swap->stacked ? ", on " : "",
+		    swap->stacked ? swap->path : "");
 	print_verify(disk);
 	print_fences(disk);
-	out("  in flight: %lld requests\n", disk->inflight);
+	out("  in flight: %lld request%s\n", disk->inflight,
+	    plural(disk->inflight));
 	for (i = DISK_READ; i <= DISK_WRITTEN; i++) {
 		n = stat->requests[i];
-		out("  %s: %llu requests, %.1f MiB, %.1f ms each\n",
-		    directions[i], n, mib(stat->sectors[i] * 512.0),
+		out("  %s: %llu request%s, %.1f MiB, %.1f ms each\n",
+		    directions[i], n, plural(n), mib(stat->sectors[i] * 512.0),
 		    n ? (double)stat->ms[i] / n : 0);
 	}
-	out("  flushed: %llu times, %.1f ms each\n", stat->flushes,
+	out("  flushed: %llu time%s, %.1f ms each\n", stat->flushes,
+	    plural(stat->flushes),
 	    stat->flushes ? (double)stat->flush_ms / stat->flushes : 0);
 }
 
@@ -166,20 +172,21 @@ static void print_reserve(const struct reserve *reserve)
 	    reserve_grade_name(reserve));
 	if (reserve_has_disk(reserve))
 		print_lending(reserve);
-	out("  was in use: %lld times, %.1f s, %.1f s of it critical\n",
-	    value[RESERVE_ACTIVATIONS], value[RESERVE_IN_USE_MS] / 1000.0,
+	out("  was in use: %lld time%s, %.1f s, %.1f s of it critical\n",
+	    value[RESERVE_ACTIVATIONS], plural(value[RESERVE_ACTIVATIONS]),
+	    value[RESERVE_IN_USE_MS] / 1000.0,
 	    known(value[RESERVE_CRITICAL_MS]) / 1000.0);
-	out("  received in that time: %lld packets kept (%lld allowed, %lld unrelated), %lld dropped (%.1f MiB)\n",
-	    value[RESERVE_KEPT], value[RESERVE_ALLOWED],
-	    known(value[RESERVE_UNRELATED]), value[RESERVE_DROPPED],
-	    mib(value[RESERVE_DROPPED_BYTES]));
+	out("  received in that time: %lld packet%s kept (%lld allowed, %lld unrelated), %lld dropped (%.1f MiB)\n",
+	    value[RESERVE_KEPT], plural(value[RESERVE_KEPT]),
+	    value[RESERVE_ALLOWED], known(value[RESERVE_UNRELATED]),
+	    value[RESERVE_DROPPED], mib(value[RESERVE_DROPPED_BYTES]));
 	out("  dropped by reason:");
 	for (i = RESERVE_DROPPED_FIRST; i <= RESERVE_DROPPED_LAST; i++)
 		out("%s %s %lld", i == RESERVE_DROPPED_FIRST ? "" : ",",
 		    reserve_reason(i), known(value[i]));
-	out("\n  received from the emergency reserves: %lld packets",
-	    known(value[RESERVE_PFMEMALLOC]));
-	out("\n");
+	out("\n  received from the emergency reserves: %lld packet%s\n",
+	    known(value[RESERVE_PFMEMALLOC]),
+	    plural(known(value[RESERVE_PFMEMALLOC])));
 }
 
 static void json_reserve(const struct reserve *reserve)

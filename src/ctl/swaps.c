@@ -12,12 +12,11 @@
 #include "crypt.h"
 #include "files.h"
 #include "json.h"
+#include "stack.h"
 
 struct search {
 	const char *disk;
-	/* The names of its encryption, "": none. Without udev the second is used. */
-	char dm[DISK_NAME_LEN];
-	char mapping[CRYPT_NAME_LEN];
+	char dm[DISK_NAME_LEN];	/* the name of its encryption, "": none */
 	struct swap *swap;
 	bool found;
 };
@@ -32,21 +31,42 @@ bool is_of_disk(const char *device, const char *disk)
 	       (device[len] == 'p' && isdigit((unsigned char)device[len + 1]));
 }
 
+struct below {
+	const char *disk;
+	bool found;
+};
+
+static bool is_below(const char *name, void *data)
+{
+	struct below *below = data;
+
+	below->found = !strcmp(name, below->disk);
+	return !below->found;
+}
+
+static bool lies_on(const char *device, const char *disk)
+{
+	struct below below = { disk, false };
+
+	stack_each_disk(device, is_below, &below);
+	return below.found;
+}
+
 static bool match(char *line, void *data)
 {
 	struct search *search = data;
 	struct swap *swap = search->swap;
-	const char *slash;
+	char device[64];
 
-	if (sscanf(line, "%63s %*s %lld %lld %d", swap->path, &swap->size_kib,
+	if (sscanf(line, "%159s %*s %lld %lld %d", swap->path, &swap->size_kib,
 		   &swap->used_kib, &swap->priority) != 4)
 		return true;
-	slash = strrchr(swap->path, '/');
-	if (!slash)
+	if (!stack_device(swap->path, device, sizeof(device)))
 		return true;
-	swap->encrypted = *search->dm && (!strcmp(slash + 1, search->dm) ||
-					  !strcmp(slash + 1, search->mapping));
-	search->found = swap->encrypted || is_of_disk(slash + 1, search->disk);
+	swap->encrypted = *search->dm && !strcmp(device, search->dm);
+	search->found = swap->encrypted || is_of_disk(device, search->disk);
+	swap->stacked = !search->found && lies_on(device, search->disk);
+	search->found |= swap->stacked;
 	return !search->found;
 }
 
@@ -57,7 +77,6 @@ bool swap_find(const char *disk, struct swap *swap)
 
 	if (fd < 0)
 		return false;
-	crypt_name(search.mapping, sizeof(search.mapping), disk);
 	crypt_find(disk, search.dm, sizeof(search.dm));
 	file_each_line(fd, match, &search);
 	close(fd);

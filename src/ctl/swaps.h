@@ -6,16 +6,17 @@
 
 /* A line of /proc/swaps. */
 struct swap {
-	char path[64];
+	char path[160];	/* /dev/mapper/ and a name of up to 127 bytes */
 	long long size_kib;
 	long long used_kib;
 	int priority;
 	bool encrypted;	/* it is on the mapping of crypt.h */
+	bool stacked; /* it is on LVM, md or another mapping over the disk */
 };
 
 /*
- * Whether a disk, a partition of it or its encryption is a swap; if so, fill in
- * @swap.
+ * Whether a disk, a partition of it, its encryption or a device over it is a
+ * swap; if so, fill in @swap.
  */
 bool swap_find(const char *disk, struct swap *swap);
 

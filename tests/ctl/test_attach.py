@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """attach and detach: what they write, and what they refuse to touch."""
 
+import json
 import os
 
 import pytest
@@ -260,9 +261,34 @@ def test_mounted(ctl, tree):
     assert tree.read("sys/block/ballast0/ballast/detach") == ""
 
 
-def test_held(ctl, tree):
+@pytest.mark.parametrize("where", ["", "ballast0p2/"], ids=["disk", "partition"])
+def test_held(ctl, tree, where):
     tree.disk()
-    tree.write("sys/block/ballast0/holders/md0", "")
+    tree.write(f"sys/block/ballast0/{where}holders/md0", "")
     said = ctl("detach", "ballast0")
-    assert said.status == 1 and "part of md0" in said.err
+    assert said.status == 1 and "part of md0; stop md0 first" in said.err
     assert tree.read("sys/block/ballast0/ballast/detach") == ""
+
+
+@pytest.mark.parametrize("device", ["dm-1", "mapper/" + "long-" * 25 + "x"],
+                         ids=["udev", "no-udev"])
+def test_swap_on_lvm(ctl, tree, device):
+    """dm-1, dm-crypt over LVM: it is the disk's, and detach neither ends nor swaps off either."""
+    tree.disk()
+    tree.disk("ballast1")
+    tree.write("sys/block/ballast0/holders/dm-0", "")
+    tree.write("sys/block/dm-0/dm/name", "data-swap\n")
+    tree.write("sys/block/dm-0/slaves/ballast0", "")
+    tree.write("sys/block/dm-1/slaves/dm-0", "")
+    tree.write("sys/block/dm-1/dm/name", "long-" * 25 + "x\n")
+    tree.swap(device)
+    for how in ([], ["--swapoff"]):
+        said = ctl("detach", *how, "ballast0")
+        assert said.status == 1 and said.out == ""
+        assert "part of dm-0 (data-swap)" in said.err
+        assert f"run swapoff /dev/{device} and stop dm-0 first" in said.err
+    assert f"priority -2, on /dev/{device}" in ctl("status", "ballast0").out
+    assert "swap:" not in ctl("status", "ballast1").out
+    first, second = json.loads(ctl("status", "--json").out)["disks"]
+    assert first["swap"]["path"] == f"/dev/{device}" and second["swap"] is None
+    assert ctl("detach", "--force", "ballast0").status == 0

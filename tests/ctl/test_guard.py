@@ -2,6 +2,7 @@
 """guard: what it writes, what it refuses, and what makes it come back at boot."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -97,6 +98,38 @@ def test_generator(machine, tmp_path):
     assert os.listdir(units / "multi-user.target.wants") == ["ballast@swap.service"]
     drop_in = (units / "ballast@guard-eth0.service.d/guard.conf").read_text()
     assert f"BindsTo={device}\n" in drop_in and f"After={device}\n" in drop_in
+
+
+FSTAB = r"""# /dev/comment none swap _netdev 0 0
+/dev/vda none swap defaults 0 0
+/dev/vg/data none swap pri=5,_netdev,nofail 0 0
+UUID="12-34" none swap _netdev 0 0
+/dev/mapper/other none ext4 _netdev 0 0
+/dev/ballast3 none swap _netdev 0 0
+/srv/swapfile none swap _netdev 0 0
+"""
+
+
+def test_generator_orders_swaps(machine, tmp_path):
+    """They stop before the network, and are in no cycle with what they lie on."""
+    units = tmp_path / "units"
+    run = [BOOT / "ballast-generator", units, units, units]
+    environment = {**os.environ, "BALLAST_ROOT": str(machine.root)}
+    always = {f"dev-ballast{number}.swap.d" for number in range(16)}
+    subprocess.run(run, check=True, env=environment)
+    assert set(os.listdir(units)) == always | {"multi-user.target.wants"}
+
+    machine.write("etc/fstab", FSTAB)
+    (machine.root / "usr/lib/ballast").mkdir(parents=True)
+    shutil.copy(BOOT / "disk", machine.root / "usr/lib/ballast")
+    subprocess.run(run, check=True, env=environment)
+    stacked = {"dev-vg-data.swap.d", r"dev-disk-by\x2duuid-12\x2d34.swap.d"}
+    assert set(os.listdir(units)) == always | stacked | {"multi-user.target.wants"}
+    for name in always | stacked:
+        text = (units / name / "ballast.conf").read_text()
+        assert "DefaultDependencies=no\nAfter=network.target remote-fs-pre.target\n" in text
+        # Other network disks have nothing that goes on when systemd gives up a swapoff.
+        assert ("TimeoutSec=30" in text) == (name in always)
 
 
 @pytest.fixture

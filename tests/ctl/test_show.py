@@ -62,6 +62,9 @@ def test_status(ctl, tree):
                  "500 available, 61 lent", "other socket 100, protocol 30, fragment 10, budget 8",
                  "memory:", "ballast1: live"):
         assert part in out
+    tree.reserve(activations=1, rx_kept=1)
+    out = ctl("status", "eth0").out
+    assert "was in use: 1 time, 12.3 s" in out and "1 packet kept" in out
     one = ctl("status", "/dev/ballast0").out
     assert "ballast0" in one and "ballast1" not in one and "eth0:" not in one
     one = ctl("status", "eth0").out
@@ -132,7 +135,7 @@ def test_verify(ctl, tree):
 
 def test_fences(ctl, tree):
     tree.disk()
-    assert "fences: 1 old connections, 5 requests wait for them, 2 expired\n" in \
+    assert "fences: 1 old connection, 5 waiting requests, 2 expired\n" in \
         ctl("status").out
     disk, = json.loads(ctl("status", "--json").out)["disks"]
     assert (disk["fences"], disk["fences_held"], disk["fences_expired"]) == (1, 5, 2)

@@ -5,6 +5,7 @@ Each condition is made for real, found, and cured by the very commands that the
 finding names. A driver that drops what it should send is a module, lossy/.
 """
 
+import contextlib
 import json
 import signal
 
@@ -180,6 +181,44 @@ def test_sockets_that_nobody_reads(guest, protocol, script, limit):
         guest.run(f"echo {before} > {sysctl}")
     until(lambda: not guest.run("exec ballastctl doctor", check=False).status, 20,
           "the sockets' memory to be free")
+
+
+CAPTURES = """
+import os, socket, time
+captures = []
+for size in [SIZES]:
+    captures.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
+    captures[-1].bind(("eth0", 3))
+    if size:
+        captures[-1].setsockopt(socket.SOL_SOCKET, 33, size << 19)    # SO_RCVBUFFORCE
+print("pid", os.getpid(), "is ready", flush=True)
+time.sleep(1000)
+"""
+
+
+@contextlib.contextmanager
+def captures(guest, sizes):
+    """A process with sockets that capture packets, of these MiB; 0: the default. Its pid."""
+    job = guest.spawn("exec python3 -", data=CAPTURES.replace("SIZES", sizes).encode())
+    try:
+        job.wait_output("ready")
+        yield job.output.split()[1]
+    finally:
+        job.kill()
+
+
+def test_captures(guest, server):
+    """Those of a DHCP client have the default buffer."""
+    with Disk(guest, server, export="swap") as disk, captures(guest, "0, 0, 0, 1"):
+        swap_on(guest, disk)
+        healthy(guest)
+        with captures(guest, "20") as pid:
+            found = only(guest, "capture-buffer", "serious")
+            assert f"python3 (pid {pid}) on eth0: 20480 KiB, " in found["figures"]
+            assert found["commands"][1].startswith("echo 5120 > ")
+            cure(guest, found)
+            healthy(guest)
+        guest.run("swapoff -a")
 
 
 @pytest.mark.parametrize("off, name", [

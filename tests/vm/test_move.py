@@ -92,6 +92,21 @@ def test_swap(guest, file):
         assert disk.file("ballast/state") == "live"
 
 
+def test_next_address(guest, file):
+    """A server that hangs up does not keep the other address from being tried."""
+    with serve(file) as one, Disk(guest, one):
+        guest.run("printf '%s two\\n' $0 $1 >> /etc/hosts"
+                  .replace("$0", servers.net.HOST6).replace("$1", servers.net.HOST4))
+        for good, bad in ((servers.net.HOST4, servers.net.HOST6),
+                          (servers.net.HOST6, servers.net.HOST4)):
+            with serve(file, address=good) as other, \
+                    servers.ScriptedServer(lambda _: None, address=bad, port=other.port):
+                said = guest.run(f"ballastctl move ballast0 nbd://two:{other.port} 2>&1").output
+                assert said.splitlines()[-1].startswith("ballast0: moved to "), said
+                assert guest.run("ballastctl move ballast0 "
+                                 f"nbd://{one.address}:{one.port}").status == 0
+
+
 @contextmanager
 def gone(server):
     server.stop()

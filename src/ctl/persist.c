@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * attach --persist: the file that attaches a disk at each boot.
+ */
+#include "persist.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf.h"
+#include "files.h"
+#include "out.h"
+#include "program.h"
+#include "sysfs.h"
+
+/* What the unit ballast@NAME reads to find out which disk is its own. */
+#define NOTE_DIR "/run/ballast"
+
+bool persist_is_name(const char *name)
+{
+	return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
+					   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					   "0123456789:_.-")];
+}
+
+int persist_check(const char *name, const char *uri)
+{
+	if (!persist_is_name(name) || strlen(name) > 200)
+		return usage_error("--persist=%.200s: is not a name of up to 200 letters, digits and : _ . -",
+				   name);
+	/* systemd reads the value in quotes. */
+	if (strpbrk(uri, "\"\\`\n"))
+		return usage_error("%.200s: --persist: can't be written to a file: encode \" as %%22, \\ as %%5C and ` as %%60",
+				   uri);
+	if (file_exists(PERSIST_FILE, name))
+		return failure(PERSIST_FILE
+			       ": is there already; remove it, or use another name: --persist=NAME",
+			       name);
+	return FINE;
+}
+
+/*
+ * The unit takes the disk for its own, by the note, so that it can be stopped,
+ * and a purge of the package ends it.
+ */
+static void start_unit(const char *name, const char *disk)
+{
+	char path[FILE_PATH_LEN], text[64], unit[256];
+	char *const reload[] = { "systemctl", "daemon-reload", NULL };
+	char *const start[] = { "systemctl", "start", unit, NULL };
+
+	if (file_path(path, sizeof(path), NOTE_DIR))
+		mkdir(path, 0755);
+	snprintf(text, sizeof(text), "/dev/%s: attached\n", disk);
+	if (conf_write(text, NOTE_DIR "/%s", name) ||
+	    !file_exists("/run/systemd/system"))
+		return;
+	snprintf(unit, sizeof(unit), "ballast@%s.service", name);
+	if (!program_run(reload))
+		program_run(start);
+}
+
+int persist_disk(const char *name, const char *disk, const char *uri,
+		 const struct swapon *swapon, const struct options *options)
+{
+	char text[16384], priority[32] = "", index[32] = "";
+	int err;
+
+	if (swapon && swapon->priority >= 0)
+		snprintf(priority, sizeof(priority), "PRIORITY=%d\n",
+			 swapon->priority);
+	if (options->has_index)
+		snprintf(index, sizeof(index), " " BALLAST_OPT_INDEX "=%ld",
+			 options->index);
+	err = snprintf(text, sizeof(text),
+		       "# Written by ballastctl attach --persist.\n"
+		       "URI=\"%s\"\n%s%s%s%sOPTIONS=\"%s%s\"\n",
+		       uri, swapon ? "SWAP=yes\n" : "",
+		       swapon && swapon->encrypt ? "ENCRYPT=yes\n" : "",
+		       swapon && swapon->discard ? "DISCARD=yes\n" : "",
+		       priority, options->words + (*options->words == ' '),
+		       index);
+	err = (size_t)err < sizeof(text) ?
+		      conf_write(text, PERSIST_FILE, name) :
+		      -E2BIG;
+	if (err)
+		return failure(PERSIST_FILE
+			       ": %s; %s is attached until the next boot",
+			       name, strerror(-err), disk);
+	start_unit(name, disk);
+	return FINE;
+}
+
+/* A note has what attach printed. */
+static bool remind(const char *name, void *data)
+{
+	char text[4096];
+
+	if (file_read(text, sizeof(text), NOTE_DIR "/%s", name) > 0 &&
+	    strstr(text, data) && file_exists(PERSIST_FILE, name))
+		out(PERSIST_FILE
+		    " attaches it again at the next boot; remove it to end that\n",
+		    name);
+	return true;
+}
+
+void persist_remind(const char *disk)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "/dev/%s: attached", disk);
+	file_each_name(remind, line, NOTE_DIR);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Devices over each other: partitions, LVM, md and dm-crypt. */
+#ifndef BALLASTCTL_STACK_H
+#define BALLASTCTL_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Get the kernel's name, "dm-0", of the mapping called @name, if it is in
+ * @directory: /sys/block, or a disk's holders.
+ */
+bool stack_mapping(const char *name, char *device, size_t size,
+		   const char *directory);
+
+/*
+ * Get the kernel's name, "dm-0", of a device that /proc/swaps lists by its path
+ * in /dev; false: @path is no such device.
+ */
+bool stack_device(const char *path, char *device, size_t size);
+
+/*
+ * Call @fn for each disk that a device of /sys/block or a partition lies on,
+ * until it returns false. A disk that lies on none is called itself.
+ */
+void stack_each_disk(const char *device,
+		     bool (*fn)(const char *disk, void *data), void *data);
+
+#endif

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+"""attach --persist: the file that it writes, which the unit ballast@ reads."""
+
+import os
+
+import pytest
+
+CONF = "etc/ballast/disk.conf"
+
+
+@pytest.fixture
+def machine(tree):
+    tree.disk("ballast5")
+    tree.write("etc/ballast/README", "")
+    (tree.root / "run").mkdir()
+    return tree
+
+
+def test_file(ctl, machine):
+    said = ctl("attach", "nbd://192.0.2.1/a%25b", "index=5", "--persist", "connections=2",
+               "allow=tcp:22,udp:53")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.endswith(f" MiB\n/{CONF} attaches it at boot\n")
+    assert machine.read(CONF).splitlines()[1:] == [
+        'URI="nbd://192.0.2.1/a%25b"', 'OPTIONS="connections=2 allow=tcp:22,udp:53 index=5"']
+    # The unit, if it is started now, finds its disk there.
+    assert machine.read("run/ballast/disk") == "/dev/ballast5: attached\n"
+
+
+@pytest.mark.parametrize("argument, status, why", [
+    ("--persist", 1, "/etc/ballast/disk.conf: is there already; remove it, or use another name"),
+    ("--persist=", 2, "--persist=: is not a name"),
+    ("--persist=a/b", 2, "--persist=a/b: is not a name of up to 200 letters"),
+    (f"--persist={'a' * 201}", 2, "a: is not a name"),
+])
+def test_refused_before_anything_is_done(ctl, machine, argument, status, why):
+    machine.write(CONF, "URI=nbd://192.0.2.1/mine\n")
+    before = machine.all()
+    said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", argument)
+    assert (said.status, said.out) == (status, "") and why in said.err
+    assert machine.all() == before
+
+
+def test_uri_that_no_file_can_have(ctl, machine):
+    said = ctl("attach", "nbd://192.0.2.1/a\\b", "index=5", "--persist")
+    assert said.status == 2 and ": --persist: can't be written to a file" in said.err
+    assert machine.read("sys/class/ballast/attach") == ""
+
+
+def test_file_that_cannot_be_written(ctl, machine):
+    (machine.root / "etc/ballast/README").unlink()
+    (machine.root / "etc/ballast").rmdir()
+    said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=x")
+    assert said.status == 1 and said.out.startswith("/dev/ballast5: attached to ")
+    assert "/etc/ballast/x.conf: No such file or directory; ballast5 is attached until the " \
+        "next boot" in said.err
+
+
+def test_unit_is_started(ctl, machine, tmp_path):
+    """It finds its disk there, and does not attach it once more."""
+    (machine.root / "run/systemd/system").mkdir(parents=True)
+    stub = tmp_path / "bin" / "systemctl"
+    machine.write("bin/systemctl", f"#!/bin/sh\necho \"$@\" >> {tmp_path}/said\n")
+    stub.chmod(0o755)
+    said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=a",
+               PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert (said.status, said.err) == (0, "")
+    assert machine.read("run/ballast/a") == "/dev/ballast5: attached\n"
+    assert machine.read("said") == "daemon-reload\nstart ballast@a.service\n"
+
+
+def test_detach_names_the_file(ctl, machine):
+    machine.write("run/ballast/a", "the module ballast was loaded\n/dev/ballast5: attached to x\n")
+    machine.write("run/ballast/b", "/dev/ballast55: attached to x\n")
+    for name in "ab":
+        machine.write(f"etc/ballast/{name}.conf", "")
+    said = ctl("detach", "ballast5")
+    assert said == (0, "ballast5: detached\n/etc/ballast/a.conf attaches it again at the next "
+                    "boot; remove it to end that\n", "")
