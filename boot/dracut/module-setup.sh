@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# dracut module: what rd.ballast= on the kernel command line needs. Only on
-# machines that say so, with a file /etc/ballast/initramfs, or with
-# dracut --add ballast; see ballast.conf(5). The functions are dracut's to call.
+# dracut module: copies what rd.ballast= on the kernel command line needs. Only on
+# machines with a file /etc/ballast/initramfs, or with dracut --add ballast; see
+# ballast.conf(5). dracut calls the functions. BALLAST_ROOT is for tests.
 
-# dracut's PATH lacks where "make install" puts it.
+# dracut's PATH lacks the directory that "make install" uses.
 ballastctl() {
 	PATH=$PATH:/usr/local/sbin type -P ballastctl
 }
@@ -15,21 +15,33 @@ check() {
 	[[ -e /etc/ballast/initramfs ]] || return 255
 }
 
+# For encrypted swap: cryptsetup waits for udev rules, which dracut's module dm
+# installs.
 depends() {
 	echo network
+	! type -P cryptsetup > /dev/null || echo dm
 }
 
-# Of every machine, and not only of this one: another may boot it.
+# All network drivers, not only this machine's: another machine may boot this
+# initramfs.
 installkernel() {
 	hostonly='' instmods ballast =drivers/net/ethernet virtio_net
-	# For encrypted swap; what a kernel has built in is no error.
+	# For encrypted swap; instmods accepts modules that are built into the kernel.
 	hostonly='' instmods dm_crypt aes_generic aesni_intel aes_arm64 xts
 }
 
-# shellcheck disable=SC2154 # moddir is dracut's
+# shellcheck disable=SC2154 # dracut sets moddir and kernel_cmdline
 install() {
+	local warning
+
 	inst_multiple mkswap mkdir sleep
-	inst_multiple -o cryptsetup
+	if type -P cryptsetup > /dev/null; then
+		inst_multiple cryptsetup
+		inst_rules 60-ballast-crypt.rules
+	else
+		warning=$("${BALLAST_ROOT-}"/usr/lib/ballast/initramfs-warning "$kernel_cmdline")
+		[[ -z $warning ]] || dwarn "ballast: $warning"
+	fi
 	inst_binary "$(ballastctl)" /usr/sbin/ballastctl
 	inst_script /usr/lib/ballast/initramfs-attach
 	inst_hook cmdline 90 "$moddir/parse-ballast.sh"

@@ -11,8 +11,15 @@ SCRIPT = Path(__file__).resolve().parents[2] / "boot" / "disk"
 
 PROGRAMS = {
     "sleep": "",
-    "findmnt": '[ "$3" != / ] || echo "$ROOT"',
-    "systemctl": '[ "$1" != is-system-running ] || echo $STATE',
+    "findmnt": """case $1 in
+        -no) [ "$3" != / ] || echo "$ROOT" ;;
+        -vrno) echo "$MOUNTED" ;;
+        esac""",
+    # ballast-shutdown.service stops after $SECONDS_LEFT.
+    "systemctl": """case $* in
+        is-system-running) echo $STATE ;;
+        *is-active*) echo >> /run/asked; [ $(wc -l < /run/asked) -le $SECONDS_LEFT ] ;;
+        esac""",
     "blkdeactivate": "for last; do :; done; rm -rf /sys/block/${last#/dev/}/holders/*",
     "swapoff": '[ -z "$SWAPOFF" ] || exit 1; sed "\\|^$1 |d" /proc/swaps > /run/left; '
                "cat /run/left > /proc/swaps",
@@ -33,6 +40,7 @@ for name in ballast0 ballast1 ballast2; do
     ln -sfn /sys/block/$name /sys/class/block/$name
     mkdir /sys/block/$name/ballast; echo ${{LIVE:-live}} > /sys/block/$name/ballast/state
 done
+[ -z "$GONE" ] || echo reconnecting > /sys/block/$GONE/ballast/state
 mkdir -p /sys/block/ballast0/ballast0p1/slaves /dev/disk/by-uuid
 echo 1 > /sys/block/ballast0/ballast0p1/partition
 ln -s /sys/block/ballast0/ballast0p1 /sys/class/block/
@@ -121,6 +129,16 @@ def test_shutdown_without_the_server(disk):
                                   "ballastctl detach --force ballast2"]
 
 
+def test_shutdown_without_one_server(disk):
+    """LVM, which blkdeactivate calls, would wait for it."""
+    status, called = disk("shutdown", GONE="ballast2")
+    assert status == 0
+    assert called == ["ballastctl detach --force ballast2",
+                      "ballastctl detach --swapoff ballast0",
+                      "blkdeactivate -l retry,wholevg -r wait /dev/ballast1",
+                      "ballastctl detach --swapoff ballast1"]
+
+
 def test_shutdown_without_memory(disk):
     status, called = disk("shutdown", SWAPS[:2], SWAPOFF="fails")
     assert status == 0 and not any("--force" in call for call in called)
@@ -133,5 +151,30 @@ def test_root_stays(disk):
     assert called == ["ballastctl detach --force ballast0", "ballastctl detach --force ballast2"]
 
 
-def test_only_at_shutdown(disk):
-    assert disk("shutdown", SWAPS, STATE="running") == (0, [])
+@pytest.mark.parametrize("action", ["shutdown", "abandon"])
+def test_only_at_shutdown(disk, action):
+    assert disk(action, SWAPS, STATE="running", LIVE="reconnecting") == (0, [])
+
+
+def abandoned(called):
+    """When each disk was detached, in seconds."""
+    asked = [call.startswith("systemctl --quiet is-active") for call in called]
+    return [(sum(asked[:number]), call.split()[-1]) for number, call in enumerate(called)
+            if call.startswith("ballastctl detach --force")]
+
+
+@pytest.mark.parametrize("environment, when", [
+    ({"LIVE": "live"}, []),
+    ({"SECONDS_LEFT": "30"}, []),
+    ({"ROOT": "/dev/dm-0"}, [(31, "ballast0"), (31, "ballast2")]),
+    ({"MOUNTED": "/dev/dm-0", "SECONDS_LEFT": "310"},
+     [(31, "ballast0"), (301, "ballast1"), (31, "ballast2")]),
+])
+def test_abandon(disk, environment, when):
+    """What waits for a server that is gone at shutdown is not waited for."""
+    status, called = disk("abandon", SWAPS, **{"LIVE": "reconnecting", "SECONDS_LEFT": "35",
+                                               **environment})
+    assert status == 0
+    assert abandoned(called) == sorted(when)
+    asked = [call for call in called if not call.startswith("ballastctl")]
+    assert asked == ["systemctl --quiet is-active ballast-shutdown.service"] * len(asked)
