@@ -79,7 +79,11 @@ def test_whatever_befalls_the_server(guest, tmp_path, seed, name, connections, m
             assert job.running, job.output
             return int(guest.run(f"awk '{{print $1 + $5}}' {disk.sys}/stat").output)
 
-        foe = nemesis.Nemesis(rng, guest, server, completed)
+        def witness():
+            return guest.run(f"grep . {disk.sys}/ballast/* {disk.sys}/inflight; "
+                             f"ss -tinoH dst {server.address}", check=False).output
+
+        foe = nemesis.Nemesis(rng, guest, server, file, completed, witness)
         try:
             foe.go_on(6 * ROUNDS)
             until(lambda: disk.file("ballast/state") == "live", 60, "the disk to be live")

@@ -18,7 +18,7 @@ import pytest
 
 from rig import frames, module, net
 from rig.disk import Disk
-from rig.filter import counters, grown
+from rig.filter import counters, grown, until_closed
 from rig.frames import TCP, UDP
 from rig.wait import until
 from test_ingress import in_use
@@ -214,9 +214,9 @@ def traffic(guest):
 
 
 def test_unloaded_under_traffic(vm, server):
-    # Code that the traffic runs is patched each time.
-    guest = vm(name="unload", nics=2, one_thread=True)
+    guest = vm(name="unload", nics=2)
     module.load(guest)
+    # Code that the traffic runs is patched each time.
     with traffic(guest):
         for _ in range(6):
             # The debug kernel is slow, and the traffic takes all of it.
@@ -318,6 +318,40 @@ def test_a_few_packets_of_each_flow_pass_while_memory_is_tight(guest, server):
             assert value(guest, "grade", "eth0") == "tight"
         assert int(value(guest, "rx_dropped", "eth0")) == before["rx_dropped"]
     assert value_or_none(guest, "rx_unrelated") is None
+
+
+def test_tight_ends_soon_after_its_reason(guest, server):
+    """Requests are in flight all the time, and memory becomes ample."""
+    with tight(guest, server, 8000):
+        began, ended = map(float, guest.run(f"""
+            uptime() {{ read now rest < /proc/uptime; echo $now; }}
+            uptime; rm /mnt/fill
+            until read grade < {CARD.format('eth0')}/grade && [ $grade = calm ]; do :; done; uptime
+            """).output.split())
+        print(f"{ended - began:.2f} s")
+        assert ended - began < 0.8
+
+
+def test_few_pass_while_memory_is_critical_for_a_moment(guest, server):
+    """A ping survives the moment in which a machine begins to swap; a flood does not pass."""
+    with frames.Wire(guest) as wire:
+        burst = [frames.ether(wire.mac, frames.IPV4,
+                              frames.ip(net.HOST4, guest.address4, UDP, frames.udp(1000 + n, 7)))
+                 for n in range(200)]
+
+        def nothing_passes():
+            passed, before = int(value(guest, "rx_unrelated", "eth0")), counters(guest)
+            grown(guest, before, "rx_dropped_protocol", 1000)
+            return int(value(guest, "rx_unrelated", "eth0")) == passed
+
+        with stream(wire, burst, 1000), in_use(guest, server, closed=False):
+            until_closed(guest)
+            passed, dropped = (int(value(guest, name, "eth0"))
+                               for name in ("rx_unrelated", "rx_dropped"))
+            print(f"{passed} passed, {dropped} dropped")
+            assert 0 < passed < dropped // 2
+            # On a busy host no request is in flight for a moment, and memory only tight.
+            until(nothing_passes, 60, "the flood to be dropped, all of it")
 
 
 def value_or_none(guest, name):

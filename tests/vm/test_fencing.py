@@ -7,13 +7,15 @@ end the export must hold what was acknowledged last.
 """
 
 import json
+import socket
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from rig import frames, line, servers, stall
+from rig import frames, line, nbd, servers, stall
 from rig.disk import Disk
 from rig.wait import until
 
@@ -48,7 +50,7 @@ class StoppedNbdServer:
     def release(self):
         """Returns when what was held has been executed, or never will be."""
         self._stop.__exit__(None, None, None)
-        until(lambda: not stall.runs(self._stopped[0]), 20, "the old process to end")
+        until(lambda: not servers.runs(self._stopped[0]), 20, "the old process to end")
 
 
 class HoldingNbdkit:
@@ -207,6 +209,82 @@ def test_killed_server_delays_no_write(shared_vm):
             assert job.status == 0, job.output
             print(f"acknowledged {took:.2f} s after the server's return")
             assert took < 20, "it has waited for fence="
+
+
+def test_answers_before_a_refusal_count_once(shared_vm):
+    """Of three writes a server that shuts down answers one, refuses one and executes one late.
+
+    The answer and the refusal arrive in one packet. The refusal ends the connection, and the
+    answer before it says nothing about the third write.
+    """
+    memory = nbd.Memory(SIZE)
+    late, writes = threading.Event(), []
+
+    def serve(connection):
+        nbd.negotiate(connection, memory.size)
+        while (request := nbd.take_request(connection)).type != nbd.DISC:
+            if len(server.connections) > 1 or request.type != nbd.WRITE:
+                connection.sendall(memory.answer(request))
+                continue
+            writes.append(request)
+            if len(writes) == 3:
+                connection.sendall(memory.answer(writes[0]) + nbd.simple(writes[1], 108))
+                late.wait(60)
+                connection.sendall(memory.answer(writes[2]))
+
+    with servers.ScriptedServer(serve) as server, Disk(shared_vm, server) as disk:
+        # Blocks that the block layer can't merge.
+        job = shared_vm.spawn(f"""for place in 1 3 5; do
+                dd if=/dev/zero of={disk.path} bs={BLOCK} seek=$place count=1 oflag=direct &
+            done 2>&1; wait""")
+        try:
+            until(lambda: disk.file("ballast/fences_held") == "2", 20,
+                  lambda: f"two writes to be held: {disk.file('ballast/fences_held')} are, of "
+                          f"{len(writes)} in {len(server.connections)} connections")
+        finally:
+            late.set()
+        assert job.wait(20) == 0, job.output
+        assert disk.file("ballast/fences_expired") == "0"
+
+
+def test_forged_answers_end_no_request_that_is_being_sent(shared_vm):
+    """The rest of a write is sent from its pages after the connection was given up.
+
+    The server reads the first of several writes, refuses it, and answers it again and again.
+    """
+    memory = nbd.Memory(16 << 20)
+    rest = threading.Event()
+
+    def serve(connection):
+        # They do not fit into its buffer and the guest's.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        nbd.negotiate(connection, memory.size)
+        while (request := nbd.take_request(connection)).type != nbd.DISC:
+            if len(server.connections) > 1 or request.type != nbd.WRITE:
+                connection.sendall(memory.answer(request))
+                continue
+            until(lambda: disk.file("ballast/inflight") == "12", 20, "the other writes")
+            connection.sendall(nbd.simple(request, 108) + 100 * nbd.simple(request))
+            rest.wait(60)
+            while nbd.take_request(connection).data in (b"", b"N" * request.length):
+                pass
+            raise AssertionError("an old write has other data")
+
+    with servers.ScriptedServer(serve) as server, Disk(shared_vm, server) as disk:
+        job = shared_vm.spawn(f"""for place in $(seq 0 11); do
+                tr '\\0' N < /dev/zero | dd of={disk.path} bs=1M seek=$place count=1 \
+                    iflag=fullblock oflag=direct &
+            done 2>&1; wait""")
+        try:
+            until(lambda: memory.data[:12 << 20].count(b"N") == 12 << 20, 30,
+                  "all to be written over another connection")
+            with pytest.raises(TimeoutError):
+                until(lambda: not job.running, 2, "what must not be")
+        finally:
+            rest.set()
+        assert job.wait(20) == 0, job.output
+        assert disk.file("ballast/fences_expired") == "0"
+        assert not server.errors
 
 
 # O_DIRECT: packets refer to this very page. It is used again as soon as the write is acknowledged.

@@ -208,7 +208,8 @@ def test_socket_in_a_memory_cgroup(guest, server):
               f"exec nbd-client {server.address} {server.port} /dev/nbd0 -N swap")
     read = "dd if=/dev/nbd0 of=/dev/null bs=64k count=100 iflag=direct status=none"
     until(lambda: guest.run(read) and sock_bytes(guest) >= 2 * MIB, 20, "the cgroup's charge")
-    assert tcp_pages(guest) >= before + 500   # of 512; other sockets end meanwhile
+    # Of 512: each processor keeps up to 256 of what sockets have charged or returned lately.
+    assert tcp_pages(guest) >= before + 200
     # Sockets that no process reads use up the limit; the disk goes on.
     limits = guest.run("cat /proc/sys/net/ipv4/tcp_mem").output
     guest.run("echo 1 2 3 > /proc/sys/net/ipv4/tcp_mem")

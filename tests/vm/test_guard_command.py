@@ -53,7 +53,7 @@ def test_options(guest):
     ("eth0 reserve=200000000", "guard: reserve=200000000: is over"),
     ("-eth0 allow=tcp:1", "guard: -eth0: takes no option"),
     ("lo allow=tcp:1", "guard: lo: cannot guard a loopback interface"),
-    ("", "guard: takes the name of an interface"),
+    ("", 'guard: "" is not the name of an interface'),
 ])
 def test_refused(guest, text, why):
     guest.run("dmesg -C")
@@ -63,8 +63,9 @@ def test_refused(guest, text, why):
 
 
 def test_kernel_reason_is_told(guest):
-    assert "Invalid argument; the kernel says: guard: reserve=200000000: is over" in \
-        ctl(guest, "eth0 reserve=200000000", status=1)
+    said = ctl(guest, "eth0 reserve=200000000", status=1)
+    assert "eth0: the kernel says: guard: reserve=200000000: is over" in said
+    assert said.endswith("(Invalid argument)\n")
 
 
 def test_bond(guest):

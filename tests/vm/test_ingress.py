@@ -16,7 +16,7 @@ import pytest
 
 from rig import frames, module, net, servers
 from rig.disk import Disk
-from rig.filter import ALWAYS, COUNTERS, RESERVE, attached, counters, grown
+from rig.filter import ALWAYS, COUNTERS, RESERVE, attached, counters, grown, until_closed
 from rig.frames import ICMP, ICMP6, TCP, UDP
 from rig.wait import until
 
@@ -49,8 +49,11 @@ def wire(shared_vm):
 
 
 @contextmanager
-def in_use(guest, server, **options):
-    """A disk with a request in flight, its reserve in use."""
+def in_use(guest, server, closed=True, **options):
+    """A disk with a request in flight, its reserve in use.
+
+    closed: for so long that no unrelated packet passes.
+    """
     server_pid = server.process.pid
     with Disk(guest, server, host=server.address, **options) as disk:
         guest.run(ALWAYS)
@@ -60,6 +63,8 @@ def in_use(guest, server, **options):
                                  "skip=99 2>&1")
             until(lambda: guest.run(f"cat {RESERVE}/grade {disk.sys}/ballast/inflight")
                   .output.split() == ["critical", "1"], 20, "memory to be critical")
+            if closed:
+                until_closed(guest)
             yield disk
         finally:
             os.kill(server_pid, signal.SIGCONT)

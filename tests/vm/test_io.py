@@ -50,6 +50,21 @@ def test_servers_that_lack_options(guest, mask):
         guest.run(VERIFY.format(path=disk.path), timeout=240)
 
 
+def test_a_read_sends_one_packet(guest):
+    """The next request carries the acknowledgment, which was a packet of its own: 2.0."""
+    reads = 4000
+    with SERVERS["nbdkit"]() as server, Disk(guest, server) as disk:
+        before = _packets_sent(guest)
+        guest.run(f"fio --name=reads --filename={disk.path} --rw=randread --bs=4k --direct=1 "
+                  f"--ioengine=psync --number_ios={reads} --output-format=terse", timeout=120)
+        sent = (_packets_sent(guest) - before) / reads
+    assert 0.95 < sent < 1.5, f"{sent:.2f} packets sent for each read"
+
+
+def _packets_sent(guest):
+    return int(guest.run("cat /sys/class/net/eth0/statistics/tx_packets").output)
+
+
 def _write_and_read(guest, disk, offset):
     guest.run(f"""
         head -c 65536 /dev/urandom > /tmp/data
@@ -96,7 +111,7 @@ def test_attributes(guest):
                 ("logical_block_size", "physical_block_size", "max_hw_sectors_kb", "rotational",
                  "write_cache", "fua", "scheduler")}
         # A kernel before 5.14 can't be told to use none, only to have no other.
-        assert seen.pop("scheduler") in ("[none] mq-deadline", "[none]")
+        assert seen.pop("scheduler") in ("[none] mq-deadline", "[none] mq-deadline kyber", "[none]")
         assert seen == {"logical_block_size": "1024", "physical_block_size": "4096",
                         "max_hw_sectors_kb": "1024", "rotational": "0",
                         "write_cache": "write back", "fua": "1"}

@@ -7,16 +7,12 @@ import pytest
 
 from rig import module, servers
 from rig.disk import Disk
+from rig.filter import number
 from rig.wait import until
 
-RESERVE = "/sys/class/net/eth0/ballast"
 RING = 256      # virtio_net's
 NEEDS = {1500: RING, 9000: RING * 4}    # pages
 SECONDS = 20
-
-
-def number(guest, name):
-    return int(guest.run(f"cat {RESERVE}/{name}").output)
 
 
 def at_low(guest):

@@ -257,8 +257,9 @@ def test_guard(guest):
             ("lo", EINVAL, "guard: lo: cannot guard a loopback interface: the server is on this "
              "machine and needs memory itself"),
             ("-eth0", ENODEV, "guard: eth0: is not guarded"),
-            ("an-interface-with-a-long-name", EINVAL, "guard: takes the name of an interface"),
-            ("\\n", EINVAL, "guard: takes the name of an interface")):
+            ("an-interface-with-a-long-name", EINVAL,
+             'guard: "an-interface-with-a-long-name" is not the name of an interface'),
+            ("\\n", EINVAL, 'guard: "" is not the name of an interface')):
         status, log = write(guest, GUARD, text)
         assert errorcode[status] == errorcode[errno] and why in log, (text, log)
     assert write(guest, GUARD, "eth0", NOT_ADMIN)[0] == EPERM
