@@ -104,7 +104,7 @@ def show():
 
 def swap(vm, disk):
     """Run the programs and print one line a second; returns findings: (good, name, text)."""
-    reporter = vm.spawn(f"exec chrt -f 1 /run/guest report {disk.name}")
+    reporter = vm.spawn(f"exec chrt -f 1 /run/guest report {disk.name} swap")
     hogs = vm.spawn(f"exec stress-ng --vm {HOGS} --vm-bytes {HOGS * EACH}M --vm-keep --verify "
                     f"--vm-method zero-one -t {SECONDS}")
     say()

@@ -13,9 +13,15 @@
  *                           captures the UDP packets of IPv4 that NIC receives
  *                           into a buffer of BYTES, and every SECONDS throws
  *                           away what is in it; 0: never
- *   guest report DISK FILE[:FIELD]...
+ *   guest dirty DIRECTORY COUNT BYTES
+ *                           COUNT processes, each with a file of BYTES that is
+ *                           mapped, write to its pages at random and verify
+ *                           what they read back, until SIGINT; "fail:" and
+ *                           status 2 if it differs
+ *   guest report DISK swap|file FILE[:FIELD]...
  *                           once a second a line: seconds of uptime, pages
- *                           swapped in and out, free pages, requests that
+ *                           swapped in and out (file: read and written, by
+ *                           all block devices), free pages, requests that
  *                           DISK has completed and has in flight, the longest
  *                           time without a completion while some were in
  *                           flight, the longest time between two looks (both
@@ -24,6 +30,7 @@
  *                           that follows the word FIELD; -1 if there is none
  *   guest echo PORT         takes TCP connections on PORT, the latest in place of
  *                           the one before, and sends back what comes
+ *   guest writeback MS      has zram0 write back what was not used for MS
  *   guest write FILE TEXT   opens FILE, and writes TEXT to it on SIGUSR1
  *
  * Static and locked into memory: what watches the patient must not need the
@@ -44,6 +51,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -131,6 +139,66 @@ static void hold(int port, int count, int bytes, int seconds)
 	}
 }
 
+static volatile sig_atomic_t ended;
+
+static void end(int signal __attribute__((unused)))
+{
+	ended = 1;
+}
+
+/* The first word of a page tells which it is, and how often it was written. */
+static int dirty_one(const char *path, long pages)
+{
+	const long size = sysconf(_SC_PAGESIZE);
+	unsigned int *times = calloc(pages, sizeof(*times));
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *map;
+
+	if (!times || fd < 0 || posix_fallocate(fd, 0, pages * size))
+		die(path);
+	map = mmap(NULL, pages * size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		   0);
+	if (map == MAP_FAILED)
+		die(path);
+	while (!ended) {
+		long page = random() % pages;
+		unsigned long *word = (void *)(map + page * size);
+		unsigned long stamp = page << 32;
+
+		if (*word != (times[page] ? stamp | times[page] : 0)) {
+			printf("fail: %s, page %ld: %lx\n", path, page, *word);
+			return 2;
+		}
+		*word = stamp | ++times[page];
+	}
+	return 0;
+}
+
+static int dirty(const char *directory, int count, long bytes)
+{
+	long pages = bytes / sysconf(_SC_PAGESIZE);
+	int i, status, worst = 0;
+
+	signal(SIGINT, end);
+	for (i = 0; i < count; i++) {
+		char path[256];
+
+		snprintf(path, sizeof(path), "%s/dirty%d", directory, i);
+		if (!fork())
+			exit(dirty_one(path, pages));
+	}
+	ready();
+	while (i > 0) {
+		if (wait(&status) < 0)
+			continue; /* the signal */
+		i--;
+		status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+		if (status > worst)
+			worst = status;
+	}
+	return worst;
+}
+
 /* In front of the ingress filter: such sockets get a packet first. */
 static void capture(const char *nic, int bytes, int seconds)
 {
@@ -213,6 +281,30 @@ static void write_later(const char *path, const char *line)
 	if (write(fd, line, strlen(line)) < 0)
 		die(path);
 	exit(0);
+}
+
+static void write_back(int ms)
+{
+	static const char *const files[] = { "idle", "writeback" };
+	static const char *const words[] = { "all", "idle" };
+	int fds[2], i;
+
+	for (i = 0; i < 2; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/block/zram0/%s", files[i]);
+		fds[i] = open(path, O_WRONLY);
+		if (fds[i] < 0)
+			die(path);
+	}
+	ready();
+	for (;;) {
+		/* It fails if there is nothing to write. */
+		for (i = 0; i < 2; i++)
+			if (write(fds[i], words[i], strlen(words[i])) < 0)
+				usleep(1000);
+		usleep(ms * 1000);
+	}
 }
 
 /* A file that stays open: opening takes memory, reading again mostly not. */
@@ -313,7 +405,17 @@ static void look(struct disk *disk)
 	disk->completed = completed;
 }
 
-static void print(struct disk *disk, struct source *files, int count)
+/* What moves in and out, in KiB or pages. */
+struct load {
+	const char *in, *out;
+	int a_page;
+};
+
+static const struct load swap_load = { "pswpin", "pswpout", 1 };
+static const struct load file_load = { "pgpgin", "pgpgout", 4 };
+
+static void print(struct disk *disk, const struct load *load,
+		  struct source *files, int count)
 {
 	static struct source vmstat = { "/proc/vmstat", NULL, -1 };
 	long long now = now_ms();
@@ -323,8 +425,8 @@ static void print(struct disk *disk, struct source *files, int count)
 	read_source(&vmstat);
 	len = snprintf(line, sizeof(line),
 		       "%lld.%03lld %lld %lld %lld %lld %lld %lld %lld",
-		       now / 1000, now % 1000, after("pswpin"),
-		       after("pswpout"), after("nr_free_pages"),
+		       now / 1000, now % 1000, after(load->in) / load->a_page,
+		       after(load->out) / load->a_page, after("nr_free_pages"),
 		       disk->completed, disk->inflight, disk->gap, disk->late);
 	for (i = 0; i < count && len < (int)sizeof(line) - 24; i++)
 		len += snprintf(line + len, sizeof(line) - len, " %lld",
@@ -337,7 +439,7 @@ static void print(struct disk *disk, struct source *files, int count)
 
 #define FILES	32
 
-static void report(const char *name, char **args)
+static void report(const char *name, const struct load *load, char **args)
 {
 	static struct source files[FILES];
 	static char path[256];
@@ -357,7 +459,7 @@ static void report(const char *name, char **args)
 
 		look(&disk);
 		if (looks++ % (1000 / LOOK_MS) == 0)
-			print(&disk, files, count);
+			print(&disk, load, files, count);
 		next += LOOK_MS;
 		until.tv_sec = next / 1000;
 		until.tv_nsec = next % 1000 * 1000000;
@@ -367,8 +469,12 @@ static void report(const char *name, char **args)
 
 int main(int argc, char **argv)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+	int fd;
 
+	/* It is what takes the memory, and is not spared. */
+	if (argc == 5 && !strcmp(argv[1], "dirty"))
+		return dirty(argv[2], atoi(argv[3]), atol(argv[4]));
+	fd = open("/proc/self/oom_score_adj", O_WRONLY);
 	if (fd >= 0) {
 		if (write(fd, "-1000", 5) < 0)
 			perror("oom_score_adj");
@@ -383,13 +489,17 @@ int main(int argc, char **argv)
 		     atoi(argv[5]));
 	if (argc == 5 && !strcmp(argv[1], "capture"))
 		capture(argv[2], atoi(argv[3]), atoi(argv[4]));
-	if (argc >= 3 && !strcmp(argv[1], "report"))
-		report(argv[2], argv + 3);
+	if (argc >= 4 && !strcmp(argv[1], "report"))
+		report(argv[2],
+		       strcmp(argv[3], "file") ? &swap_load : &file_load,
+		       argv + 4);
 	if (argc == 3 && !strcmp(argv[1], "echo"))
 		echo(atoi(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "writeback"))
+		write_back(atoi(argv[2]));
 	if (argc == 4 && !strcmp(argv[1], "write"))
 		write_later(argv[2], argv[3]);
 	fprintf(stderr,
-		"usage: guest sink PORT BYTES | guest hold PORT COUNT BYTES SECONDS | guest capture NIC BYTES SECONDS | guest report DISK FILE[:FIELD]... | guest echo PORT | guest write FILE TEXT\n");
+		"usage: guest sink PORT BYTES | guest hold PORT COUNT BYTES SECONDS | guest capture NIC BYTES SECONDS | guest dirty DIRECTORY COUNT BYTES | guest report DISK swap|file FILE[:FIELD]... | guest echo PORT | guest writeback MS | guest write FILE TEXT\n");
 	return 2;
 }

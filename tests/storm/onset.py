@@ -45,14 +45,16 @@ COLUMNS = (
     ("in_use_ms", 9, lambda r: r["in_use_ms"]),
     ("critical", 8, lambda r: r["critical_ms"]),
     ("dropped", 7, lambda r: r["dropped"]),
+    ("full", 5, lambda r: r["full"]),
     ("pages/s", 7, lambda r: r["rate"]),
     ("Mbit/s", 6, lambda r: r["mbit"]),
 )
 LEGEND = """\
 pings, lines: sent in the 30 s from the first page swapped out; lost: never answered; slowest
 answer, and outage, the longest time without an answer: in seconds. in_use_ms, critical
-(ms of those), dropped: the reserve's, in that time. pages/s: swapped in and out, mean. Mbit/s:
-of the stream, mean.
+(ms of those), dropped: the reserve's, in that time. full: packets that the guest's NIC had no room
+for, all the time; a ping may be among them. pages/s: swapped in and out, mean. Mbit/s: of the
+stream, mean.
 """
 
 
@@ -85,7 +87,7 @@ class Watch:
     def __init__(self, guest, disk):
         self.samples = samples.Samples()
         self._taken = 0
-        self._reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {disk} "
+        self._reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {disk} swap "
                                      + " ".join(samples.FILES.values()))
 
     def _take(self):
@@ -130,6 +132,7 @@ def onset(name, streaming, suite, memory, ko, directory):
         begin = watch.until_swapping()
         # Before the hogs end: what was asked last may yet be answered.
         watch.go_on(begin + SECONDS + answers.GRACE)
+        full = net.counters(guest.network.taps[0])["tx"]["dropped"]
         with contextlib.suppress(TimeoutError, GuestGone):
             hogs.kill()
     end = begin + SECONDS
@@ -141,7 +144,7 @@ def onset(name, streaming, suite, memory, ko, directory):
                                end + answers.GRACE) for kind in answers.KINDS},
         **{figure: watch.samples.growth(figure, begin - 1, end)
            for figure in ("in_use_ms", "critical_ms", "activations", "dropped", "kept", "lends")},
-        "rate": round(statistics.mean(rates)),
+        "full": full, "rate": round(statistics.mean(rates)),
         "mbit": throughput((directory / "iperf3").read_text(), begin - began, end - began)
         if streaming else None,
     }

@@ -29,11 +29,13 @@ from rig.vm import CommandFailed  # noqa: E402
 
 # PART: STORM VARIABLE=VALUE..., or SUBJECT/SUBJECT in the place of PART. In each, one part is to
 # decide: lending where the others can't act, as a capture gets packets before the filter does, and
-# NAPI in a thread can't use the reserves for softirqs. Those are compared without the other two.
+# NAPI in a thread can't use the reserves for softirqs; once beside ballast without the reserve, and
+# once beside the same memory as min_free_kbytes. Those are compared without the other two.
 SHORT = "CALM=3 LENGTH=12 AFTER=8"
 TRIALS = f"""
     filter: u UDP_MEM=60000 RATE=100M {SHORT};
     reserve: u RESERVE=5500 CAPTURE=22528 THREADED=on RATE=60M {SHORT};
+    ballast/min-free: u RESERVE=5500 CAPTURE=22528 THREADED=on RATE=60M {SHORT};
     no-filter+no-reserve/no-filter+no-reserve+no-softirq: u NICS=2 UDP_MEM=30000 RATE=100M {SHORT};
     tcpmem: b TCP_MEM=1000 RATE=100M {SHORT}
 """

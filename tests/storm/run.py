@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One run: a guest whose only swap is the disk under test, hogs, and a storm."""
 
+import contextlib
 import json
 import os
 import re
@@ -45,6 +46,15 @@ BEFORE = {"syn": f"""modprobe nf_conntrack && ip route add default via {net.HOST
     nft 'add chain inet storm in {{ type filter hook input priority 0; }}' &&
     nft add rule inet storm in ct state established counter"""}
 IPV6 = ("e",)
+# What the disk is used for, by FS. Without swap, memory is to fill with pages that must be written.
+MOUNT = """ /mnt && echo 90 > /proc/sys/vm/dirty_ratio &&
+    echo 80 > /proc/sys/vm/dirty_background_ratio"""
+USES = {
+    "": "mkswap {disk} && swapon {disk}",
+    "ext4": "mkfs.ext4 -q {disk} && mount {disk}" + MOUNT,
+    "xfs": "mkfs.xfs -q {disk} && mount {disk}" + MOUNT,
+}
+DIRTY = 4               # processes that write to mapped files
 TITLES = {
     "calm": "no storm", "a": "UDP, 100 Mbit/s", "b": "32 TCP streams", "c": "UDP and TCP",
     "c10": "UDP, 10 Mbit/s, and TCP",
@@ -87,6 +97,7 @@ class Conditions:
     threaded: bool = False  # NAPI in threads
     udp_mem: int = 0        # net.ipv4.udp_mem, in pages; 0: the default
     tcp_mem: int = 0        # net.ipv4.tcp_mem, likewise
+    fs: str = ""            # no swap: pages of mapped files of this file system are dirtied
     capture: int = 0        # KiB of the buffer of a capture of the storm's UDP; 0: none
     calm: int = 10          # seconds of each phase
     length: int = 25
@@ -128,7 +139,7 @@ class Run:
                 logs=directory, append=kmemleak.APPEND) as self.guest:
             self._prepare(ko)
             with subject.attach(self.guest, self.address) as self.server:
-                self.guest.run(f"mkswap /dev/{subject.disk} && swapon /dev/{subject.disk}")
+                self.guest.run(USES[self.conditions.fs].format(disk=subject.swap))
                 self._weather()
                 self.unloaded = self._unload()
                 self.leaks = kmemleak.leaks(self.guest) if self.unloaded else ""
@@ -198,13 +209,10 @@ class Run:
         guest, conditions = self.guest, self.conditions
         self._start_tools()
         # With real-time priority, so that a delay is not due to a lack of processor time.
-        self.reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {self.subject.disk} "
+        kind = "file" if conditions.fs else "swap"
+        self.reporter = guest.spawn(f"exec chrt -f 1 /run/guest report {self.subject.disk} {kind} "
                                     + " ".join(samples.FILES.values()))
-        # stress-ng shares it out among the hogs, whatever its manual says.
-        wanted = conditions.hogs or int(conditions.memory * OVERCOMMIT)
-        # One method of many, so that the rates of one time compare with another's.
-        self.hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --verify "
-                                "--vm-method rand-set --metrics-brief -t 0")
+        self.hogs = guest.spawn(self._load())
         self._watch("fill", PATIENCE, lambda: self.samples.last and
                     self.samples.last.rate_in >= SWAPS)
         self._watch("calm", conditions.calm)
@@ -216,6 +224,16 @@ class Run:
             self.end = time.monotonic()
             self.lost = self._lost() - lost
             self._finish_hogs()
+
+    def _load(self):
+        """What takes the memory, and verifies what it reads back."""
+        wanted = self.conditions.hogs or int(self.conditions.memory * OVERCOMMIT)
+        if self.conditions.fs:
+            return f"exec /run/guest dirty /mnt {DIRTY} {(wanted << 20) // DIRTY}"
+        # stress-ng shares it out among the hogs, whatever its manual says.
+        # One method of many, so that the rates of one time compare with another's.
+        return (f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --verify "
+                "--vm-method rand-set --metrics-brief -t 0")
 
     def _watch(self, phase, seconds, enough=lambda: False):
         self.phase = phase
@@ -256,16 +274,19 @@ class Run:
 
     def _ask(self):
         """What every blocked task waits for, and memory, into the console's log; once."""
-        if not self.asked:
-            self.asked = True
-            for letter, answer in SYSRQ.items():
-                # A break may be lost, and then the next one ends what the first began.
-                for _ in range(4):
-                    answered = self.guest.console.text.count(answer)
+        if self.asked:
+            return
+        self.asked = True
+        for letter, answer in SYSRQ.items():
+            # A break may be lost, and then the next one ends what the first began.
+            for _ in range(4):
+                answered = self.guest.console.text.count(answer)
+                # QEMU ends when the guest panics.
+                with contextlib.suppress(OSError):
                     self.guest.sysrq(letter)
-                    time.sleep(0.5)
-                    if self.guest.console.text.count(answer) > answered:
-                        break
+                time.sleep(0.5)
+                if self.guest.console.text.count(answer) > answered:
+                    break
 
     def _finish_hogs(self):
         last = self.samples.last
@@ -283,9 +304,10 @@ class Run:
         if not self.subject.ballast or self.hogs.running:
             return None
         try:
-            self.guest.run("""swapoff -a &&
+            self.guest.run("""swapoff -a && { ! mountpoint -q /mnt || umount /mnt; } &&
                 { [ ! -e /dev/md0 ] || mdadm -q --stop /dev/md0; } || exit
-                { [ ! -e /dev/dm-0 ] || cryptsetup close ballast0-swap; } || exit
+                { [ ! -e /dev/dm-0 ] || dmsetup remove_all; } &&
+                { [ ! -e /dev/zram0 ] || echo 1 > /sys/block/zram0/reset; } || exit
                 for disk in /sys/block/ballast*; do
                     [ ! -e $disk ] || echo 1 > $disk/ballast/detach || exit
                 done

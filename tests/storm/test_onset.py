@@ -24,6 +24,7 @@ def test_throughput():
 def test_table():
     question = {"sent": 300, "lost": 3, "slowest": None, "outage": 0.2}
     result = {"subject": "ballast", "stream": True, "ping": question, "session": question,
-              "in_use_ms": None, "critical_ms": 4, "dropped": 5, "rate": 1000, "mbit": 30.0}
+              "in_use_ms": None, "critical_ms": 4, "dropped": 5, "full": 0, "rate": 1000,
+              "mbit": 30.0}
     text = onset.table([result, {**result, "subject": "no-filter", "mbit": 60.0}])
     assert text.endswith("by that without it: 0.50")

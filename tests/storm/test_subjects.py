@@ -30,8 +30,12 @@ def test_size_of_the_reserve():
     assert subjects.parse("no-filter").sized(4096).options == "filter=off reserve=4096"
     assert subjects.parse("no-reserve").sized(4096).options == "reserve=0"
     assert subjects.parse("nbd").sized(0) is subjects.SUBJECTS["nbd"]
-    with pytest.raises(ValueError, match="nbd"):
-        subjects.parse("nbd").sized(4096)
+    assert subjects.parse("encrypted").sized(4096).options == "reserve=4096"
+    for name in ("guard", "guard-no-reserve"):
+        assert subjects.parse(name).sized(4096).after.startswith("echo 4096 > /sys/class/net/")
+    for name in ("nbd", "nvme", "iscsi", "nfs", "zram-alone", "zswap-alone"):
+        with pytest.raises(ValueError, match=name):
+            subjects.parse(name).sized(4096)
 
 
 def test_every_named_subject_is_found():
@@ -56,10 +60,24 @@ def test_what_is_none_is_refused(name):
 def test_a_slow_server():
     assert subjects.parse("nbd").limited("100M").rate == "100M"
     assert subjects.parse("nbd").limited("") is subjects.SUBJECTS["nbd"]
-    with pytest.raises(ValueError):
-        subjects.parse("nvme").limited("100M")
+    assert subjects.parse("encrypted").limited("100M").rate == "100M"
+    for name in ("nvme", "raid", "moving", "iscsi", "nfs", "zram-alone", "zswap-alone"):
+        with pytest.raises(ValueError, match=name):
+            subjects.parse(name).limited("100M")
 
 
 def test_a_subject_of_its_own_is_limited_too():
     own = dataclasses.replace(subjects.parse("ballast"), options="allow=tcp:22")
     assert own.limited("60M").options == "allow=tcp:22"
+
+
+def test_programs_of_this_machine(monkeypatch):
+    subjects.parse("ballast").check(ipv6=True)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match="iscsi needs tgtd: scripts/deps tgt"):
+        subjects.parse("iscsi").check(ipv6=False)
+    with pytest.raises(ValueError, match="nfs needs ganesha.nfsd: scripts/deps nfs-ganesha-vfs"):
+        subjects.parse("nfs").check(ipv6=False)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="over IPv6"):
+        dataclasses.replace(subjects.parse("iscsi"), needs=()).check(ipv6=True)

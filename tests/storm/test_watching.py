@@ -17,6 +17,7 @@ from rig.wait import until
 
 CONDITIONS = run.Conditions(calm=5, length=14, after=8)
 ANSWER = 10     # seconds: so long a machine that is short of processors may take
+TIGHT = 5000    # pages of headroom: what swapping leaves is less, or a little more
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ def test_answers_in_a_storm(ko, request):
     def ask(storm):
         top, = tops
         guest = storm.guest
+        # Memory is tight at once, also on a host that is fast enough to keep it ample.
+        guest.run(f"echo {TIGHT} > /sys/class/net/eth0/ballast/lend_below")
+        until(lambda: " tight " in top.output or " critical " in top.output, ANSWER,
+              "top to say that memory is short")
         end = time.monotonic() + CONDITIONS.length - run.ACT - 1
         while time.monotonic() < end:
             seen, began = top.output.count("memory free"), time.monotonic()
@@ -68,6 +73,4 @@ def test_answers_in_a_storm(ko, request):
     assert result["unloaded"]
     assert not result["alarms"], "\n".join(result["alarms"])
     assert len(took) > 2 and max(took) < ANSWER and max(gaps) < ANSWER
-    said = tops[0].output
-    assert " disk ballast0 live " in said
-    assert " tight " in said or " critical " in said
+    assert " disk ballast0 live " in tops[0].output

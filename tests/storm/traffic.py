@@ -183,10 +183,8 @@ def small(address, port, seconds):
 
 
 def flood(address, port, seconds):
-    """64-byte frames as fast as they can be sent, whether they are lost or not."""
-    sock = connected(socket.SOCK_DGRAM, address, port)
-    payload = bytes(22)
-    return paced(lambda _: sock.send(payload), 10**6, seconds)
+    """64-byte frames, more than a guest can take, whether they are lost or not."""
+    return udp(address, port, seconds, 22, 10**6)
 
 
 def fragmented(address, port, seconds):

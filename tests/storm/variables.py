@@ -15,7 +15,7 @@ CONDITIONS = (
     ("reserve", 0, int), ("rate", "", str), ("nics", 0, (0, 1, 2)), ("storm_nic", 0, (0, 1, 2)),
     ("queues", 1, int), ("ring", 0, int), ("mrg", "on", ("on", "off")), ("pps", 0, int),
     ("udp_mem", 0, int), ("tcp_mem", 0, int), ("threaded", "off", ("on", "off")),
-    ("capture", 0, int),
+    ("capture", 0, int), ("fs", "", tuple(run.USES)),
     ("calm", 10, int), ("length", 25, int), ("after", 12, int),
 )
 
@@ -64,8 +64,8 @@ def conditions(options):
         nics=nics,
         storm_nic=storm_nic, queues=options.queues, ring=options.ring, mrg=options.mrg == "on",
         pps=options.pps, udp_mem=options.udp_mem, tcp_mem=options.tcp_mem,
-        threaded=options.threaded == "on", capture=options.capture, calm=options.calm,
-        length=options.length, after=options.after)
+        threaded=options.threaded == "on", capture=options.capture, fs=options.fs,
+        calm=options.calm, length=options.length, after=options.after)
     run.nic_props(made)     # for what it refuses
     return made
 
