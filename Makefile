@@ -70,13 +70,14 @@ JOBS ?= 1
 check:
 	scripts/deps
 	$(MAKE) unit
-	scripts/vm-test --jobs=$(JOBS) tests/vm tests/storm
+	scripts/vm-test --jobs=$(JOBS) tests/vm tests/storm tests/bench
 
 # The same faults on a kernel that reports what others hide (KASAN, lockdep,
 # kmemleak and more); see tests/vm/README.md for where it comes from.
 DEBUG_TESTS ?= tests/vm/test_debug.py tests/vm/test_hostile.py tests/vm/test_reconnect.py \
 	tests/vm/test_faults.py tests/vm/test_reserve.py tests/vm/test_ingress.py \
-	tests/vm/test_fencing.py tests/vm/test_verify.py tests/vm/test_long_outages.py
+	tests/vm/test_fencing.py tests/vm/test_fence_limits.py tests/vm/test_verify.py \
+	tests/vm/test_long_outages.py tests/vm/test_events.py
 check-debug:
 	scripts/deps
 	scripts/vm-test --suite=debug $(DEBUG_TESTS)
@@ -94,14 +95,17 @@ bench:
 # Each program ignores the options that are empty here and refuses a value that
 # it has no use for.
 BENCH_OPTIONS = --rounds=$(ROUNDS) --seconds=$(RUNTIME) --peers="$(PEERS)" \
-	--server=$(SERVER) --out=$(OUT)
+	--server=$(SERVER) --suite=$(SUITE) --rate=$(RATE) --delay=$(DELAY) --loss=$(LOSS) \
+	--only="$(ONLY)" --record=$(RECORD) --out=$(OUT)
 
-# Where a request's time goes; how many instructions it takes; what grows with
+# Where a request's time goes; how many instructions it takes, beside its peers and
+# exactly; in which parts of the kernel they are; swapping in detail; what grows with
 # what; what the filter costs while the reserve is not in use; what encryption costs;
 # many clients.
-bench-trace bench-fleet: DRAWS = python3-matplotlib
-bench-trace bench-instructions bench-scale bench-filter bench-encrypt bench-fleet:
-	scripts/deps $(DRAWS)
+bench-trace bench-fleet: NEEDS = python3-matplotlib
+bench-stacks: NEEDS = linux-perf
+bench-trace bench-instructions bench-count bench-stacks bench-swap bench-scale bench-processors bench-filter bench-encrypt bench-fleet:
+	scripts/deps $(NEEDS)
 	tests/bench/$(@:bench-%=%).py $(BENCH_OPTIONS)
 
 # Storms: see tests/storm/README.md for what these variables mean.
@@ -113,7 +117,7 @@ storm:
 		--after=$(AFTER) --rate=$(RATE) --nics=$(NICS) --storm-nic=$(STORM_NIC) \
 		--queues=$(QUEUES) --ring=$(RING) --mrg=$(MRG) --pps=$(PPS) \
 		--udp-mem=$(UDP_MEM) --tcp-mem=$(TCP_MEM) --threaded=$(THREADED) \
-		--capture=$(CAPTURE) --reserve=$(RESERVE) --out=$(OUT)
+		--capture=$(CAPTURE) --fs=$(FS) --reserve=$(RESERVE) --out=$(OUT)
 
 # What each part of ballast is worth; goes on where it was stopped.
 storm-proof:
@@ -124,6 +128,11 @@ storm-proof:
 storm-calm:
 	scripts/deps
 	tests/storm/onset.py --runs=$(RUNS) --suite=$(SUITE) --mem=$(MEM) --out=$(OUT)
+
+# How large a burst of packets a reserve carries, by its size.
+storm-dose:
+	scripts/deps python3-matplotlib
+	tests/storm/dose.py --runs=$(RUNS) --suite=$(SUITE) --sizes="$(SIZES)" --out=$(OUT)
 
 # What storms take of the processors by themselves.
 storm-processor:
@@ -160,4 +169,4 @@ demo-calm:
 	@scripts/deps
 	@tests/storm/demo.py --calm
 
-.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-scale bench-filter bench-encrypt bench-fleet storm storm-calm storm-proof storm-processor storm-quick matrix arm64 blktests demo demo-calm
+.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-count bench-stacks bench-swap bench-scale bench-processors bench-filter bench-encrypt bench-fleet storm storm-calm storm-proof storm-dose storm-processor storm-quick matrix arm64 blktests demo demo-calm

@@ -14,6 +14,7 @@ import datetime
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +22,11 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPO / "tests" / "vm"), str(REPO / "tests" / "storm")]
 
+import icount  # noqa: E402
 import pictures  # noqa: E402
-from figures import evaluate, number, table  # noqa: E402
-from jobs import JOBS, SIZE, Limits, units  # noqa: E402
-from rig import host, image, module, net  # noqa: E402
+from figures import INSTRUCTIONS, evaluate, goals, number, table  # noqa: E402
+from jobs import JOBS, SIZE, Limits, Swap, units  # noqa: E402
+from rig import host, image, line, module, net  # noqa: E402
 from rig.disk import Disk  # noqa: E402
 from rig.servers import Nbdkit, NbdServer, QemuNbd  # noqa: E402
 from rig.vm import VM  # noqa: E402
@@ -32,16 +34,23 @@ from subjects import SUBJECTS as STORM_SUBJECTS  # noqa: E402
 
 MIB = 1 << 20
 MEMORY = 512            # MiB, of the guest
+# For the swap job. Newer kernels keep the slots of pages that are back in memory.
+EXPORT = 1 << 30
+BY_NAME = {job.name: job for job in JOBS}
 TITLES = {"nbd": "in-tree nbd", "nvme": "NVMe/TCP", "limit": "limit", "ballast": "ballast",
-          "verify-off": "verify=off"}
+          "verify-off": "verify=off", "zram": "zram", "zram-ballast": "zram, ballast"}
 DISKS = {"nbd": "/dev/nbd0", "nvme": "/dev/nvme0n1", "ballast": "/dev/ballast0",
          "verify-off": "/dev/ballast1"}
 PEERS = ("nbd", "nvme", "limit")
+SUITES = [suite for suite in image.SUITES if suite != "debug"]
+# Of the swap job only. With both, pages go to ballast once zram is full.
+ZRAM = {"zram": ("/dev/zram0",), "zram-ballast": ("/dev/zram1", "/dev/ballast0")}
+ZRAM_MIB = {"/dev/zram0": 1024, "/dev/zram1": 64}
 # Fastest first, see docs/performance.md; the export is called bench wherever it has a name.
 SERVERS = {
-    "nbd-server": lambda: NbdServer({"bench": SIZE}),
-    "nbdkit": lambda: Nbdkit("memory", str(SIZE)),
-    "qemu-nbd": lambda: QemuNbd("bench", SIZE),
+    "nbd-server": lambda: NbdServer({"bench": EXPORT}),
+    "nbdkit": lambda: Nbdkit("memory", str(EXPORT)),
+    "qemu-nbd": lambda: QemuNbd("bench", EXPORT),
 }
 
 
@@ -50,48 +59,103 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
-    parser.add_argument("--peers", default=" ".join(PEERS), help="of: " + " ".join(PEERS))
+    parser.add_argument("--peers", default=" ".join(PEERS),
+                        help="of: " + " ".join((*PEERS, *ZRAM)))
     parser.add_argument("--server", default=next(iter(SERVERS)), choices=SERVERS)
+    parser.add_argument("--suite", default="bookworm", choices=SUITES,
+                        help="the Debian release whose kernel the guest has")
+    parser.add_argument("--rate", type=float, default=0, help="of the line, in Mbit/s")
+    parser.add_argument("--delay", type=float, default=0, help="of the line, to and fro, in ms")
+    parser.add_argument("--loss", type=float, default=0, help="of the line, each way, in percent")
+    parser.add_argument("--only", default=" ".join(map(word, BY_NAME)), help="some of these jobs")
     parser.add_argument("--out", default="build/bench", help="where tables and pictures go")
     # make gives every variable, set or not.
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
     if options.rounds < 1 or options.seconds < 1:
         parser.error("--rounds and --seconds are at least 1")
+    for name in ("rate", "delay", "loss"):
+        if not 0 <= getattr(options, name) < (100 if name == "loss" else 1e5):
+            parser.error(f"--{name}: {getattr(options, name):g} is no {name} of a line")
     options.peers = options.peers.split()
     for peer in options.peers:
-        if peer not in PEERS:
-            parser.error(f"--peers: {peer!r} is none of {', '.join(PEERS)}")
+        if peer not in (*PEERS, *ZRAM):
+            parser.error(f"--peers: {peer!r} is none of {', '.join((*PEERS, *ZRAM))}")
+    options.only = chosen(parser, options.only.split(), BY_NAME)
     return options
 
 
-def begin(what, numbers, peers=None):
+def whole(options):
+    """No job is left out."""
+    return len(options.only) == len(JOBS)
+
+
+def chosen(parser, words, names):
+    """Those of the names that the words are."""
+    known = {word(name): name for name in names}
+    for one in words:
+        if one not in known:
+            parser.error(f"--only: {one!r} is none of {', '.join(known)}")
+    return [known[one] for one in words]
+
+
+def begin(what, numbers, peers=None, only=(), flags=(), server=True):
     """The options of one of the other measurements; numbers are those it has, and their defaults.
 
-    It goes on in the namespace, with its directory made.
+    only: the names of its jobs, if some of them may be left out; options.only has the rest.
+    flags: NAME=yes or nothing. It goes on in the namespace, with its directory made.
     """
     parser = argparse.ArgumentParser(description=what,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    if peers:
+    if peers is not None:
         parser.add_argument("--peers", type=str.split, default=peers.split())
-    parser.add_argument("--server", default=next(iter(SERVERS)), choices=SERVERS)
+    if only:
+        names = list(map(word, only))
+        parser.add_argument("--only", type=str.split, default=names,
+                            help="of: " + " ".join(names))
+    for name in flags:
+        parser.add_argument(f"--{name}", choices=["yes"])
+    if server:
+        parser.add_argument("--server", default=next(iter(SERVERS)), choices=SERVERS)
     parser.add_argument("--out", type=Path,
                         default=Path(f"build/bench-{Path(sys.argv[0]).stem}"))
     options = parser.parse_args([word for word in sys.argv[1:] if not word.endswith("=")])
     for name in numbers:
         if getattr(options, name) < 1:
             parser.error(f"--{name} is at least 1")
+    if only:
+        options.only = chosen(parser, options.only, only)
     if not host.inside():
         host.enter(module.build().path)
     options.out.mkdir(parents=True, exist_ok=True)
     return options
 
 
+def word(name):
+    """A job's name as one word: 4k-read-depth-1."""
+    return re.sub(r"[ ,]+", "-", name)
+
+
 def write(out, name, text, data):
     """What begin()'s measurement has found, for a person and for a program."""
     (out / f"{name}.txt").write_text(text + "\n")
     (out / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def report(out, name, about, lines, results):
+    """Write lines under what describe() says, and the results; returns the text."""
+    text = "\n".join([f"{key}: {value}" for key, value in about.items() if value] + [""] + lines)
+    write(out, name, text, {"about": about, "results": results})
+    return text
+
+
+def printer(lines):
+    """A function that prints a row, {name: value}, and adds it to the lines."""
+    def say(row):
+        lines.append("   ".join(f"{name} {value}" for name, value in row.items()))
+        print(lines[-1], flush=True)
+    return say
 
 
 @contextlib.contextmanager
@@ -118,23 +182,45 @@ def disks(guest, peers, make_server):
         yield there, disk
 
 
+def weather(guest, options):
+    """The line as the options have it, on the guest's side and both ways."""
+    if options.rate and not options.delay and not options.loss:
+        return line.slow(guest, options.rate)
+    how = [f"delay {options.delay / 2:g}ms" if options.delay else "",
+           f"rate {options.rate:g}mbit" if options.rate else "",
+           f"loss {options.loss:g}%" if options.loss else ""]
+    return line.netem_both(guest, " ".join(filter(None, [*how, "limit 10000"]))) if any(how) \
+        else contextlib.nullcontext()
+
+
+def zram(guest, peers):
+    """{subject: its swaps, the one to be filled first before}"""
+    subjects = {name: devices for name, devices in ZRAM.items() if name in peers}
+    if subjects:
+        guest.run("modprobe zram num_devices=2\n" + "\n".join(
+            f"echo {size}M > /sys/block/{Path(device).name}/disksize"
+            for device, size in ZRAM_MIB.items()))
+    return subjects
+
+
 def run(guest, there, options, show):
     """{figure: {subject: [a value a round]}}, and {subject: [latencies a round]}"""
     figures = {name: {subject: [] for subject in TITLES} for name in units()}
     latencies = {subject: [] for subject in there}
+    swaps = {**{subject: (path,) for subject, path in there.items()}, **zram(guest, options.peers)}
 
     def take(subject, values):
         for name, value in values.items():
             figures[name][subject].append(value)
 
-    with Limits(guest) as limits:
+    with Limits(guest) as limits, weather(guest, options):
         for number_of_round in range(options.rounds):
-            order = list(there)[::-1 if number_of_round % 2 else 1]
             if "limit" in options.peers:
                 take("limit", limits.run(options.seconds))
-            for job in JOBS:
-                for subject in order:
-                    values, latency = job.run(guest, there[subject], options.seconds)
+            for job in map(BY_NAME.get, options.only):
+                disks_of_job = swaps if isinstance(job, Swap) else there
+                for subject in list(disks_of_job)[::-1 if number_of_round % 2 else 1]:
+                    values, latency = job.run(guest, disks_of_job[subject], options.seconds)
                     take(subject, values)
                     if latency:
                         latencies[subject].append(latency)
@@ -144,31 +230,56 @@ def run(guest, there, options, show):
     return figures, latencies
 
 
+def counting(out, suite="bookworm", **options):
+    """A guest of one processor whose clock counts instructions; see icount.py."""
+    return VM(suite, memory=MEMORY, cpus=1, icount=True, name="count", logs=out,
+              boot_timeout=300, **options)
+
+
+def instructions(options, out):
+    """{job: instructions of a request} of those that have a goal; the median of three."""
+    if not whole(options):
+        return {}
+    counts = {name: [] for name in INSTRUCTIONS}
+    with counting(out, options.suite) as guest:
+        with disks(guest, (), SERVERS[options.server]) as (there, _):
+            for _ in range(3):
+                for name, values in counts.items():
+                    values.append(icount.count(guest, there["ballast"], name))
+    return {name: statistics.median(values) for name, values in counts.items()}
+
+
 def main():
     options = arguments()
     if not host.inside():
-        host.say(f"guest image: {image.get().release}")
-        host.enter(module.build().path)
+        host.say(f"guest image: {image.get(options.suite).release}")
+        host.enter(module.build(options.suite).path)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    with VM(memory=MEMORY, name="bench", logs=out) as guest:
+    with VM(options.suite, memory=MEMORY, name="bench", logs=out) as guest:
         with disks(guest, options.peers, SERVERS[options.server]) as (there, disk):
             about = describe(guest, there, options.server, command(options))
-            print(f"{options.rounds} rounds of {len(JOBS)} jobs, each {options.seconds} s on each "
-                  "disk in turn\n", flush=True)
+            print(f"{options.rounds} rounds of {len(options.only)} jobs, each {options.seconds} s "
+                  "on each disk in turn\n", flush=True)
             figures, latencies = run(guest, there, options, show_round)
             if disk.file("ballast/reconnects") != "0":
                 raise RuntimeError("the connection broke: these figures are none")
+    counts = instructions(options, out)
     results = evaluate(figures)
     titles = {subject: title for subject, title in TITLES.items()
               if subject in there or subject in options.peers}
-    text = table(results, about, titles)
+    # The last column is ballast's.
+    titles["ballast"] = titles.pop("ballast")
+    text = "\n\n".join(filter(None, [table(results, about, titles), goals(results, counts)]))
     (out / "table.txt").write_text(text + "\n")
     (out / "results.json").write_text(json.dumps(
-        {"about": about, "results": results, "latencies": latencies}, separators=(",", ":")) + "\n")
-    pictures.bars(results, titles, about, out / "bench.svg")
-    pictures.latency(latencies, titles, about, out / "latency.svg")
-    print(f"\n{text}\n\nin {out}: table.txt, results.json, bench.svg, latency.svg")
+        {"about": about, "results": results, "latencies": latencies, "instructions": counts},
+        separators=(",", ":")) + "\n")
+    if whole(options):
+        pictures.bars(results, titles, about, out / "bench.svg")
+        pictures.latency(latencies, titles, about, out / "latency.svg")
+    made = ", ".join(sorted(file.name for file in out.iterdir()))
+    print(f"\n{text}\n\nin {out}: {made}")
 
 
 def show_round(number_of_round, name, values):
@@ -178,16 +289,28 @@ def show_round(number_of_round, name, values):
 
 
 def command(options):
-    return (f"make bench ROUNDS={options.rounds} RUNTIME={options.seconds}"
-            + ("" if options.peers == list(PEERS) else f" PEERS='{' '.join(options.peers)}'")
-            + ("" if options.server == next(iter(SERVERS)) else f" SERVER={options.server}"))
+    words = [f"make bench ROUNDS={options.rounds} RUNTIME={options.seconds}"]
+    if options.peers != list(PEERS):
+        words.append(f"PEERS='{' '.join(options.peers)}'")
+    if options.server != next(iter(SERVERS)):
+        words.append(f"SERVER={options.server}")
+    if options.suite != "bookworm":
+        words.append(f"SUITE={options.suite}")
+    words += [f"{name.upper()}={getattr(options, name):g}" for name in ("rate", "delay", "loss")
+              if getattr(options, name)]
+    if not whole(options):
+        words.append(f"ONLY='{' '.join(map(word, options.only))}'")
+    return " ".join(words)
 
 
 def describe(guest, there, server, said):
     """What a figure needs to be worth anything."""
     commit = subprocess.run(["git", "-C", REPO, "describe", "--always", "--dirty"],
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    scheduler = {subject: guest.run(f"cat /sys/block/{Path(path).name}/queue/scheduler").output
+    # A disk that has several paths has no scheduler, but each path may.
+    scheduler = {subject: guest.run(f"cd /sys/block/{Path(path).name}/queue; "
+                                    "if [ -e scheduler ]; then cat scheduler; "
+                                    "else echo of its paths; fi").output
                  for subject, path in there.items()}
     # In brackets where there is a choice.
     chosen = {subject: re.sub(r".*\[|\].*", "", text).strip()

@@ -65,9 +65,7 @@ def main():
             lines.append(f"{name:30}{subject:10} median ratio {statistics.median(ratios):.2f} "
                          f"({min(ratios):.2f} to {max(ratios):.2f}) "
                          f"of {statistics.median(values['clear']):.0f}")
-    text = "\n".join([f"{key}: {value}" for key, value in about.items() if value] + [""] + lines)
-    bench.write(options.out, "encrypt", text, {"about": about, "results": found})
-    print(text)
+    print(bench.report(options.out, "encrypt", about, lines, found))
 
 
 if __name__ == "__main__":

@@ -104,8 +104,7 @@ def main():
                     lines.append(f"{name:12}" + "   ".join(
                         f"{key} {value}" for key, value in row.items()))
                     print(lines[-1], flush=True)
-    text = "\n".join([f"{key}: {value}" for key, value in about.items() if value] + [""] + lines)
-    bench.write(options.out, "fleet", text, {"about": about, "results": results})
+    bench.report(options.out, "fleet", about, lines, results)
     pictures.fleet(results, TITLES, about, options.out / "fleet.svg")
 
 

@@ -21,6 +21,15 @@ BEGUN = 20000           # pages swapped: by then the hogs have all that they wan
 SWAPPING = 10           # seconds at least: they write and verify in turn
 FAULTS = 10000          # pages that are touched, of as much memory
 LATENCY = "latency of a 4k read"
+# fault.c in a control group, where all that it has can be swapped out at once.
+GROUP = "/sys/fs/cgroup/fault"
+FAULT = f"""(
+    mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
+    echo +memory > /sys/fs/cgroup/cgroup.subtree_control
+    mkdir -p {GROUP}
+    echo 0 > {GROUP}/cgroup.procs
+    exec /run/fault %d %d {GROUP}/memory.reclaim %s
+)"""
 COSTS = {"processor": "us", "switches": "", "interrupts": ""}
 
 
@@ -72,15 +81,21 @@ class Job:
 
 def fio(guest, disk, job, seconds, more=""):
     """What fio says of a job on a disk."""
-    said = guest.run(f"fio --name=bench --filename={disk} --rw={job.rw} --bs={job.block} "
-                     f"--iodepth={job.depth} --ioengine=libaio --direct=1 --time_based "
+    return fio_jobs(guest, disk, seconds, f"--name=bench --rw={job.rw} --bs={job.block} "
+                                          f"--iodepth={job.depth} {more}")[0]
+
+
+def fio_jobs(guest, disk, seconds, jobs):
+    """What fio says of jobs that run at a time."""
+    said = guest.run(f"fio --filename={disk} --ioengine=libaio --direct=1 --time_based "
                      f"--size={SIZE} --runtime={seconds} --ramp_time={PAUSE} --norandommap "
-                     f"--randrepeat=0 {more} --output-format=json",
+                     f"--randrepeat=0 --output-format=json {jobs}",
                      timeout=120 + 10 * seconds).output
-    result = json.loads(said[said.index("{"):])["jobs"][0]
-    if result["error"]:
-        raise RuntimeError(f"fio: error {result['error']} of {disk}")
-    return result
+    results = json.loads(said[said.index("{"):])["jobs"]
+    for result in results:
+        if result["error"]:
+            raise RuntimeError(f"fio: error {result['error']} of {disk}")
+    return results
 
 
 class Swap:
@@ -91,23 +106,33 @@ class Swap:
     def units(self):
         return {"swap": "pages/s", "time of a fault": "us"}
 
-    def run(self, guest, disk, seconds):
-        wanted = int(guest.memory * HOGS)
+    def run(self, guest, disks, seconds):
+        """disks: the first is used until it is full, then the next."""
         guest.put("/run/fault", programs.build(HERE / "fault.c").read_bytes(), 0o755)
-        guest.run(f"mkswap {disk} && swapon {disk}")
+        for number, disk in enumerate(disks):
+            guest.run(f"mkswap {disk} && swapon -p {len(disks) - number} {disk}")
         try:
-            hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted}M --vm-keep --vm-method "
-                               f"rand-set -q -t {seconds + 60}")
-            swapped_before = swapped(guest)
-            until(lambda: swapped(guest) > swapped_before + BEGUN, 60, "the hogs to swap")
-            before, began = swapped(guest), time.monotonic()
-            time.sleep(max(seconds, SWAPPING))
-            rate = (swapped(guest) - before) / (time.monotonic() - began)
-            hogs.kill()
-            median = guest.run(f"/run/fault {wanted} {FAULTS}", timeout=300).output.split()[0]
+            rate = swapping(guest, max(seconds, SWAPPING), swapped)
+            median = guest.run(f"/run/fault {wanted(guest)} {FAULTS} 2> /dev/null",
+                               timeout=300).output.split()[0]
         finally:
-            guest.run(f"swapoff {disk}", timeout=120)
+            guest.run(f"swapoff {' '.join(disks)}", timeout=120)
         return {"swap": rate, "time of a fault": float(median)}, None
+
+
+class Behind:
+    """How long a read takes, as a fault's, beside all the writes of a machine that swaps out."""
+
+    name = "4k read beside writes"
+
+    def units(self):
+        return {self.name: "us"}
+
+    def run(self, guest, disk, seconds):
+        _, reads = fio_jobs(guest, disk, seconds,
+                            "--name=writes --rw=randwrite --bs=64k --iodepth=64 "
+                            "--name=reads --rw=randread --bs=4k --iodepth=1")
+        return {self.name: reads["read"]["lat_ns"]["mean"] / 1e3}, None
 
 
 JOBS = (
@@ -121,6 +146,7 @@ JOBS = (
     Job("write 128k qd16", "write", "128k", 16, "bw_bytes", "MiB written"),
     Job("read 1M qd8", "read", "1M", 8, "bw_bytes"),
     Job("write 1M qd8", "write", "1M", 8, "bw_bytes"),
+    Behind(),
     Swap(),
 )
 
@@ -133,6 +159,24 @@ def units():
 def swapped(guest):
     return sum(int(line.split()[1])
                for line in guest.run("grep ^pswp /proc/vmstat").output.splitlines())
+
+
+def wanted(guest):
+    """MiB: more than there is."""
+    return int(guest.memory * HOGS)
+
+
+def swapping(guest, seconds, count):
+    """By how much count(guest) grows in a second, while hogs want more than there is."""
+    hogs = guest.spawn(f"exec stress-ng --vm 2 --vm-bytes {wanted(guest)}M --vm-keep --vm-method "
+                       f"rand-set -q -t {seconds + 60}")
+    before = swapped(guest)
+    until(lambda: swapped(guest) > before + BEGUN, 60, "the hogs to swap")
+    before, began = count(guest), time.monotonic()
+    time.sleep(seconds)
+    rate = (count(guest) - before) / (time.monotonic() - began)
+    hogs.kill()
+    return rate
 
 
 class Limits:

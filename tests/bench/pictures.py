@@ -8,7 +8,7 @@ from rig import pyplot
 BARS = ("latency of a 4k read", "randread 4k qd32", "randwrite 4k qd32", "read 128k qd16",
         "write 128k qd16", "swap", "time of a fault", "4k read: processor",
         "4k write: processor", "4k read: switches")
-COLORS = {"nbd": "C7", "nvme": "C1", "ballast": "C0"}
+COLORS = {"nbd": "C7", "nvme": "C1", "zram": "C2", "zram-ballast": "C9", "ballast": "C0"}
 
 
 def _pyplot():

@@ -110,10 +110,7 @@ def large(guest, say):
 def main():
     options = bench.begin(__doc__, {"seconds": 3})
     lines = []
-
-    def say(row):
-        lines.append("   ".join(f"{name} {value}" for name, value in row.items()))
-        print(lines[-1], flush=True)
+    say = bench.printer(lines)
 
     with VM(memory=MEMORY, name="scale", logs=options.out) as guest:
         module.load(guest)
@@ -127,8 +124,7 @@ def main():
                 "depth": depths(guest, server, options.seconds, say),
                 "size": large(guest, say),
             }
-    text = "\n".join([f"{key}: {value}" for key, value in about.items() if value] + [""] + lines)
-    bench.write(options.out, "scale", text, {"about": about, "results": results})
+    bench.report(options.out, "scale", about, lines, results)
 
 
 if __name__ == "__main__":

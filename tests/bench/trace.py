@@ -2,31 +2,34 @@
 # SPDX-License-Identifier: GPL-2.0
 """Where a request's time goes: started by make bench-trace.
 
-One 4k read at a time, traced by the kernel's own events and by ballast's, on ballast and
-on its peers in one guest. A request's time is cut where those events were; what counts
-is the median of each piece. Tracing takes time as well: shares mean something, and one
-disk's beside another's; the sum is longer than without.
+One 4k read at a time, and one page that comes from swap, traced by the kernel's own events
+and by ballast's, on ballast and on its peers in one guest. A request's time is cut where
+those events were; what counts is the median of each piece. Tracing takes time as well:
+shares mean something, and one disk's beside another's; the sum is longer than without.
 """
 
 import gzip
 import re
 import statistics
 from collections import Counter
+from dataclasses import dataclass
 
 import bench
 import pictures
-from jobs import SIZE
+from jobs import FAULT, HERE, SIZE
+from rig import programs
 from rig.vm import VM
 
-# What lies between two events. The server's answer comes in between the third and fourth.
+# What lies between two events, of a load whose first and last are its own. The server's answer
+# comes in between the third and fourth.
 STAGES = (
-    ("system call, block layer", "sys_enter_pread64", "block_rq_issue"),
+    ("system call, block layer", "first", "block_rq_issue"),
     ("driver, TCP and IP, out", "block_rq_issue", "net_dev_start_xmit"),
     ("network card, out", "net_dev_start_xmit", "net_dev_xmit"),
     ("network and server", "net_dev_xmit", "irq_handler_entry"),
     ("network card, in", "irq_handler_entry", "netif_receive_skb"),
     ("IP, TCP and driver, in", "netif_receive_skb", "block_rq_complete"),
-    ("end of request, wake-up", "block_rq_complete", "sys_exit_pread64"),
+    ("end of request, wake-up", "block_rq_complete", "last"),
 )
 # Of ballast alone, within those.
 OWN = (
@@ -35,9 +38,8 @@ OWN = (
     ("ends the request", "ballast_rq_answered", "block_rq_complete"),
 )
 LAST = ("irq_handler_entry", "netif_receive_skb")  # of several the last counts: the answer
-EVENTS = ("syscalls/sys_enter_pread64", "syscalls/sys_exit_pread64", "block/block_rq_issue",
-          "block/block_rq_complete", "net/net_dev_start_xmit", "net/net_dev_xmit",
-          "net/netif_receive_skb", "irq/irq_handler_entry", "ballast")
+EVENTS = ("block/block_rq_issue", "block/block_rq_complete", "net/net_dev_start_xmit",
+          "net/net_dev_xmit", "net/netif_receive_skb", "irq/irq_handler_entry", "ballast")
 LINE = re.compile(r" +.+-\d+ +\[\d+\] \S+ +(?P<time>\d+\.\d+): (?P<event>\w+)(?P<rest>.*)")
 TRACE = """
     set -e
@@ -48,67 +50,121 @@ TRACE = """
     echo > set_event
     for event in {events}; do echo 1 > events/$event/enable; done
     echo > trace
-    fio --name=trace --filename={disk} --rw=randread --bs=4k --ioengine=psync --direct=1 \
-        --size={size} --time_based --runtime={seconds} --norandommap --randrepeat=0 > /dev/null &
-    sleep 2
+    {load}
     echo 1 > tracing_on
-    sleep 1
+    sleep {seconds}
     echo 0 > tracing_on
-    wait
+    {end}
     gzip -c trace > /run/trace.gz
     echo > set_event
     echo > trace
 """
 
 
-def trace(guest, disk):
-    """The requests of a second: [{event: when, in us}]"""
-    guest.run(TRACE.format(events=" ".join(EVENTS), disk=disk, size=SIZE, seconds=4), timeout=120)
+@dataclass(frozen=True)
+class Load:
+    """Requests one at a time, until they are ended: each from event first to event last."""
+
+    title: str
+    first: str
+    last: str
+    events: tuple
+    begin: str
+    end: str
+    seconds: int
+
+
+LOADS = {
+    "read": Load(
+        "a 4k read", "sys_enter_pread64", "sys_exit_pread64",
+        ("syscalls/sys_enter_pread64", "syscalls/sys_exit_pread64"), """
+    fio --name=trace --filename={disk} --rw=randread --bs=4k --ioengine=psync --direct=1 \
+        --size={size} --time_based --runtime=4 --norandommap --randrepeat=0 > /dev/null &
+    sleep 2""", "wait", 1),
+    # fault.c asks for its faults before and after each page; no readahead, or reads overlap.
+    "fault": Load(
+        "a page from swap", "page_fault_user", "sys_enter_getrusage",
+        ("exceptions/page_fault_user", "syscalls/sys_enter_getrusage"), """
+    echo 0 > /proc/sys/vm/page-cluster
+    mkswap {disk} > /dev/null
+    swapon {disk}
+    rm -f /run/filled
+    """ + FAULT % (64, 1000000, "") + """ > /dev/null 2> /run/filled &
+    load=$!
+    until [ -s /run/filled ]; do sleep 0.01; done""", """
+    kill $load
+    wait $load || :
+    swapoff {disk}
+    echo 3 > /proc/sys/vm/page-cluster""", 3),
+}
+
+
+def trace(guest, disk, load):
+    """The requests of load.seconds: [{event: when, in us}]"""
+    begin, end = (part.format(disk=disk, size=SIZE) for part in (load.begin, load.end))
+    guest.run(TRACE.format(events=" ".join((*EVENTS, *load.events)), load=begin, end=end,
+                           seconds=load.seconds), timeout=120)
     requests, now = [], None
     for line in gzip.decompress(guest.get("/run/trace.gz")).decode(errors="replace").splitlines():
         found = LINE.match(line)
         if not found:
             continue
         event, at = found["event"], float(found["time"]) * 1e6
-        if event == "sys_pread64":
-            event = "sys_exit_pread64" if "->" in found["rest"] else "sys_enter_pread64"
-        if event == "sys_enter_pread64":
-            now = {}
+        if event.startswith("sys_"):
+            way = "exit" if "->" in found["rest"] else "enter"
+            event = f"sys_{way}_{event.removeprefix('sys_')}"
+        if event == load.first:
+            now = {"first": at}
         if now is None or (event == "irq_handler_entry" and "input" not in found["rest"]):
             continue
         if event in LAST and "block_rq_complete" in now:
             continue
         if event in LAST or event not in now:
             now[event] = at
-        if event == "sys_exit_pread64":
-            requests.append(now)
+        if event == load.last:
+            requests.append({**now, "last": at})
             now = None
     return requests
 
 
-def pieces(requests, stages):
-    """Medians of what lies between the events, in us; and what became of the requests."""
-    fate = Counter()
-    taken = {name: [] for name, _, _ in stages}
+def in_order(requests):
+    """Those that have all events, in order; and what became of each."""
+    fate, counted = Counter(), []
     for request in requests:
-        times = [request.get(first) for _, first, _ in stages] + [request.get(stages[-1][2])]
+        times = [request.get(first) for _, first, _ in STAGES] + [request.get(STAGES[-1][2])]
         if None in times:
             fate["without an event"] += 1
         elif times != sorted(times):
             fate["in another order"] += 1
         else:
             fate["counted"] += 1
-            for (name, first, last) in stages:
-                taken[name].append(request[last] - request[first])
-    if not fate["counted"]:
+            counted.append(request)
+    if not counted:
         raise RuntimeError(f"no request has all events: {dict(fate)}, {requests[:3]}")
-    return {name: statistics.median(values) for name, values in taken.items()}, dict(fate)
+    return counted, dict(fate)
 
 
-def text(results, about):
+def pieces(requests, stages):
+    """Medians of what lies between the events, in us."""
+    return {name: statistics.median(request[last] - request[first] for request in requests
+                                    if first in request and last in request)
+            for name, first, last in stages}
+
+
+def measure(guest, there, load):
+    """{subject: its pieces, and what became of the requests}"""
+    results = {}
+    for subject, path in there.items():
+        requests, fate = in_order(trace(guest, path, load))
+        results[subject] = {"stages": pieces(requests, STAGES), "fate": fate}
+        if subject == "ballast":
+            results[subject]["own"] = pieces(requests, OWN)
+    return results
+
+
+def text(load, results):
     titles = [bench.TITLES[subject] for subject in results]
-    lines = [f"{key}: {value}" for key, value in about.items()]
-    lines += ["", f"{'us, medians':32}" + "".join(f"{title:>14}" for title in titles)]
+    lines = [f"{load.title + ', us, medians':32}" + "".join(f"{title:>14}" for title in titles)]
     for name, _, _ in STAGES:
         lines.append(f"{name:32}" + "".join(
             f"{result['stages'][name]:14.0f}" for result in results.values()))
@@ -122,24 +178,19 @@ def text(results, about):
 
 
 def main():
-    options = bench.begin(__doc__, {}, "nbd nvme")
-    results = {}
+    options = bench.begin(__doc__, {}, "nbd nvme", only=list(LOADS))
     with VM(memory=bench.MEMORY, name="trace", logs=options.out) as guest:
-        server = bench.SERVERS[options.server]
-        with bench.disks(guest, options.peers, server) as (there, _):
-            about = bench.describe(guest, there, options.server, "make bench-trace")
-            for subject, path in there.items():
-                requests = trace(guest, path)
-                stages, fate = pieces(requests, STAGES)
-                results[subject] = {"stages": stages, "fate": fate}
-                if subject == "ballast":
-                    results[subject]["own"] = {stage[0]: pieces(requests, [stage])[0][stage[0]]
-                                               for stage in OWN}
-    said = text(results, about)
-    print(said)
-    pictures.stages(results, [name for name, _, _ in STAGES], bench.TITLES, about,
-                    options.out / "trace.svg")
-    bench.write(options.out, "trace", said, {"about": about, "results": results})
+        guest.put("/run/fault", programs.build(HERE / "fault.c").read_bytes(), 0o755)
+        with bench.disks(guest, options.peers, bench.SERVERS[options.server]) as (there, _):
+            about = bench.describe(guest, there, options.server, "make bench-trace"
+                                   + (f" ONLY={options.only[0]}" if len(options.only) == 1
+                                      else ""))
+            results = {name: measure(guest, there, LOADS[name]) for name in options.only}
+    lines = ["\n\n".join(text(LOADS[name], found) for name, found in results.items())]
+    print(bench.report(options.out, "trace", about, lines, results))
+    for name, found in results.items():
+        pictures.stages(found, [stage for stage, _, _ in STAGES], bench.TITLES, about,
+                        options.out / ("trace.svg" if name == "read" else f"trace-{name}.svg"))
 
 
 if __name__ == "__main__":
