@@ -26,8 +26,8 @@ const char help_doctor[] =
 	"page allocations in the kernel log; memory of TCP and UDP sockets and of packet\n"
 	"captures; swap on network disks, and whether ballast guards them; their\n"
 	"interfaces' offloads, rings, drivers and drops; file systems of servers that\n"
-	"allow= does not name; whether systemd-networkd or NetworkManager keeps\n"
-	"addresses without a carrier.\n"
+	"allow= does not name; lines of /etc/fstab without _netdev; whether\n"
+	"systemd-networkd or NetworkManager keeps addresses without a carrier.\n"
 	"Run it as root; other users cannot read all of this.\n"
 	"\n"
 	"Exit status: 0 healthy, 1 advice, 2 serious (or an argument is wrong).\n"
@@ -101,6 +101,7 @@ int cmd_doctor(int argc, char **argv)
 	check_netdisks(&disks);
 	check_interfaces(&disks);
 	check_mounts(&disks);
+	check_fstab(&disks);
 	check_managers(&disks);
 
 	if (arguments.json)

@@ -72,6 +72,7 @@ void check_netdisks(const struct netdisks *disks);
 void check_interfaces(const struct netdisks *disks);
 void check_captures(const struct netdisks *disks, const struct zoneinfo *zones);
 void check_mounts(const struct netdisks *disks);
+void check_fstab(const struct netdisks *disks);
 void check_managers(const struct netdisks *disks);
 
 #endif
