@@ -21,7 +21,6 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "vm")]
 
 import run  # noqa: E402
-import subjects  # noqa: E402
 import variables  # noqa: E402
 from rig import host, image, module  # noqa: E402
 from rig.agent import GuestGone  # noqa: E402
@@ -67,7 +66,7 @@ def trial(text):
     arms = (whole, other) if slash else ("ballast", f"no-{part}")
     storm, conditions = variables.of_line(line)
     for arm in arms:
-        subjects.parse(arm).limited(conditions.rate).sized(conditions.reserve)
+        run.prepared(arm, storm, conditions)
     return Trial(f"{part}: {' '.join(line.split())}", arms, storm, conditions)
 
 

@@ -104,6 +104,14 @@ class Conditions:
     after: int = 12
 
 
+def prepared(subject, storm, conditions):
+    """The subject of that name, or this one, in a storm; ValueError: it can't be run there."""
+    if isinstance(subject, str):
+        subject = subjects.parse(subject)
+    subject.check(storm in IPV6)
+    return subject.limited(conditions.rate).sized(conditions.reserve)
+
+
 def run(subject, storm, conditions, ko, directory, show=None, act=None):
     """One run; returns its result as a dict, also kept in directory with the console's log.
 
@@ -114,9 +122,7 @@ def run(subject, storm, conditions, ko, directory, show=None, act=None):
     beginning, before the calm from the run's; sample is None when there is no
     answer.
     """
-    if isinstance(subject, str):
-        subject = subjects.parse(subject)
-    subject = subject.limited(conditions.rate).sized(conditions.reserve)
+    subject = prepared(subject, storm, conditions)
     directory.mkdir(parents=True, exist_ok=True)
     return Run(subject, storm, conditions, ko, directory, show or (lambda *_: None), act).result
 

@@ -74,8 +74,8 @@ def arguments():
     try:
         conditions = variables.conditions(options)
         for name in options.subjects:
-            subjects.parse(name).limited(options.rate).check(
-                any(storm in run.IPV6 for storm in options.storms))
+            for storm in options.storms:
+                run.prepared(name, storm, conditions)
     except ValueError as error:
         parser.error(str(error))
     options.command = f"make storm {variables.said(options, parser)}".strip()

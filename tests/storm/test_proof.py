@@ -52,6 +52,15 @@ def test_trials_that_are_none(text):
         proof.trials(text)
 
 
+def test_an_arm_that_cannot_run_is_refused_before_the_first_run(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match="iscsi needs tgtd"):
+        proof.trials("filter: u; ballast/iscsi: c")
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="nbd has no reserve"):
+        proof.trials("ballast/nbd: c RESERVE=4096")
+
+
 def result(verdict):
     return {"verdict": verdict}
 
