@@ -37,7 +37,7 @@ install() {
 	inst_multiple mkswap mkdir sleep
 	if type -P cryptsetup > /dev/null; then
 		inst_multiple cryptsetup
-		inst_rules 60-ballast-crypt.rules
+		inst_rules 09-ballast-crypt.rules
 	else
 		warning=$("${BALLAST_ROOT-}"/usr/lib/ballast/initramfs-warning "$kernel_cmdline")
 		[[ -z $warning ]] || dwarn "ballast: $warning"

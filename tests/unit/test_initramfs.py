@@ -113,14 +113,15 @@ def test_dracut_has_the_rules_that_cryptsetup_waits_for(tmp_path, programs, modu
 # What update-initramfs and dracut define for their hooks: they say what they are given.
 FUNCTIONS = "".join(f'{name}() {{ echo "$*"; }}\n' for name in (
     "manual_add_modules", "auto_add_modules", "copy_exec", "copy_file", "instmods", "inst_multiple",
-    "inst_rules", "inst_binary", "inst_script", "inst_hook", "dracut_need_initqueue", "inst"))
-FUNCTIONS += 'dwarn() { echo "W: $*" >&2; }\n'
+    "inst_rules", "inst_binary", "inst_script", "inst_hook", "dracut_need_initqueue", "inst",
+    "map", "add_module", "add_all_modules", "add_binary", "add_file", "add_runscript"))
+FUNCTIONS += 'dwarn() { echo "W: $*" >&2; }\nwarning() { dwarn "$@"; }\n'
 BUILD = {"initramfs-tools": f". {BOOT}/initramfs-hook",
          "dracut": f". $BALLAST_ROOT/usr/share/initramfs-tools/hook-functions; "
                    f". {BOOT}/dracut/module-setup.sh; install"}
 # The hook looks there, too.
 HIDDEN = "mount -t tmpfs tmp /usr/sbin && mount -t tmpfs tmp /usr/local/sbin || exit 99"
-RULES = "60-ballast-crypt.rules"
+RULES = "09-ballast-crypt.rules"
 
 
 @pytest.fixture(params=BUILD)
