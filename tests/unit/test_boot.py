@@ -10,7 +10,9 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "boot" / "disk"
 
 PROGRAMS = {
-    "sleep": "",
+    "sleep": '[ -z "$ANSWERS" ] || exec /bin/sleep 0.1',
+    # One that waits for ever says no more than one that fails.
+    "dd": '[ "$ANSWERS" ]',
     "findmnt": """case $1 in
         -no) [ "$3" != / ] || echo "$ROOT" ;;
         -vrno) echo "$MOUNTED" ;;
@@ -18,6 +20,7 @@ PROGRAMS = {
     # ballast-shutdown.service stops after $SECONDS_LEFT.
     "systemctl": """case $* in
         is-system-running) echo $STATE ;;
+        *start*) [ -z "$START" ] ;;
         *is-active*) echo >> /run/asked; [ $(wc -l < /run/asked) -le $SECONDS_LEFT ] ;;
         esac""",
     "blkdeactivate": "for last; do :; done; rm -rf /sys/block/${last#/dev/}/holders/*",
@@ -41,13 +44,16 @@ for name in ballast0 ballast1 ballast2; do
     mkdir /sys/block/$name/ballast; echo ${{LIVE:-live}} > /sys/block/$name/ballast/state
 done
 [ -z "$GONE" ] || echo reconnecting > /sys/block/$GONE/ballast/state
+[ -z "$SUPER" ] || mkdir -p /sys/fs/$SUPER
 mkdir -p /sys/block/ballast0/ballast0p1/slaves /dev/disk/by-uuid
 echo 1 > /sys/block/ballast0/ballast0p1/partition
 ln -s /sys/block/ballast0/ballast0p1 /sys/class/block/
 ln -s /sys/class/block/ballast1 /sys/devices/md0/slaves/
 ln -s /sys/devices/md0 /sys/block/ballast1/holders/
 ln -s /sys/devices/md0 /sys/devices/dm-0/slaves/
+mkdir /dev/disk/by-label
 ln -s ../../ballast2 /dev/disk/by-uuid/1234-5678
+ln -s ../../ballast0p1 '/dev/disk/by-label/a\\x20\\x2fdisk'
 PATH={work}:$PATH
 exec sh {script} {arguments}
 """
@@ -60,7 +66,7 @@ def disk(tmp_path):
         pytest.skip("needs systemd-escape")
     for name, script in PROGRAMS.items():
         file = tmp_path / name
-        note = "" if name in ("sleep", "findmnt") else f'echo "{name} $*" >> {tmp_path}/called'
+        note = "" if name in ("sleep", "findmnt", "dd") else f'echo "{name} $*" >> {tmp_path}/called'
         file.write_text(f"#!/bin/sh\n{note}\n{script}\n")
         file.chmod(0o755)
 
@@ -70,7 +76,7 @@ def disk(tmp_path):
         (tmp_path / "called").write_text("")
         script = RUN.format(work=tmp_path, script=SCRIPT, arguments=arguments)
         done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True,
-                              stdin=subprocess.DEVNULL, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, text=True, timeout=180,
                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "STATE": "stopping",
                                    **environment})
         assert done.returncode != 99, done.stderr
@@ -94,15 +100,22 @@ FSTAB = """# comment
 UUID=1234-5678 /srv/my-data ext4 _netdev,nofail 0 0
 /dev/dm-0 none swap noauto 0 0
 server:/export /mnt nfs defaults 0 0
+LABEL=a\\040/disk /srv/two\\040words ext4 _netdev 0 0
+/dev/ballast0p1 /srv/b ext4 _netdev 0 0
 """
 
 
-@pytest.mark.parametrize("name, unit", [
-    ("md0", "dev-md0.swap"), ("ballast2", "srv-my\\x2ddata.mount"), ("dm-0", None),
-    ("ballast1", None)])
-def test_fstab(disk, name, unit):
-    called = [f"systemctl --no-block start {unit}"] if unit else []
+@pytest.mark.parametrize("name, units", [
+    ("md0", ["dev-md0.swap"]), ("ballast2", ["srv-my\\x2ddata.mount"]), ("dm-0", []),
+    ("ballast1", []), ("ballast0p1", ["srv-two\\x20words.mount", "srv-b.mount"])])
+def test_fstab(disk, name, units):
+    called = [f"systemctl --no-block start {unit}" for unit in units]
     assert disk(f"fstab {name}", fstab=FSTAB) == (0, called)
+
+
+def test_fstab_goes_on_after_an_error(disk):
+    status, called = disk("fstab ballast0p1", fstab=FSTAB, START="fails")
+    assert status == 0 and len(called) == 2
 
 
 SWAPS = ("/dev/vda", "/dev/ballast0p1", "/dev/dm-0")
@@ -139,6 +152,14 @@ def test_shutdown_without_one_server(disk):
                       "ballastctl detach --swapoff ballast1"]
 
 
+@pytest.mark.parametrize("action", ["shutdown", "abandon"])
+def test_one_connection_of_several_is_lost(disk, action):
+    """The disk is not live, but it works."""
+    status, called = disk(action, SWAPS, LIVE="reconnecting", ANSWERS="yes", SECONDS_LEFT="35")
+    assert status == 0 and not any("--force" in call for call in called)
+    assert action == "abandon" or called[-1] == "ballastctl detach --swapoff ballast2"
+
+
 def test_shutdown_without_memory(disk):
     status, called = disk("shutdown", SWAPS[:2], SWAPOFF="fails")
     assert status == 0 and not any("--force" in call for call in called)
@@ -165,10 +186,15 @@ def abandoned(called):
 
 @pytest.mark.parametrize("environment, when", [
     ({"LIVE": "live"}, []),
-    ({"SECONDS_LEFT": "30"}, []),
-    ({"ROOT": "/dev/dm-0"}, [(31, "ballast0"), (31, "ballast2")]),
+    ({"SECONDS_LEFT": "31"}, []),
+    ({"ROOT": "/dev/dm-0"}, [(32, "ballast0"), (32, "ballast2")]),
     ({"MOUNTED": "/dev/dm-0", "SECONDS_LEFT": "310"},
-     [(31, "ballast0"), (301, "ballast1"), (31, "ballast2")]),
+     [(32, "ballast0"), (302, "ballast1"), (32, "ballast2")]),
+    # umount writes what is dirty.
+    ({"SUPER": "ext4/dm-0", "SECONDS_LEFT": "310"},
+     [(32, "ballast0"), (302, "ballast1"), (32, "ballast2")]),
+    ({"SUPER": "btrfs/1234/devices/ballast2", "SECONDS_LEFT": "310"},
+     [(32, "ballast0"), (32, "ballast1"), (302, "ballast2")]),
 ])
 def test_abandon(disk, environment, when):
     """What waits for a server that is gone at shutdown is not waited for."""

@@ -12,7 +12,17 @@ from test_packages import INSTALL, SLOW, WITHOUT_MDADM
 pytestmark = [SLOW, pytest.mark.console_ok(r"ballast", r"I/O error", r"device-mapper")]
 
 # A file for each disk, and it is always the same one.
+# As NetworkManager: at shutdown it waits for ballast-shutdown.service, and the service
+# manager's basic units wait for it.
+MANAGER = """[Unit]
+Before=network.target
+[Service]
+ExecStart=sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
 ATTACH = f"""
+systemctl enable --now manager
 touch /etc/ballast/lvm
 for n in 0 1; do
     printf "URI=nbd://{net.HOST4}/$n\\nOPTIONS=index=$n\\n" > /etc/ballast/$n.conf
@@ -74,6 +84,11 @@ def mapped(guest):
             if line != "No devices found"}
 
 
+def activations(guest):
+    """What udev's rules of LVM have started."""
+    return guest.run("journalctl --quiet --boot --unit lvm-activate-data.service").output
+
+
 def in_use(machine):
     def names():
         return {machine.guest.run(f"cat /sys/class/block/{line.split()[0][5:]}/dm/name").output
@@ -83,6 +98,7 @@ def in_use(machine):
 
 def test_swaps_of_fstab(machine):
     guest = machine.guest
+    guest.run("cat > /etc/systemd/system/manager.service", data=MANAGER.encode())
     with exports() as server:
         guest.run(ATTACH)
         attached(guest)
@@ -102,6 +118,7 @@ def test_swaps_of_fstab(machine):
         assert "ordering cycle" not in way_down, way_down
         machine.booted()
         in_use(machine)
+        assert activations(machine.guest)
 
         # Without the server the machine ends nevertheless.
         machine.swap_out()
@@ -119,7 +136,7 @@ def test_group_of_another_machine(machine):
                   "lvcreate -q -y -L 8M -n swap data && vgchange -q -an data && "
                   "ballastctl detach ballast0")
         guest.run(f"{attach} && udevadm settle")
-        assert "data-swap" not in mapped(guest)
+        assert not activations(guest) and "data-swap" not in mapped(guest)
 
         guest.run(f"ballastctl attach nbd://{net.HOST4}/1 --swap --encrypt index=1")
         guest.run("cat > /root/line && sed -i '/^devices {/r /root/line' /etc/lvm/lvm.conf",
