@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "files.h"
@@ -20,15 +21,16 @@
 
 bool persist_is_name(const char *name)
 {
-	return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
-					   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					   "0123456789:_.-")];
+	return *name && *name != '.' &&
+	       !name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789:_.-")];
 }
 
 int persist_check(const char *name, const char *uri)
 {
 	if (!persist_is_name(name) || strlen(name) > 200)
-		return usage_error("--persist=%.200s: is not a name of up to 200 letters, digits and : _ . -",
+		return usage_error("--persist=%.200s: is not a name of up to 200 letters, digits and : _ . -, not beginning with a dot",
 				   name);
 	/* systemd reads the value in quotes. */
 	if (strpbrk(uri, "\"\\`\n"))
@@ -93,13 +95,20 @@ int persist_disk(const char *name, const char *disk, const char *uri,
 	return FINE;
 }
 
-/* A note has what attach printed. */
+/*
+ * A note has what attach printed. The next disk may get the same name, and is
+ * not the unit's.
+ */
 static bool remind(const char *name, void *data)
 {
-	char text[4096];
+	char text[4096], path[FILE_PATH_LEN];
 
-	if (file_read(text, sizeof(text), NOTE_DIR "/%s", name) > 0 &&
-	    strstr(text, data) && file_exists(PERSIST_FILE, name))
+	if (file_read(text, sizeof(text), NOTE_DIR "/%s", name) <= 0 ||
+	    !strstr(text, data))
+		return true;
+	if (file_path(path, sizeof(path), NOTE_DIR "/%s", name))
+		unlink(path);
+	if (file_exists(PERSIST_FILE, name))
 		out(PERSIST_FILE
 		    " attaches it again at the next boot; remove it to end that\n",
 		    name);

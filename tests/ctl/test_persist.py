@@ -30,6 +30,7 @@ def test_file(ctl, machine):
 @pytest.mark.parametrize("argument, status, why", [
     ("--persist", 1, "/etc/ballast/disk.conf: is there already; remove it, or use another name"),
     ("--persist=", 2, "--persist=: is not a name"),
+    ("--persist=.a", 2, "--persist=.a: is not a name"),     # the generator does not see it
     ("--persist=a/b", 2, "--persist=a/b: is not a name of up to 200 letters"),
     (f"--persist={'a' * 201}", 2, "a: is not a name"),
 ])
@@ -77,3 +78,5 @@ def test_detach_names_the_file(ctl, machine):
     said = ctl("detach", "ballast5")
     assert said == (0, "ballast5: detached\n/etc/ballast/a.conf attaches it again at the next "
                     "boot; remove it to end that\n", "")
+    # The unit does not take the next disk of this name for its own.
+    assert [path.name for path in (machine.root / "run/ballast").iterdir()] == ["b"]
