@@ -16,6 +16,7 @@ from rig import frames, module, net, servers
 from rig.filter import counters, grown
 from rig.wait import until
 from test_doors import arp, stream
+from test_flood import check_flood
 from test_ingress import ALWAYS, in_use
 
 GUARD = "/sys/class/ballast/guard"
@@ -133,6 +134,14 @@ def test_stalled_server(guest, server):
         guest.run("touch /tmp/end")
         assert writer.wait(120) == 0, writer.output
         until(lambda: value(guest, "grade") == "calm", 30, "the machine to be calm")
+
+
+def test_a_flood_while_memory_is_ample(guest, server):
+    connect(guest, server)
+    reader = guest.spawn("while dd if=/dev/nbd0 of=/dev/null bs=4k count=1 iflag=direct "
+                         "status=none; do sleep 0.1; done")
+    check_flood(guest)
+    reader.kill()
 
 
 def check_next_hop(guest):

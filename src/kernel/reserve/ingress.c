@@ -75,7 +75,7 @@ static void ingress_notice(struct sk_buff *skb)
 
 	if (ballast_classify(&packet) != BALLAST_DISK || !packet.sk)
 		return;
-	WRITE_ONCE(ballast_pressure.memalloc_at, jiffies);
+	ballast_pressure_notice();
 	ballast_peers_note(packet.sk);
 	ballast_tcpmem_charge_other(packet.sk);
 	sock_gen_put(packet.sk);

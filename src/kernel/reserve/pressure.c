@@ -245,17 +245,26 @@ static void pressure_tick(struct timer_list *timer)
 	struct ballast_reserve *res;
 
 	ballast_headroom_sample();
-	if (ballast_pressure_busy())
-		ballast_budget_watch();
 	rcu_read_lock();
 	spin_lock(&p->lock);
 	hangs = pressure_judge(p);
 	list_for_each_entry_rcu(res, &p->reserves, tight_entry)
 		lent |= ballast_lend_tick(res, hangs);
-	if (ballast_pressure_busy() || p->grade != BALLAST_CALM || lent)
+	if (hangs || p->grade != BALLAST_CALM || lent)
 		pressure_arm(p);
 	spin_unlock(&p->lock);
 	rcu_read_unlock();
+	if (hangs)
+		ballast_budget_watch();
+}
+
+static void pressure_start_timer(struct ballast_pressure *p)
+{
+	if (timer_pending(&p->timer))
+		return;
+	spin_lock(&p->lock);
+	pressure_arm(p);
+	spin_unlock(&p->lock);
 }
 
 /**
@@ -272,11 +281,7 @@ void ballast_pressure_io_begin(struct ballast_reserve *res)
 	WRITE_ONCE(res->busy_since, jiffies);
 	atomic_inc(&res->busy);
 	atomic_inc(&p->busy);
-	if (!timer_pending(&p->timer)) {
-		spin_lock(&p->lock);
-		pressure_arm(p);
-		spin_unlock(&p->lock);
-	}
+	pressure_start_timer(p);
 }
 
 /**
@@ -290,6 +295,23 @@ void ballast_pressure_io_end(struct ballast_reserve *res)
 	WRITE_ONCE(ballast_pressure.io_at, jiffies);
 	atomic_dec(&res->busy);
 	atomic_dec(&ballast_pressure.busy);
+}
+
+/**
+ * ballast_pressure_notice - a packet of another driver's disk has come in
+ *
+ * Only while @guards. The requests of that driver are not seen, so its packets
+ * stand for them.
+ *
+ * Context: Softirq. Takes the lock of the state.
+ */
+void ballast_pressure_notice(void)
+{
+	struct ballast_pressure *p = &ballast_pressure;
+
+	lockdep_assert_in_softirq();
+	WRITE_ONCE(p->memalloc_at, jiffies);
+	pressure_start_timer(p);
 }
 
 /**

@@ -65,7 +65,8 @@ enum ballast_grade {
  * @lock: spinlock, taken in softirq or with softirqs disabled. Only a
  *	  reserve's lock and the timer's are taken under it
  * @reserves: those that have a demand; RCU, changed under reserves_mutex
- * @timer: looks every 4 ms while @busy, not calm, or blocks are lent
+ * @timer: looks every 4 ms while reclaim may wait for the network, the machine
+ *	   is not calm, or blocks are lent
  * @stopping: @timer must not be armed any more
  * @headroom: when last computed, in pages; of the reserve with the least
  * @enough: headroom at which the rate of unrelated packets is not limited, in
@@ -146,6 +147,7 @@ void ballast_pressure_add(struct ballast_reserve *res);
 void ballast_pressure_remove(struct ballast_reserve *res);
 void ballast_pressure_io_begin(struct ballast_reserve *res);
 void ballast_pressure_io_end(struct ballast_reserve *res);
+void ballast_pressure_notice(void);
 void ballast_pressure_update(void);
 struct ballast_pressure_times ballast_pressure_times(void);
 
