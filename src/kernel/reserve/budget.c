@@ -135,7 +135,7 @@ bool ballast_budget_take(struct ballast_budget *budget,
 	bool taken;
 
 	spin_lock(&budget->lock);
-	if (time_after_eq(jiffies, budget->since + BUDGET_WINDOW)) {
+	if (!ballast_within(budget->since, BUDGET_WINDOW)) {
 		budget->since = jiffies;
 		memset(budget->taken, 0, sizeof(budget->taken));
 	}
@@ -157,7 +157,7 @@ static void budget_add_up(struct budget_unrelated *budget)
 	__must_hold(&budget->lock)
 {
 	lockdep_assert_held(&budget->lock);
-	if (!time_after(jiffies, budget->unread_at) && budget->countdown--)
+	if (budget->unread_at == jiffies && budget->countdown--)
 		return;
 	budget->unread = budget_count();
 	budget->unread_at = jiffies;
@@ -166,13 +166,18 @@ static void budget_add_up(struct budget_unrelated *budget)
 
 /*
  * The pages that sockets may hold in the next window before growth counts:
- * those of the last one and a share of the memory; @all: what they hold.
+ * those of the last one, and a share of the memory for each window since
+ * @since. All that they hold if that is longer ago than @pause.
  */
 static long budget_accept(long accepted, long held, unsigned long share,
-			  bool all)
+			  unsigned long since, unsigned long pause)
 {
-	return all ? held :
-		     min_t(long, held, accepted + 1 + totalram_pages() / share);
+	unsigned long windows = (jiffies - since) / BUDGET_WINDOW;
+
+	if (!ballast_within(since, pause))
+		return held;
+	return min_t(long, held,
+		     accepted + windows * (1 + totalram_pages() / share));
 }
 
 static void budget_open_window(struct budget_unrelated *budget)
@@ -181,8 +186,8 @@ static void budget_open_window(struct budget_unrelated *budget)
 	lockdep_assert_held(&budget->lock);
 	budget->accepted =
 		budget_accept(budget->accepted, budget->unread,
-			      BUDGET_ACCEPTED_SHARE,
-			      time_after(jiffies, budget->since + BUDGET_PAUSE));
+			      BUDGET_ACCEPTED_SHARE, budget->since,
+			      BUDGET_PAUSE);
 	budget->since = jiffies;
 	budget->bytes = 0;
 	budget->flows_packets = 0;
@@ -202,7 +207,7 @@ static long budget_growth(const struct budget_unrelated *budget, long headroom)
 	lockdep_assert_held(&budget->lock);
 	headroom = max(headroom, READ_ONCE(p->enough));
 	if (growth > headroom / BUDGET_GROWTH_SHARE &&
-	    time_after(jiffies, READ_ONCE(p->flood_at)))
+	    READ_ONCE(p->flood_at) != jiffies)
 		WRITE_ONCE(p->flood_at, jiffies);
 	return growth;
 }
@@ -278,7 +283,7 @@ bool ballast_budget_take_unrelated(struct sk_buff *skb)
 		return false;
 	spin_lock(&budget->lock);
 	budget_add_up(budget);
-	if (time_after_eq(jiffies, budget->since + BUDGET_WINDOW))
+	if (!ballast_within(budget->since, BUDGET_WINDOW))
 		budget_open_window(budget);
 	taken = budget_take(budget, skb, grade);
 	if (taken)
@@ -293,21 +298,21 @@ bool ballast_budget_take_unrelated(struct sk_buff *skb)
  * What has grown too much is noted once, and accepted: the machine becomes
  * tight, and from then on the budget counts.
  *
- * Context: Softirq, while requests are in flight. Takes the lock of the budget.
+ * Context: Softirq, while reclaim may wait for the network. Takes the lock of
+ * the budget.
  */
 void ballast_budget_watch(void)
 {
 	struct budget_unrelated *budget = &unrelated;
 	long held, accepted;
 
-	if (time_before(jiffies, READ_ONCE(budget->calm_at) + BUDGET_WINDOW))
+	if (ballast_within(READ_ONCE(budget->calm_at), BUDGET_WINDOW))
 		return;
 	held = budget_count();
 	spin_lock(&budget->lock);
 	accepted = budget_accept(budget->calm_accepted, held,
-				 BUDGET_CALM_ACCEPTED,
-				 time_after(jiffies, budget->calm_at +
-							     BUDGET_CALM_PAUSE));
+				 BUDGET_CALM_ACCEPTED, budget->calm_at,
+				 BUDGET_CALM_PAUSE);
 	if (held - accepted > (long)(totalram_pages() / BUDGET_CALM_SHARE)) {
 		WRITE_ONCE(ballast_pressure.flood_at, jiffies);
 		accepted = held;

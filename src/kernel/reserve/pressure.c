@@ -44,8 +44,7 @@ struct ballast_pressure ballast_pressure;
 /* Has the disk of another driver been silent for a while, and since when? */
 static bool pressure_is_silent(const struct ballast_pressure *p)
 {
-	return time_after(jiffies,
-			  READ_ONCE(p->memalloc_at) + PRESSURE_SETTLED);
+	return !ballast_within(READ_ONCE(p->memalloc_at), PRESSURE_SETTLED);
 }
 
 /*
@@ -81,8 +80,7 @@ static bool pressure_hangs(struct ballast_pressure *p) __must_hold(&p->lock)
 		return true;
 	/* Guards: requests of another driver are not seen, but its packets. */
 	return READ_ONCE(p->guards) &&
-	       (time_before(jiffies,
-			    READ_ONCE(p->memalloc_at) + PRESSURE_RECENT) ||
+	       (ballast_within(READ_ONCE(p->memalloc_at), PRESSURE_RECENT) ||
 		pressure_is_stalled(p));
 }
 
@@ -98,9 +96,8 @@ static bool pressure_must_judge(const struct ballast_pressure *p)
 /* Are there reasons to be tight besides headroom, lately? */
 static bool pressure_saw_reason(const struct ballast_pressure *p)
 {
-	return time_before(jiffies,
-			   READ_ONCE(p->pfmemalloc_at) + PRESSURE_REASON) ||
-	       time_before(jiffies, READ_ONCE(p->flood_at) + PRESSURE_REASON);
+	return ballast_within(READ_ONCE(p->pfmemalloc_at), PRESSURE_REASON) ||
+	       ballast_within(READ_ONCE(p->flood_at), PRESSURE_REASON);
 }
 
 static void pressure_arm(struct ballast_pressure *p) __must_hold(&p->lock)

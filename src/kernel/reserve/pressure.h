@@ -173,6 +173,16 @@ static inline bool ballast_pressure_ample(void)
 }
 
 /*
+ * Is it less than @span jiffies ago? Not time_before(), which says yes for 99
+ * days of each 198 on 32-bit machines. Another processor may have set @at to the
+ * next jiffy already.
+ */
+static inline bool ballast_within(unsigned long at, unsigned long span)
+{
+	return jiffies - at + 1 <= span;
+}
+
+/*
  * Are requests in flight, or were there any within the last tenth of a
  * second? On a machine that swaps, requests in flight drop to none for a
  * moment again and again. In such a moment a burst of packets could take all
@@ -182,8 +192,7 @@ static inline bool ballast_pressure_ample(void)
 static inline bool ballast_pressure_busy(void)
 {
 	return atomic_read(&ballast_pressure.busy) ||
-	       time_before(jiffies,
-			   READ_ONCE(ballast_pressure.io_at) + BALLAST_BUSY);
+	       ballast_within(READ_ONCE(ballast_pressure.io_at), BALLAST_BUSY);
 }
 
 #endif /* BALLAST_PRESSURE_H */
