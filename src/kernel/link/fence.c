@@ -322,8 +322,9 @@ static void fence_check(struct ballast_fences *set, unsigned int i)
 
 	if (fence->sock)
 		fence_finish_sending(fence);
-	/* The rest is sent from the request's pages: it must not end before. */
-	answered = READ_ONCE(fence->answered) && !fence->has_rest;
+	/* The rest of a write is sent from the request's pages. */
+	answered = READ_ONCE(fence->answered) &&
+		   !(fence->has_rest && fence->rest.type == NBD_CMD_WRITE);
 	if (fence->sock && expired && !answered && !ended) {
 		WRITE_ONCE(set->expired, set->expired + 1);
 		pr_warn("%s: the server has neither answered nor closed the old connection of connection %u in %lu s: it may execute old writes after newer ones (fence=)\n",

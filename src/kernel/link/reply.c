@@ -329,12 +329,13 @@ void ballast_reply_read(struct ballast_link *link, struct sock *sk)
 
 /*
  * TCP acknowledges at once what is longer than a segment. When the server has
- * no request left to answer, that serves nobody: it sends nothing that could
- * wait for the ACK. It is a packet more for each read, and it is sent before
+ * no request left to answer, it does not need that ACK: it sends nothing that
+ * could wait for it. It is a packet more for each read, and it is sent before
  * the reader of the data wakes up. tcp_read_sock() would send it, so
  * rx_actor() takes it back. TCP's receive path would, unless the window is
  * already as large as the receive buffer allows. If no request follows, TCP's
- * timer sends the ACK after a tick, before the server's TCP probes for a loss.
+ * timer sends the ACK after a tick. A server with shorter ticks may probe for a
+ * loss before that, which costs it a packet.
  */
 static void reply_ack_later(struct sock *sk)
 {

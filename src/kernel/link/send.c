@@ -156,6 +156,7 @@ static bool send_more(struct ballast_link *link, struct ballast_cmd *cmd)
 static int send_all(struct ballast_link *link, struct sock *sk)
 {
 	struct ballast_cmd *cmd;
+	unsigned int frags;
 	bool end;
 	int err;
 
@@ -164,8 +165,11 @@ static int send_all(struct ballast_link *link, struct sock *sk)
 		cmd = send_next(link);
 		if (!cmd)
 			return 0;
+		frags = link->frags;
 		end = !cmd->header_sent && send_count_frags(link, cmd);
 		err = ballast_cmd_send(cmd, sk, end, send_more(link, cmd));
+		if (err && !cmd->header_sent)
+			link->frags = frags; /* it is counted again */
 		if (err)
 			return err;
 		send_end(link, cmd);
