@@ -75,6 +75,8 @@ def test_more_outages_than_fences(shared_vm, holding):
         job = shared_vm.spawn(WRITE.format(disk.path))
         until(lambda: not one.writes and disk.file("ballast/fences") == str(FENCES), 40,
               "as many outages")
+        with pytest.raises(TimeoutError):
+            until(lambda: len(server.connections) > FENCES + 1, 2, "what must not be")
         assert len(server.connections) == FENCES + 1
         assert disk.file("ballast/state") == "reconnecting"
         assert disk.file("ballast/fences_held") == "0"
