@@ -70,7 +70,7 @@ static void blocks_free(void *element, void *data)
  * count as lent.
  *
  * Context: Process context. Allocates the mempool's arrays with GFP_KERNEL.
- * Return: the set; NULL if not even one block can be allocated
+ * Return: the set; NULL: no memory for one block or for the arrays
  */
 struct ballast_blocks *ballast_blocks_make(unsigned int nr, unsigned int order,
 					   int node)
@@ -97,7 +97,7 @@ free:
 
 /**
  * ballast_blocks_end - free a set of blocks
- * @blocks: the set, no longer visible to others; or NULL
+ * @blocks: the set, no longer reachable; or NULL
  *
  * Lent blocks stay with the page allocator.
  *
@@ -191,7 +191,7 @@ unsigned int ballast_blocks_available(const struct ballast_blocks *blocks)
 	return blocks ? READ_ONCE(blocks->pool.curr_nr) : 0;
 }
 
-/* Blocks that are with the page allocator. */
+/* Blocks that are lent to the page allocator. */
 unsigned int ballast_blocks_lent(const struct ballast_blocks *blocks)
 {
 	unsigned int size = ballast_blocks_size(blocks);

@@ -3,23 +3,23 @@
  * Budgets of packets that are not for block I/O, in windows of a tenth of a
  * second.
  *
- * What the link itself depends on, and what allow= names, has a budget in
- * packets on each interface and in each class.
+ * Packets that the link depends on, and those that allow= names, have a budget
+ * in packets for each interface and class.
  *
- * Unrelated packets have one budget in memory, which is the machine's. A
- * packet that a program reads at once returns its memory. What stays unread
- * does not, so the growth of what all sockets hold is what counts, against the
- * headroom that is left. While it is too much, and I/O is in flight, the
- * machine stays tight: else the flood would pass whenever swapping has made
- * room. A few packets of each flow pass in addition. They keep a ping, an ssh
- * session, DHCP and a heartbeat alive beside a flood, which is a few flows with
- * many packets. While memory is critical for a moment, as when a machine begins
- * to swap, fewer of them pass, and only if what sockets hold has not grown.
+ * Unrelated packets share one budget in memory. A packet that a program reads
+ * at once returns its memory; an unread one does not. So the budget compares
+ * the growth of the memory that all sockets hold with the headroom. While the
+ * growth is too large and I/O is in flight, the machine stays tight: otherwise
+ * the flood would pass whenever swapping has freed memory. In addition, a few
+ * packets of each flow pass. They keep a ping, an ssh session, DHCP and a
+ * heartbeat alive during a flood, which has few flows of many packets. While
+ * memory is critical for a moment, as when a machine begins to swap, fewer of
+ * them pass, and only if socket memory has grown little.
  *
- * While the machine is calm, all packets pass. Reclaim may keep it calm for as
- * long as it finds pages of files to drop, and then sockets could take most of
- * the memory. So growth is watched in the calm state, too, while I/O is in
- * flight. A flood makes the machine tight.
+ * While the machine is calm, all packets pass. Reclaim may keep it calm as long
+ * as there is page cache to drop, and sockets could take most of the memory. So
+ * growth is also checked in the calm state, while I/O is in flight. A flood
+ * makes the machine tight.
  */
 #include "budget.h"
 
@@ -38,8 +38,8 @@
 
 /*
  * Packets of a class that pass in a window. The server of a guarded disk
- * negotiates with user space. Where allow= names an address, that may be
- * another disk: 1 GbE of packets of 1,500 bytes are 8,000, before GRO.
+ * negotiates with user space. An address in allow= may be another disk: 1 GbE
+ * carries 8,000 packets of 1,500 bytes in a window, before GRO.
  */
 static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 	[BALLAST_BUDGET_LINK] = 64,
@@ -52,28 +52,28 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 
 /* Flows are told apart by this many bits of their hash. */
 #define BUDGET_FLOW_BITS	8
-/* Packets of each flow, and of all flows, that pass in a window anyway. */
+/* Packets of each flow, and of all flows, that pass in addition. */
 #define BUDGET_FLOW_PACKETS	2
 #define BUDGET_FLOWS_PACKETS	64
-/* Of all flows while memory is critical, and for how long at a time. */
+/* Of all flows while memory is critical, and for how long from its start. */
 #define BUDGET_CRITICAL_FLOWS	8
 #define BUDGET_CRITICAL_TIME	(HZ / 2)
-/* What sockets hold is added up for one packet in 8, and in each jiffy. */
+/* Socket memory is added up for one packet in 8, and in each jiffy. */
 #define BUDGET_UNREAD_SKIPPED	7
-/* What sockets hold may grow by this share of the headroom. */
+/* Socket memory may grow by this share of the headroom. */
 #define BUDGET_GROWTH_SHARE	4
 /*
  * Growth is accepted slowly: in each window this share of the memory, a
- * thirtieth of it in a minute. A flood that was accepted faster would fill the
- * memory while swapping makes room for it.
+ * thirtieth of it in a minute. If it were accepted faster, a flood would fill
+ * the memory that swapping frees.
  */
 #define BUDGET_ACCEPTED_SHARE	16384
 /* After a pause of this length, all that sockets hold is accepted. */
 #define BUDGET_PAUSE		(10 * HZ)
 /*
- * In the calm state it is a flood if what sockets hold has grown by the first
- * share of the memory. The second is accepted in each window, 15 % of the memory
- * in a minute, and all after a pause.
+ * In the calm state, growth of socket memory by the first share of the memory
+ * is a flood. The second is accepted in each window, 15 % of the memory in a
+ * minute, and all after a pause.
  */
 #define BUDGET_CALM_SHARE	16
 #define BUDGET_CALM_ACCEPTED	4096
@@ -82,15 +82,15 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 /**
  * struct budget_unrelated - the budget of unrelated packets
  * @lock: spinlock, taken in softirq; none is taken under it
- * @since: when the present window began, in jiffies
+ * @since: when the current window began, in jiffies
  * @bytes: memory of the packets that have passed in this window
- * @flows_packets: packets that have passed for their flow's sake
- * @flows: the same by flow, by a hash of it
+ * @flows_packets: packets that have passed on the allowance of their flow
+ * @flows: the same, by a hash of the flow
  * @unread: pages that sockets of TCP and UDP hold, when last added up
  * @unread_at: when that was
  * @countdown: packets until they are added up again
  * @accepted: pages that sockets may hold before growth counts
- * @calm_at: when growth in the calm state was last looked at
+ * @calm_at: when growth in the calm state was last checked
  * @calm_accepted: pages that sockets may hold before growth counts there
  */
 static struct budget_unrelated {
@@ -152,7 +152,7 @@ static long budget_count(void)
 	return compat_proto_pages(&tcp_prot) + compat_proto_pages(&udp_prot);
 }
 
-/* Add up what the sockets hold, now and then. */
+/* Add up socket memory, for some packets only: it reads per-CPU counters. */
 static void budget_add_up(struct budget_unrelated *budget)
 	__must_hold(&budget->lock)
 {
@@ -195,8 +195,8 @@ static void budget_open_window(struct budget_unrelated *budget)
 }
 
 /*
- * By how much has what sockets hold grown? In pages. Notes a flood, which
- * keeps the machine tight: what would be too much when headroom is back.
+ * The growth of socket memory, in pages. Records a flood, which keeps the
+ * machine tight, if the growth would be too large even with headroom restored.
  */
 static long budget_growth(const struct budget_unrelated *budget, long headroom)
 	__must_hold(&budget->lock)
@@ -222,7 +222,7 @@ static bool budget_has_room(const struct budget_unrelated *budget, long growth,
 		budget->bytes >> PAGE_SHIFT < headroom / 2);
 }
 
-/* May a packet pass for its flow's sake? @most: of all flows. */
+/* Take a packet from the allowance of its flow. @most: of all flows. */
 static bool budget_take_flow(struct budget_unrelated *budget,
 			     struct sk_buff *skb, unsigned int most)
 	__must_hold(&budget->lock)
@@ -246,9 +246,9 @@ static bool budget_is_closed(enum ballast_grade grade)
 }
 
 /*
- * While memory is critical, headroom may be next to nothing. A quarter of it
- * is less than any socket holds. So growth is compared with the mark at which
- * lending begins.
+ * While memory is critical, headroom may be near 0, and a quarter of it less
+ * than any socket holds. So growth is compared with the mark at which lending
+ * begins.
  */
 static bool budget_take(struct budget_unrelated *budget, struct sk_buff *skb,
 			enum ballast_grade grade) __must_hold(&budget->lock)
@@ -268,7 +268,7 @@ static bool budget_take(struct budget_unrelated *budget, struct sk_buff *skb,
 /**
  * ballast_budget_take_unrelated - may an unrelated packet pass?
  * @skb: the packet. If it holds memory from the emergency reserves, it passes
- *	 for its flow's sake only
+ *	 only on the allowance of its flow
  *
  * Context: Softirq. Takes the lock of the budget.
  * Return: true: it passes, and its memory is taken from the budget
@@ -293,10 +293,10 @@ bool ballast_budget_take_unrelated(struct sk_buff *skb)
 }
 
 /**
- * ballast_budget_watch - is there a flood that headroom does not show?
+ * ballast_budget_watch - detect a flood in the calm state
  *
- * What has grown too much is noted once, and accepted: the machine becomes
- * tight, and from then on the budget counts.
+ * Records a flood once and accepts its growth: the machine becomes tight, and
+ * then the budget limits the flood.
  *
  * Context: Softirq, while reclaim may wait for the network. Takes the lock of
  * the budget.

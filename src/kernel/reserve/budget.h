@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How many packets pass the filter that are not for block I/O.
+ * Budgets of packets that pass the filter although they are not for block I/O.
  */
 #ifndef BALLAST_BUDGET_H
 #define BALLAST_BUDGET_H
@@ -24,7 +24,7 @@ enum ballast_budget_class {
 /**
  * struct ballast_budget - the budgets of an interface
  * @lock: spinlock, taken in softirq; none is taken under it
- * @since: when the present window began, in jiffies
+ * @since: when the current window began, in jiffies
  * @taken: packets that have passed in this window, by class
  */
 struct ballast_budget {

@@ -13,7 +13,7 @@
  * @dev: the interface
  *
  * Context: Any.
- * Return: true: it is a card, or what a hypervisor shows as one
+ * Return: true: it is a NIC, real or emulated
  */
 bool ballast_card_is(const struct net_device *dev)
 {
@@ -22,7 +22,7 @@ bool ballast_card_is(const struct net_device *dev)
 
 /**
  * ballast_card_find - find a physical interface, in any network namespace
- * @matches: is it the one? Called in an RCU read section
+ * @matches: predicate; called under rcu_read_lock()
  *
  * Context: Process context.
  * Return: the first one that matches, referenced; or NULL

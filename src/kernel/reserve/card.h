@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Physical interfaces: those whose driver takes memory for packets.
+ * Physical interfaces: their drivers allocate memory for packets.
  */
 #ifndef BALLAST_CARD_H
 #define BALLAST_CARD_H

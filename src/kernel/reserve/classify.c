@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Classifies a packet that comes out of a driver: for a disk's socket, needed
- * by the link, named in allow=, or unrelated. This changes nothing.
+ * Classifies a packet that comes from a driver: for a disk's socket, needed by
+ * the link, named in allow=, or unrelated. Has no side effects.
  */
 #include "classify.h"
 
@@ -50,7 +50,7 @@ static enum ballast_class classify_match_allow(struct ballast_packet *packet)
 		if (READ_ONCE(p->allow[i].protocol) != packet->protocol ||
 		    (port != ntohs(ports[0]) && port != ntohs(ports[1])))
 			continue;
-		/* Of one machine: that may be a disk. */
+		/* An entry with an address may be for a disk. */
 		if (!memcmp(p->allow[i].address, &packet->from,
 			    sizeof(packet->from))) {
 			packet->budget = BALLAST_BUDGET_MACHINE;
@@ -99,7 +99,7 @@ static struct net_device *classify_vlan(struct net_device *dev, __be16 proto,
 	return __vlan_find_dev_deep_rcu(dev, proto, tci & VLAN_VID_MASK) ?: dev;
 }
 
-/* Up through VLANs (maybe in another namespace), bond, bridge and VRF. */
+/* Go up VLANs (maybe in another namespace), bond, bridge and VRF. */
 static struct classify_arrival
 classify_arrival(const struct ballast_packet *packet)
 {
@@ -154,10 +154,11 @@ classify_match_tcp6(struct ballast_packet *packet, const struct in6_addr *saddr,
 }
 
 /*
- * TCP of a disk whose socket is not found: in a container, so that it is in
- * another namespace, maybe behind address translation, which leaves the
- * server's address and port; or of a guarded disk, whose connection user space
- * may be restoring: the socket gets SOCK_MEMALLOC only after the negotiation.
+ * TCP of a disk whose socket the lookup does not find. The disk is in a
+ * container, so the socket is in another namespace, maybe behind address
+ * translation, which keeps the server's address and port. Or the disk is
+ * guarded and user space is restoring its connection: the socket gets
+ * SOCK_MEMALLOC only after the negotiation.
  */
 static enum ballast_class classify_match_peer(struct ballast_packet *packet,
 					      __be16 sport)
@@ -199,11 +200,11 @@ static bool classify_is_hop(const struct in6_addr *addr)
 
 /*
  * Neighbor discovery. A disk's packets need what its next hop sends. The rest
- * is budgeted: what was sent to us alone, and what was sent to many.
+ * has two budgets: one for unicast, one for broadcast and multicast.
  */
 static enum ballast_class classify_neighbor(struct ballast_packet *packet)
 {
-	/* For another host: to a container's address, maybe. */
+	/* PACKET_OTHERHOST: maybe to a container's address. */
 	if (packet->skb->pkt_type != PACKET_HOST &&
 	    packet->skb->pkt_type != PACKET_OTHERHOST) {
 		packet->budget = BALLAST_BUDGET_BROADCAST;
@@ -272,7 +273,7 @@ static enum ballast_class classify_icmp4(struct ballast_packet *packet)
 				   ports[0]);
 }
 
-/* Likewise; and neighbor discovery, on which the link itself depends. */
+/* The same for IPv6; and neighbor discovery, which the link depends on. */
 static enum ballast_class classify_icmp6(struct ballast_packet *packet)
 {
 	struct icmp6hdr icmp_buf, *icmp;
@@ -311,8 +312,8 @@ static enum ballast_class classify_icmp6(struct ballast_packet *packet)
 }
 
 /*
- * Does a disk's packet go through a tunnel, and is this one of a tunnel? What
- * is in it is not looked at. The tunnel's own interface has a filter.
+ * Is this a tunnel's packet while a disk uses a tunnel? Its payload is not
+ * inspected: the tunnel's own interface has a filter.
  */
 static bool classify_is_tunnel(u8 protocol)
 {
@@ -473,8 +474,8 @@ static enum ballast_class classify_ip6(struct ballast_packet *packet)
 }
 
 /*
- * Step over VLAN tags in the data. The outermost is usually taken off before,
- * by the card or the stack. Return: the protocol after them
+ * Skip VLAN tags in the data. The NIC or the stack has usually removed the
+ * outermost. Return: the protocol after them
  */
 static __be16 classify_skip_tags(struct ballast_packet *packet)
 {
@@ -496,11 +497,11 @@ static __be16 classify_skip_tags(struct ballast_packet *packet)
 }
 
 /**
- * ballast_classify - what is a packet?
+ * ballast_classify - classify a packet
  * @packet: its skb and why are set; the rest is filled in. It may get a
  *	    reference to a socket
  *
- * Context: Softirq, within an RCU read section.
+ * Context: Softirq, under rcu_read_lock().
  * Return: its class
  */
 enum ballast_class ballast_classify(struct ballast_packet *packet)
@@ -512,13 +513,13 @@ enum ballast_class ballast_classify(struct ballast_packet *packet)
 		return classify_ip6(packet);
 	case htons(ETH_P_ARP):
 		return classify_arp(packet);
-	/* The link itself depends on these. */
+	/* The link depends on these. */
 	case htons(ETH_P_SLOW): /* LACP */
 	case htons(ETH_P_PAE): /* 802.1X */
 	case htons(ETH_P_802_2): /* spanning tree */
 		packet->budget = BALLAST_BUDGET_LINK;
 		return BALLAST_BUDGETED;
-	/* The port of the switch that the tag names has a filter. */
+	/* DSA: the switch port that the tag names has a filter. */
 	case htons(ETH_P_XDSA):
 		return BALLAST_DISK;
 	/* MACsec, PPPoE, MPLS: the same as for a tunnel's IP packets. */

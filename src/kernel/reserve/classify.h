@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a packet is, as far as the filter is concerned.
+ * The classes of packets that the filter distinguishes.
  */
 #ifndef BALLAST_CLASSIFY_H
 #define BALLAST_CLASSIFY_H

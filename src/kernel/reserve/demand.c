@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What all users of all interfaces ask of the machine.
+ * Merges the demands of all users of all interfaces into the machine's state.
  */
 #include "demand.h"
 
@@ -19,6 +19,7 @@
  * @buf: of a file in sysfs
  * @at: offset in @buf to print at
  *
+ * Context: Any.
  * Return: bytes printed
  */
 int ballast_demand_emit_allow(const struct ballast_allow *allow, char *buf,
@@ -42,7 +43,7 @@ static void demand_add_allow(unsigned int *nr, const struct ballast_allow *new)
 	struct ballast_allow *allow = ballast_pressure.allow;
 	unsigned int i;
 
-	/* A disk asks the same of each interface under it. */
+	/* A disk has the same demand on each interface under it. */
 	for (i = 0; i < *nr; i++)
 		if (allow[i].protocol == new->protocol &&
 		    allow[i].port == new->port &&
@@ -85,7 +86,7 @@ static void demand_add_peer(unsigned int *nr, const struct ballast_peer *peer)
 }
 
 /**
- * ballast_demand_collect - bring what all demands ask of the machine up to date
+ * ballast_demand_collect - merge all demands into the machine's state
  * @reserves: all reserves
  *
  * Context: Process context, under the mutex that protects @reserves.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a user of an interface asks of its reserve.
+ * The demand of a user on the reserve of an interface.
  */
 #ifndef BALLAST_DEMAND_H
 #define BALLAST_DEMAND_H
@@ -13,7 +13,7 @@
 #include "peers.h"
 
 /**
- * struct ballast_demand - what one user of an interface asks of its reserve
+ * struct ballast_demand - the demand of one user on a reserve
  * @entry: in &ballast_reserve.demands, under the mutex of reserve.c
  * @requests: number of requests that the user can have in flight
  * @pages: size of the reserve if the administrator gave one, else
@@ -21,12 +21,12 @@
  * @filter: drop unrelated packets while the reserve is in use
  * @guard: the user's requests are not visible to the module; it infers them
  *	   from packets of SOCK_MEMALLOC sockets, and from pages that were under
- *	   writeback when these ceased to come
- * @tunneled: the user's packets are inside of others, which pass the filter
+ *	   writeback when these packets stopped
+ * @tunneled: the user's packets are inside others, which pass the filter
  * @hop: next hop of the user's packets, IPv4 as a mapped address; all zero:
  *	 unknown
- * @peer: of the user's connection if its socket can't be found from the physical
- *	  interface, as from a container
+ * @peer: of the user's connection, if its socket can't be found from the
+ *	  physical interface, as with a container
  * @nr_allow: number of entries in @allow
  * @allow: packets that the administrator lets pass, within a budget
  *

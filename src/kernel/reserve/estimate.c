@@ -14,7 +14,7 @@
 /* Bytes of a page that drivers receive a packet into, at least. */
 #define ESTIMATE_FRAGMENT	4096U
 
-/* The sizes that the slab allocator has: powers of two from 8, 96 and 192. */
+/* The slab allocator's sizes: powers of two from 8, and 96 and 192. */
 static u32 slab_size(u32 size)
 {
 	if (size <= 8)
@@ -56,7 +56,7 @@ unsigned int ballast_estimate_order(const struct ballast_skb_layout *layout,
 	return buffer <= layout->page ? 0 : ilog2(buffer / layout->page);
 }
 
-/* Pages of so many buffers; buffers smaller than a page share slab pages. */
+/* Pages for @packets buffers; those smaller than a page share slab pages. */
 static u32 buffer_pages(const struct ballast_skb_layout *layout, u32 packets,
 			u32 buffer)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How much memory packets take, as the kernel lays them out. Pure: it also
- * builds in user space.
+ * How much memory packets take, as the kernel lays them out. No kernel
+ * dependencies: also builds in user space.
  */
 #ifndef BALLAST_ESTIMATE_H
 #define BALLAST_ESTIMATE_H

@@ -152,7 +152,7 @@ static int guard_begin(struct net_device *dev, const char *name,
 		return err;
 	}
 	list_add_tail(&guard->entry, &guards);
-	/* Behind the new one, so that the interface is never without. */
+	/* After adding the new one: the interface always has a guard. */
 	if (was)
 		guard_end(was);
 	return 0;
@@ -161,8 +161,8 @@ static int guard_begin(struct net_device *dev, const char *name,
 /**
  * ballast_guard_begin - guard an interface
  * @name: of the interface, in the caller's network namespace
- * @opts: its reserve and what it allows. If it has any option, a guard that
- *	  is there is replaced
+ * @opts: its reserve and what it allows. With any option, an existing guard is
+ *	  replaced
  *
  * Failures are logged.
  *
@@ -225,10 +225,10 @@ int ballast_guard_end(const char *name)
 	return err;
 }
 
-/* The name and the options, as they can be written. */
+/* Print the name and the options in the format of a write. */
 static int guard_emit(const struct guard *guard, char *buf, int at)
 {
-	/* The last: that of a tunnel, the first, has no pages. */
+	/* The last one: the first may be a tunnel's, which has no pages. */
 	const struct ballast_demand *demand =
 		&guard->path->demand[guard->path->nr - 1];
 	unsigned int i;

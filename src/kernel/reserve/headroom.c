@@ -11,12 +11,12 @@
  * free pages with the plain watermarks, the machine locked up in half of the
  * runs.
  *
- * Two things are not in the count. A processor fills its own list of pages by
- * a batch, and the last batch may go below the mark: by up to 63 pages, and
+ * Two things are not in the count. A CPU refills its own list of pages in
+ * batches, and the last batch may go below the mark: by up to 63 pages, and
  * on kernels from 6.7 by up to 32 times as many. And allocations of larger
  * orders may raise the boost further.
  *
- * It reads a few words in each zone, without a lock; that is cheap enough for
+ * Computing it reads a few words of each zone, without a lock: cheap enough for
  * each packet.
  */
 #include "headroom.h"
@@ -35,10 +35,10 @@
 
 /*
  * Free pages in highatomic blocks, on kernels where allocations of order 0
- * cannot use them. The number of pages that are reserved as highatomic does
- * not tell: on a machine of 256 MiB it is up to 1,536, most of them in use.
- * Written from the reserves' timers, since those kernels must take the zone's
- * lock to count them; read without a lock.
+ * cannot use them. The number of pages reserved as highatomic is no substitute:
+ * on a machine of 256 MiB it is up to 1,536, most of them in use. Written from
+ * the timer of pressure.c, since counting takes the zone's lock; read without a
+ * lock.
  */
 static long highatomic[MAX_NUMNODES][HEADROOM_HIGHEST_ZONE + 1];
 
@@ -73,7 +73,7 @@ static long zone_mark(struct zone *zone, unsigned int order)
 /* Free pages in blocks of at least @order. */
 static long zone_free_blocks(struct zone *zone, unsigned int order)
 {
-	/* How large the free blocks of CMA are is not known: count none. */
+	/* The sizes of CMA's free blocks are not known: count none. */
 	long pages = -(long)zone_page_state(zone, NR_FREE_CMA_PAGES);
 	unsigned int i;
 
@@ -83,10 +83,10 @@ static long zone_free_blocks(struct zone *zone, unsigned int order)
 }
 
 /*
- * Free pages in highatomic blocks, at most; negative: not known now. Few
- * zones need to be counted. If blocks reserved as highatomic have fewer pages
- * than must stay free anyway, they change nothing. If without all of those
- * blocks the zone is far above its watermarks, and hence above the marks of a
+ * Upper bound of the free pages in highatomic blocks; negative: not known now.
+ * Few zones need to be counted. If blocks reserved as highatomic have fewer
+ * pages than must stay free anyway, they change nothing. If the zone without
+ * those blocks is far above its watermarks, and hence above the marks of a
  * reserve, their exact number does not matter.
  */
 static long zone_sample(struct zone *zone)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The pages that an allocation that cannot wait can still get.
+ * Headroom: pages that allocations which cannot wait can still get.
  */
 #ifndef BALLAST_HEADROOM_H
 #define BALLAST_HEADROOM_H

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The filter: while the machine is short of memory for packets and needs the
- * network to free some, packets that are not needed for block I/O are dropped
- * as they come out of the driver, so that the next packet finds their memory
- * free.
+ * network to free some, it drops packets that are not needed for block I/O as
+ * they come from the driver, so that the next packet can use their memory.
  *
  * It is a netfilter hook on the ingress of every physical interface, in
- * softirq, after GRO. A packet is classified first, which changes nothing, and
+ * softirq, after GRO. A packet is classified first, without side effects, and
  * then counted and passed or dropped.
  */
 #include "ingress.h"
@@ -24,24 +23,25 @@
 #include "tcpmem.h"
 
 /*
- * While memory is ample, headroom is computed once a jiffy, and for one packet
- * in 32, which may have 17 pages each. While it is not, and no I/O depends on
- * the network, for one in 16.
+ * While I/O depends on the network, headroom is computed for each packet, or,
+ * once it is ample, for one in 32 until the next jiffy: a packet may have 17
+ * pages. Without such I/O, it is computed for one packet in 16, and not again
+ * in a jiffy in which it was ample.
  */
 #define INGRESS_MASK_AMPLE	31
 #define INGRESS_MASK_IDLE	15
 
 /*
- * Does the socket hold packets from the emergency reserves already, as many as
- * packet_limit allows? The memory of a packet is credited when the socket
- * frees it.
+ * Is this packet from the emergency reserves, and does the socket already hold
+ * as much memory as packet_limit packets of this size? The memory of a packet
+ * is credited when the socket frees it.
  */
 static bool ingress_over_limit(const struct ballast_reserve *res,
 			       const struct sk_buff *skb, const struct sock *sk)
 {
 	unsigned int limit = READ_ONCE(res->packets);
 
-	/* 0: replies come in on another interface than requests leave by. */
+	/* 0: requests leave by another interface than replies come in on. */
 	return limit && skb_pfmemalloc(skb) &&
 	       (unsigned int)atomic_read(&sk->sk_rmem_alloc) / skb->truesize >=
 		       limit;
@@ -54,7 +54,7 @@ static bool ingress_take_disk(const struct ballast_reserve *res,
 	bool over;
 
 	WRITE_ONCE(ballast_pressure.memalloc_at, jiffies);
-	if (!sk) /* of its next hop, of a tunnel, or in another namespace */
+	if (!sk) /* next hop, tunnel, or a socket in another namespace */
 		return true;
 	if (READ_ONCE(ballast_pressure.guards)) {
 		ballast_peers_note(sk);
@@ -66,8 +66,8 @@ static bool ingress_take_disk(const struct ballast_reserve *res,
 }
 
 /*
- * Requests of another driver's disk are not seen. Its packets show that there
- * are any, also while all packets pass.
+ * Requests of another driver's disk are not visible: infer them from its
+ * packets, also while all packets pass.
  */
 static void ingress_notice(struct sk_buff *skb)
 {
@@ -118,7 +118,7 @@ static unsigned int ingress_filter(struct ballast_reserve *res,
 	return NF_ACCEPT;
 }
 
-/* Is headroom to be computed for this packet? */
+/* Must headroom be computed for this packet? */
 static bool ingress_must_look(const struct ballast_reserve *res)
 {
 	return ballast_pressure_in_use() ||
@@ -154,11 +154,11 @@ static noinline unsigned int ingress_look(struct ballast_reserve *res,
  * @state: unused
  *
  * Lends blocks if headroom is low, then filters. Within one jiffy, hardly
- * anything but packets can take the memory below the min watermarks. So
- * headroom that is ample stays sufficient until the next jiffy, and until then
- * most packets cost no more than this function.
+ * anything but packets can take the memory below the min watermarks. So ample
+ * headroom stays sufficient until the next jiffy, and until then most packets
+ * cost no more than this function.
  *
- * Context: Softirq, within an RCU read section.
+ * Context: Softirq, under rcu_read_lock().
  * Return: NF_ACCEPT; NF_DROP if the reserves are in use and @skb is not needed
  * for block I/O
  */

@@ -23,8 +23,8 @@ enum ballast_drop {
 
 /**
  * struct ballast_ingress_stats - one CPU's count of packets
- * @seen: packets that came in while the hook had no reason to check each; one
- *	  in 16 of them is checked
+ * @seen: packets that came in while not each was checked; selects those that
+ *	  are, see INGRESS_MASK_AMPLE
  * @pfmemalloc: packets received in memory of the emergency reserves
  * @kept: packets that passed while reserves were in use
  * @allowed: those of them that took from a budget of the interface

@@ -5,13 +5,12 @@
  *
  * A module cannot change how a driver allocates, but it can make the
  * allocation succeed: when headroom falls below what the receive ring can
- * ask for, blocks are freed, and the refill of any driver finds them. This
- * must happen before a refill fails. virtio_net's own retry waits for
- * reclaim, which waits for the disk, which waits for a packet, and then it is
- * too late.
+ * ask for, it frees blocks, which the refill of any driver can then allocate.
+ * This must happen before a refill fails: virtio_net's retry waits for
+ * reclaim, which waits for the disk, which waits for a packet.
  *
- * All of it runs in softirq or with softirqs disabled, in an RCU read section,
- * under the lock of the machine's state (pressure.h), and never waits.
+ * All of it runs in softirq or with softirqs disabled, under rcu_read_lock()
+ * and the lock of the machine's state (pressure.h), and never waits.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -44,10 +43,10 @@ static unsigned int lend_blocks(struct ballast_reserve *res, unsigned int nr)
 }
 
 /*
- * Lend until headroom reaches @mark. A fixed number of blocks would not do: a
+ * Lend until headroom reaches @mark. A fixed number of blocks is not enough: a
  * zone may be far below the point where headroom begins, and the first pages
- * that are freed stay on this processor's own list, which no watermark
- * counts. Return: the headroom afterwards, in pages
+ * freed stay on this CPU's list, which no watermark counts. Return: the
+ * headroom afterwards, in pages
  */
 static long lend_up_to(struct ballast_reserve *res, long headroom, long mark)
 	__must_hold(&res->lock)
@@ -58,9 +57,10 @@ static long lend_up_to(struct ballast_reserve *res, long headroom, long mark)
 }
 
 /*
- * Take back what is not needed, without reclaim. Memory may never stay above
- * its high watermarks for long. If reclaim does not depend on the network,
- * pages above the reserve's own mark are not needed either.
+ * Take back what is not needed, without reclaim: pages above the high
+ * watermarks. On some machines free memory never stays there for long. So while
+ * reclaim does not depend on the network, pages above the reserve's own mark
+ * count too.
  */
 static void lend_refill(struct ballast_reserve *res, long headroom, bool hangs)
 	__must_hold(&res->lock)
@@ -83,8 +83,8 @@ static void lend_refill(struct ballast_reserve *res, long headroom, bool hangs)
 /*
  * The grade that this reserve calls for. While reclaim does not depend on the
  * network, it makes progress by itself. A busy machine comes close to its last
- * page all the time, and that alone is no reason to drop packets, unless all
- * blocks are lent and headroom is below the floor.
+ * page all the time, so packets are dropped only if all blocks are lent and
+ * headroom is below the floor.
  */
 static enum ballast_grade lend_called_for(const struct ballast_reserve *res,
 					  const struct ballast_lend_view *view)
@@ -99,7 +99,7 @@ static enum ballast_grade lend_called_for(const struct ballast_reserve *res,
 				       !ballast_blocks_available(res->blocks) ?
 			       BALLAST_CRITICAL :
 			       BALLAST_CALM;
-	/* To leave a grade takes more headroom than to enter it. */
+	/* Hysteresis: leaving a grade requires more headroom. */
 	if (view->grade != BALLAST_CALM)
 		filter_below += filter_below / 4;
 	if (view->grade == BALLAST_CRITICAL)
@@ -115,7 +115,7 @@ static enum ballast_grade lend_called_for(const struct ballast_reserve *res,
 /**
  * ballast_lend - lend blocks if headroom is low
  * @res: the reserve
- * @view: its hangs and grade are set; headroom and lent are brought up to date
+ * @view: hangs and grade are set by the caller, headroom and lent by this
  *
  * If reclaim does not depend on the network, a quarter of the mark is enough
  * to keep refills from failing until it does.
@@ -140,9 +140,9 @@ enum ballast_grade ballast_lend(struct ballast_reserve *res,
 }
 
 /*
- * No packet came in although requests are in flight. Whatever the driver
- * waits for, lend all blocks and have it poll. This cannot help a driver that
- * has disabled NAPI.
+ * No packet came in although requests are in flight: the driver's refill may
+ * have failed. Lend all blocks and make the driver poll. This cannot help a
+ * driver that has disabled NAPI.
  */
 static void lend_rescue(struct ballast_reserve *res) __must_hold(&res->lock)
 {

@@ -12,7 +12,7 @@
 struct ballast_reserve;
 
 /**
- * struct ballast_lend_view - what the reserves are told, and tell
+ * struct ballast_lend_view - input and output of ballast_lend()
  * @hangs: reclaim depends on the network
  * @grade: of the machine
  * @headroom: after lending, in pages; of the last reserve

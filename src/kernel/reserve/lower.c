@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * From the interface of a route to the physical interfaces under it; see
- * lower.h. The caller is in an RCU read section.
+ * lower.h. The caller holds rcu_read_lock().
  *
  * A VLAN, a bond or a bridge has no receive ring of its own, and is linked to
- * what is below. The stack handles their packets by the headers that the
- * filter sees, too. Any other device that is not physical is a tunnel: its
- * packets have another header on the physical interface. Many tunnels, such as
- * WireGuard, are not linked to a device. A route, which may change at any
- * time, leads their packets to one.
+ * its lower devices. The filter sees the same headers as the stack. Any other
+ * device that is not physical is a tunnel: its packets have another header on
+ * the physical interface. Many tunnels, such as WireGuard, are not linked to a
+ * lower device: their packets follow a route, which may change at any time.
  */
 #include "lower.h"
 
@@ -17,17 +16,17 @@
 
 #include "card.h"
 
-/* Their packets can be told by the headers of the physical interface. */
+/* The headers on the physical interface identify a socket's packets. */
 static const char *const lower_plain[] = {
 	"bond", "bridge", "dsa", "team", "vlan", "vrf",
 };
 
-/* Likewise, but their sockets are in another stack, or look as if they were. */
+/* Likewise, but the socket is, or may be, in another network stack. */
 static const char *const lower_foreign[] = {
 	"ipvlan", "ipvtap", "macvlan", "macvtap",
 };
 
-/* What else may be the port of a bridge, and does not encapsulate. */
+/* Other bridge ports that do not encapsulate. */
 static const char *const lower_ends[] = { "dummy", "ifb", "tun", "veth" };
 
 static bool lower_is_kind(const struct net_device *dev, const char *kind)
@@ -93,7 +92,7 @@ static int lower_visit(struct net_device *dev, struct netdev_nested_priv *priv)
 	return 0;
 }
 
-/* Those first that packets can come in on now. */
+/* Interfaces on which packets can come in now; visited first. */
 static int lower_visit_ready(struct net_device *dev,
 			     struct netdev_nested_priv *priv)
 {
@@ -129,7 +128,7 @@ static void lower_add_all(struct ballast_lower *lower)
  * @dev: the interface of a route, not a loopback interface; the caller holds a
  *	 reference
  *
- * Context: RCU read section. Waits for nothing.
+ * Context: Under rcu_read_lock(). Takes no lock.
  */
 void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 {
@@ -144,10 +143,10 @@ void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 	lower_visit(dev, &priv);
 	netdev_walk_all_lower_dev_rcu(dev, lower_visit_ready, &priv);
 	netdev_walk_all_lower_dev_rcu(dev, lower_visit, &priv);
-	/* One end of a pair, or a bridge of such: another stack forwards. */
+	/* A veth, or a bridge of them: another stack forwards. */
 	if (!lower->nr)
 		lower->foreign = true;
-	/* Nothing but the tunnel, if there is one. */
+	/* No physical interface was found. */
 	if (lower->nr == !!lower->tunnel)
 		lower->bottomless = true;
 	if (lower->bottomless)
@@ -156,7 +155,7 @@ void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 		if (!lower->tunnel &&
 		    !net_eq(dev_net(lower->devices[i]), dev_net(dev)))
 			lower->foreign = true;
-	/* A machine whose cards can't be told from other devices. */
+	/* No device of this machine looks physical. */
 	if (!lower->nr)
 		lower_add(lower, dev);
 }

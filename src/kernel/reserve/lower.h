@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The devices under a connection: the physical interfaces that its packets
- * come in on, and tunnels on the way.
+ * The devices under a connection: physical interfaces and tunnels.
  */
 #ifndef BALLAST_LOWER_H
 #define BALLAST_LOWER_H
@@ -19,12 +18,12 @@ struct net_device;
  * @devices: the devices, referenced. If there is a tunnel, it is the first.
  *	     Physical interfaces that are up come before those that are not
  * @tunnel: the uppermost tunnel; NULL: there is none
- * @bottomless: there is a device whose packets take a way of their own, such
- *		as a tunnel: the physical interface under it is not known
- * @foreign: the stack that has the connection may not be the one that the
- *	     physical interface belongs to, as from a container
+ * @bottomless: the physical interface under a device, such as a tunnel, is not
+ *		known
+ * @foreign: the connection may be in another network stack than the physical
+ *	     interface, as from a container
  * @full: there are more
- * @program: the packets pass through a program
+ * @program: a program carries the packets
  */
 struct ballast_lower {
 	unsigned int nr;

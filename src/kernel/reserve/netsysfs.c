@@ -296,12 +296,12 @@ static const struct kobj_type reserve_ktype = {
 	.release = reserve_kobj_release,
 };
 
-/* Those whose grade can be polled. The lock is a leaf, taken in softirq. */
+/* Reserves whose grade can be polled. The lock is a leaf, taken in softirq. */
 static DEFINE_SPINLOCK(grades_lock);
 static LIST_HEAD(grades);
 
 /**
- * ballast_netsysfs_notify - wake those who poll the grade of any interface
+ * ballast_netsysfs_notify - wake pollers of the grade of all interfaces
  *
  * Context: Softirq, or softirqs disabled. Takes a spinlock.
  */
@@ -316,7 +316,7 @@ void ballast_netsysfs_notify(void)
 }
 
 /**
- * ballast_netsysfs_add - make the directory of a reserve
+ * ballast_netsysfs_add - create the directory of a reserve
  * @res: the reserve; the directory holds a reference to it
  *
  * Context: Process context. Takes kernfs's locks.
@@ -345,8 +345,6 @@ int ballast_netsysfs_add(struct ballast_reserve *res)
 /**
  * ballast_netsysfs_remove - remove the directory of a reserve
  * @res: the reserve
- *
- * No process reads or writes one of the files on return.
  *
  * Context: Process context. Takes kernfs's locks, and waits for readers and
  * writers of the files.

@@ -17,8 +17,8 @@
 static struct workqueue_struct *path_queue;
 
 /*
- * The tunnel that was logged last; 0: none. Each connection of a disk finds
- * its path, and one line is enough.
+ * The device that was logged last; 0: none. Each connection of a disk finds its
+ * path, and one line is enough.
  */
 static int path_noted;
 
@@ -38,14 +38,14 @@ static void path_work(struct work_struct *work)
 		ballast_path_put(path);
 	} else {
 		path->error = ballast_path_use(path);
-		/* From here on the path belongs to its former owner again. */
+		/* The path returns to its former owner. */
 		smp_store_release(&path->ready, true);
 		wake_up(path->wait);
 	}
 	memalloc_noreclaim_restore(noreclaim);
 }
 
-/* IPsec without an interface, or another encapsulation that the route does. */
+/* IPsec without an interface, or another encapsulation by the route. */
 static bool path_is_transformed(const struct dst_entry *dst)
 {
 	return dst_xfrm(dst) || dst->lwtstate;
@@ -88,7 +88,7 @@ static void path_find_devices(struct ballast_path *path, struct net_device *dev,
 		path->demand[i] = *demand;
 		path->demand[i].tunneled = lower.tunnel || path->xfrm;
 	}
-	/* It has no ring, and what it decapsulates is in memory already. */
+	/* A tunnel has no ring, and decapsulates packets already in memory. */
 	if (lower.tunnel && lower.nr > 1)
 		path->demand[0].pages = 0;
 	path->noted = lower.tunnel || lower.program || path->xfrm ||
@@ -100,14 +100,14 @@ static void path_find_devices(struct ballast_path *path, struct net_device *dev,
 /**
  * ballast_path_find - find the physical interfaces under a connection
  * @sk: a connected socket
- * @demand: what the connection asks of the reserve of each interface
+ * @demand: the connection's demand on the reserve of each interface
  *
  * Logs a warning if the route leads to this machine, and a line if it leads
  * through a tunnel.
  *
  * Context: Process context. Takes no lock; allocates with GFP_KERNEL.
  * Return: the path, which is empty for a server on this machine;
- * ERR_PTR(-ENETUNREACH): no route any more; ERR_PTR(-ENOMEM)
+ * ERR_PTR(-ENETUNREACH): the route is gone; ERR_PTR(-ENOMEM)
  */
 struct ballast_path *ballast_path_find(struct sock *sk,
 				       const struct ballast_demand *demand)
@@ -148,7 +148,7 @@ struct ballast_path *ballast_path_find(struct sock *sk,
 /**
  * ballast_path_of_device - find the physical interfaces under another
  * @dev: not a loopback interface; the caller holds a reference
- * @demand: what is asked of the reserve of each interface
+ * @demand: on the reserve of each interface
  *
  * Logs a line if it is a tunnel.
  *
@@ -196,11 +196,11 @@ int ballast_path_use(struct ballast_path *path)
 
 /**
  * ballast_path_use_later - get the reserves in a work queue
- * @path: from ballast_path_find(); the caller leaves it alone until
+ * @path: from ballast_path_find(); the caller must not use it until
  *	  ballast_path_ready()
  * @wait: woken when it is ready; must stay until ballast_path_flush()
  *
- * Context: Any. Waits for nothing.
+ * Context: Any. Does not sleep.
  */
 void ballast_path_use_later(struct ballast_path *path, wait_queue_head_t *wait)
 {
@@ -234,7 +234,7 @@ void ballast_path_put(struct ballast_path *path)
  * ballast_path_put_later - put the reserves and free the path in a work queue
  * @path: with no request in flight, and not in the work queue; or NULL
  *
- * Context: Any. Waits for nothing.
+ * Context: Any. Does not sleep.
  */
 void ballast_path_put_later(struct ballast_path *path)
 {
@@ -260,9 +260,8 @@ void ballast_path_flush(void)
  * @sk: the connection's socket
  *
  * Context: The caller holds the lock of @sk, as a process or as a spinlock.
- * Return: true: the route leads to another interface, or begins or ceases to
- * transform packets, or the devices below an interface have changed, so a new
- * path is needed
+ * Return: true: a new path is needed: the route leads to another interface, now
+ * transforms packets or no longer does, or the stacking of devices has changed
  */
 bool ballast_path_stale(const struct ballast_path *path, struct sock *sk)
 {
@@ -300,7 +299,7 @@ int __init ballast_path_init(void)
 	return path_queue ? 0 : -ENOMEM;
 }
 
-/* When the module is unloaded and there is no disk. */
+/* Process context, when the module is unloaded and there is no disk. */
 void ballast_path_exit(void)
 {
 	destroy_workqueue(path_queue);

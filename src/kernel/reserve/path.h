@@ -3,10 +3,9 @@
  * The physical interfaces that a connection's packets come in on, and their
  * reserves.
  *
- * A reserve begins and ends under locks (its own, nf_hook_mutex, kernfs's,
+ * Creating and ending a reserve takes locks (its own, nf_hook_mutex, kernfs's,
  * those of static keys) whose holders may wait for memory, and so for a disk.
- * Once there is a disk, its thread must not wait for them. It leaves the work
- * to a work queue.
+ * The thread of a disk must not wait for them: it uses a work queue.
  */
 #ifndef BALLAST_PATH_H
 #define BALLAST_PATH_H
@@ -26,7 +25,7 @@ struct sock;
  * struct ballast_path - the physical interfaces under a connection
  * @ifindex: of the route's device, which may be above the interfaces
  * @xfrm: the route transforms packets, as IPsec does
- * @foreign: packets are told by the server's address, not by their socket
+ * @foreign: the server's address identifies packets, not their socket
  * @noted: a line about it was logged
  * @generation: ballast_reserve_generation() when the interfaces were found
  * @nr_devices: number of interfaces in @devices
@@ -34,7 +33,7 @@ struct sock;
  *	     among them has a filter for what comes out of it, and no blocks
  * @nr: number of reserves in @res
  * @res: the reserve of each interface
- * @demand: what the connection asks of each reserve
+ * @demand: the connection's demand on each reserve
  * @work: gets the reserves, or puts them if @unwanted
  * @wait: woken when @ready
  * @unwanted: the path belongs to @work, which frees it

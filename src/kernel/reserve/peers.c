@@ -3,7 +3,7 @@
  * Remembers the servers of other drivers' disks; see peers.h.
  *
  * The filter reads without a lock. While an entry is replaced, one packet may
- * be misjudged.
+ * be misclassified.
  */
 #include "peers.h"
 
@@ -44,10 +44,11 @@ static struct peer *peer_find(const struct in6_addr *address, __be16 port)
 }
 
 /**
- * ballast_peer_of - where do packets of a socket come from?
+ * ballast_peer_of - get the peer of a socket
  * @sk: a connected TCP socket
  *
  * Context: Any.
+ * Return: its address and port
  */
 struct ballast_peer ballast_peer_of(const struct sock *sk)
 {
@@ -89,7 +90,7 @@ struct in6_addr ballast_peer_next_hop(const struct sock *sk,
 	return hop;
 }
 
-/* The route may change at any time. Without one, the former hop stays. */
+/* The route may change at any time. Without a route, keep the former hop. */
 static void peer_note_hop(struct peer *peer, const struct sock *sk)
 {
 	const struct dst_entry *dst = rcu_dereference(sk->sk_dst_cache);
@@ -102,7 +103,7 @@ static void peer_note_hop(struct peer *peer, const struct sock *sk)
 		peer->hop = hop;
 }
 
-/* An empty entry, else the one that was not seen for the longest time. */
+/* An empty entry, else the one last seen the longest time ago. */
 static struct peer *peer_oldest(void)
 {
 	struct peer *peer, *oldest = peers;
@@ -121,12 +122,10 @@ static struct peer *peer_oldest(void)
  * ballast_peers_note - remember the server of a disk
  * @sk: the disk's socket, a TCP socket with SOCK_MEMALLOC, referenced
  *
- * And its next hop, which is looked at once in a jiffy.
+ * Also updates its next hop, once a jiffy. With more than PEERS_MAX (16)
+ * servers, the one that was silent for the longest time is forgotten.
  *
- * Of more than PEERS_MAX (16) servers the one that was silent for the longest
- * time is forgotten.
- *
- * Context: Softirq, within an RCU read section.
+ * Context: Softirq, under rcu_read_lock().
  */
 void ballast_peers_note(const struct sock *sk)
 {
@@ -153,11 +152,12 @@ void ballast_peers_note(const struct sock *sk)
 }
 
 /**
- * ballast_peers_has - does a TCP packet come from the server of a disk?
+ * ballast_peers_has - look up the source of a TCP packet
  * @address: the packet's source address, IPv4 as a mapped address
  * @port: its source port
  *
  * Context: Any.
+ * Return: true: it is the server of a disk
  */
 bool ballast_peers_has(const struct in6_addr *address, __be16 port)
 {
@@ -165,10 +165,11 @@ bool ballast_peers_has(const struct in6_addr *address, __be16 port)
 }
 
 /**
- * ballast_peers_has_hop - is an address the next hop to the server of a disk?
+ * ballast_peers_has_hop - look up a next hop
  * @address: IPv4 as a mapped address
  *
  * Context: Any.
+ * Return: true: it is the next hop to the server of a disk
  */
 bool ballast_peers_has_hop(const struct in6_addr *address)
 {
@@ -184,9 +185,7 @@ bool ballast_peers_has_hop(const struct in6_addr *address)
 /**
  * ballast_peers_forget - forget all servers
  *
- * When no interface is guarded any more.
- *
- * Context: Process context.
+ * Context: Process context, when no interface is guarded any more.
  */
 void ballast_peers_forget(void)
 {

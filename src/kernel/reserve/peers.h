@@ -2,7 +2,7 @@
 /*
  * Servers of disks. Those of other drivers' disks are remembered while an
  * interface is guarded: a user space program may restore the connection, and
- * only afterwards does its socket become a disk's.
+ * its socket gets SOCK_MEMALLOC only afterwards.
  */
 #ifndef BALLAST_PEERS_H
 #define BALLAST_PEERS_H

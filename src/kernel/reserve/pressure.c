@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The state of the machine, see pressure.h: when it changes, and the timer
- * that looks at it.
+ * The state of the machine, see pressure.h: when it changes, and its timer.
  *
  * It must change before a driver's refill fails. So headroom is computed where
- * memory is used up: for each packet that comes in, for each request that is
- * sent, and from a timer while requests are in flight.
+ * memory is used up: for packets that come in, for requests that are sent, and
+ * from a timer while requests are in flight.
  *
  * All of it runs in softirq or with softirqs disabled, and never waits, unless
  * a function says otherwise.
@@ -24,14 +23,14 @@
 #include "netsysfs.h"
 #include "reserve.h"
 
-/* Headroom of so many times the mark is ample. */
+/* Headroom of this many times the mark is ample. */
 #define PRESSURE_AMPLE		4
-/* The machine stays in a grade until it had no reason for this long. */
+/* A grade falls after there was no reason for it for this long. */
 #define PRESSURE_STAY		(HZ / 10)
 /*
  * A packet from the emergency reserves, or a flood, is a reason for longer.
- * Otherwise a stream into a buffer that no process reads would pass between
- * two bursts of swapping, and the swapping would only make room for the stream.
+ * Otherwise a stream into a socket that no process reads would pass between two
+ * bursts of swapping, and take the memory that swapping frees.
  */
 #define PRESSURE_REASON		HZ
 #define PRESSURE_RECENT		HZ
@@ -41,17 +40,17 @@
 
 struct ballast_pressure ballast_pressure;
 
-/* Has the disk of another driver been silent for a while, and since when? */
+/* Has no packet of another driver's disk come in for PRESSURE_SETTLED? */
 static bool pressure_is_silent(const struct ballast_pressure *p)
 {
 	return !ballast_within(READ_ONCE(p->memalloc_at), PRESSURE_SETTLED);
 }
 
 /*
- * The disk of another driver is silent. Are its requests without an answer, or
- * are there none? What can be seen is pages under writeback, to all disks of
- * the machine. As many as there were when the disk fell silent may be its own,
- * until as many have been written. Those were written by other disks, and so
+ * The disk of another driver is silent. Are its requests unanswered, or are
+ * there none? Only pages under writeback, to all disks of the machine, are
+ * visible. Those that were under writeback when the disk fell silent may be
+ * its own, until as many have been written: then other disks wrote them, and
  * reclaim makes progress without the network.
  */
 static bool pressure_is_stalled(struct ballast_pressure *p)
@@ -78,13 +77,13 @@ static bool pressure_hangs(struct ballast_pressure *p) __must_hold(&p->lock)
 	lockdep_assert_held(&p->lock);
 	if (ballast_pressure_busy())
 		return true;
-	/* Guards: requests of another driver are not seen, but its packets. */
+	/* Guards: another driver's packets are visible, its requests not. */
 	return READ_ONCE(p->guards) &&
 	       (ballast_within(READ_ONCE(p->memalloc_at), PRESSURE_RECENT) ||
 		pressure_is_stalled(p));
 }
 
-/* Must the state be looked at, even if memory is ample? */
+/* Must the state be updated even if memory is ample? */
 static bool pressure_must_judge(const struct ballast_pressure *p)
 {
 	return ballast_pressure_in_use() ||
@@ -93,7 +92,7 @@ static bool pressure_must_judge(const struct ballast_pressure *p)
 		pressure_is_silent(p));
 }
 
-/* Are there reasons to be tight besides headroom, lately? */
+/* Was there a recent reason to be tight besides headroom? */
 static bool pressure_saw_reason(const struct ballast_pressure *p)
 {
 	return ballast_within(READ_ONCE(p->pfmemalloc_at), PRESSURE_REASON) ||
@@ -107,7 +106,7 @@ static void pressure_arm(struct ballast_pressure *p) __must_hold(&p->lock)
 		mod_timer(&p->timer, jiffies + PRESSURE_TICK);
 }
 
-/* One step up or down; counts and times it. */
+/* Change the grade; count and time the change. */
 static void pressure_set_grade(struct ballast_pressure *p,
 			       enum ballast_grade grade) __must_hold(&p->lock)
 {
@@ -127,7 +126,7 @@ static void pressure_set_grade(struct ballast_pressure *p,
 	ballast_netsysfs_notify();
 }
 
-/* Rise at once; fall step by step, after a time without a reason to stay. */
+/* Rise at once; fall by one grade, PRESSURE_STAY after the last reason. */
 static void pressure_follow(struct ballast_pressure *p,
 			    enum ballast_grade called_for) __must_hold(&p->lock)
 {
@@ -140,7 +139,7 @@ static void pressure_follow(struct ballast_pressure *p,
 		pressure_set_grade(p, p->grade - 1);
 }
 
-/* Headroom was computed, and the grade set; is it ample for all reserves? */
+/* Publish whether headroom, just computed, is ample for all reserves. */
 static void pressure_note(struct ballast_pressure *p, bool ample)
 {
 	unsigned long at = jiffies;
@@ -159,8 +158,8 @@ static bool pressure_is_ample(const struct ballast_reserve *res, long headroom)
 }
 
 /*
- * Lend where headroom is low, and bring the state up to date. Return: whether
- * reclaim depends on the network
+ * Lend where headroom is low, and update the state. Return: whether reclaim
+ * depends on the network
  */
 static bool pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
 {
@@ -196,7 +195,7 @@ static bool pressure_judge(struct ballast_pressure *p) __must_hold(&p->lock)
 	return view.hangs;
 }
 
-/* Is headroom below the mark of a reserve? Also notes whether it is ample. */
+/* Is headroom below a reserve's mark? Also publishes whether it is ample. */
 static bool pressure_look(struct ballast_pressure *p)
 {
 	bool low = false, ample = true;
@@ -213,9 +212,9 @@ static bool pressure_look(struct ballast_pressure *p)
 }
 
 /**
- * ballast_pressure_update - look at headroom, lend, and set the grade
+ * ballast_pressure_update - compute headroom, lend, and set the grade
  *
- * For a packet that came in on any interface, or that is about to go out.
+ * For a packet that came in on any interface, or before requests are sent.
  *
  * Context: Softirq, or softirqs disabled. Takes the lock of the state if it is
  * free, and those of reserves.
@@ -226,7 +225,7 @@ void ballast_pressure_update(void)
 
 	lockdep_assert_in_softirq();
 	rcu_read_lock();
-	/* To judge is to look as well. The holder of the lock does the same. */
+	/* If the lock is taken, its holder updates the state. */
 	if (unlikely(pressure_must_judge(p) || pressure_look(p)) &&
 	    spin_trylock(&p->lock)) {
 		pressure_judge(p);
@@ -315,8 +314,7 @@ void ballast_pressure_notice(void)
  * ballast_pressure_times - for how long the reserves have been in use
  *
  * Context: Any but hard interrupt. Takes the lock of the state.
- * Return: the sums of all periods since the module was loaded, the present
- * ones included
+ * Return: totals since the module was loaded, including the current period
  */
 struct ballast_pressure_times ballast_pressure_times(void)
 {
@@ -339,7 +337,7 @@ struct ballast_pressure_times ballast_pressure_times(void)
 }
 
 /**
- * ballast_pressure_add - take a reserve into account
+ * ballast_pressure_add - add a reserve to the machine's state
  * @res: the reserve; it has a demand from now on
  *
  * Context: Process context, under reserves_mutex.
@@ -350,10 +348,10 @@ void ballast_pressure_add(struct ballast_reserve *res)
 }
 
 /**
- * ballast_pressure_remove - leave a reserve out of account
+ * ballast_pressure_remove - remove a reserve from the machine's state
  * @res: the reserve; it has no demand any more
  *
- * No processor looks at it on return. With the last one the machine is calm.
+ * No CPU uses it there on return. Removing the last one makes the machine calm.
  *
  * Context: Process context, under reserves_mutex. Waits for a grace period.
  */
@@ -370,7 +368,7 @@ void ballast_pressure_remove(struct ballast_reserve *res)
 }
 
 /**
- * ballast_pressure_init - start out calm
+ * ballast_pressure_init - initialize the state as calm
  *
  * Context: Process context, when the module is loaded.
  */

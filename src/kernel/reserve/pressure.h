@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How short of memory for packets the machine is. Memory is the machine's, so
- * there is one state for all interfaces: calm, tight or critical. Each
- * interface has its own reserve.
+ * How short of memory for packets the machine is. All interfaces share the
+ * memory, so they share one state: calm, tight or critical. Each interface has
+ * its own reserve.
  */
 #ifndef BALLAST_PRESSURE_H
 #define BALLAST_PRESSURE_H
@@ -30,7 +30,7 @@ struct ballast_reserve;
  * @BALLAST_CALM: all packets pass
  * @BALLAST_TIGHT: unrelated packets pass within a budget of memory. Reserves
  *	are in use
- * @BALLAST_CRITICAL: unrelated packets are dropped, but for very few in the
+ * @BALLAST_CRITICAL: unrelated packets are dropped, except very few in the
  *	first half second
  */
 enum ballast_grade {
@@ -46,21 +46,20 @@ enum ballast_grade {
  * @tunneled: packets of tunnels pass
  * @nr_allow: number of entries in @allow
  * @allow: the union of all demands'. The filter reads it without a lock; while
- *	   an entry is replaced, one packet may be misjudged
+ *	   an entry is replaced, one packet may be misclassified
  * @nr_hops: number of entries in @hops
- * @hops: the next hops of the disks' packets; read as @allow is
+ * @hops: the next hops of the disks' packets; read like @allow
  * @nr_peers: number of entries in @peers
- * @peers: where the packets come from of disks whose sockets can't be found;
- *	   read as @allow is
+ * @peers: the servers of disks whose sockets can't be found; read like @allow
  * @ample: headroom was far above all marks when it was last computed
  * @grade: read without @lock
- * @ample_at: when headroom was last found to be that while the machine was
- *	      calm, in jiffies, as all times below
+ * @ample_at: the jiffy in which headroom was last computed, if @ample and calm;
+ *	      else an earlier one. All times below are in jiffies, too
  * @pfmemalloc_at: when the last packet from the emergency reserves came in
- * @flood_at: when what sockets hold was last found to have grown too much
+ * @flood_at: when socket memory was last found to have grown too much
  * @busy: number of users with requests in flight
- * @memalloc_at: when the last packet for block I/O came in; while @guards, also
- *		 in the calm state, of which a sample is looked at
+ * @memalloc_at: when the last packet for block I/O came in. In the calm state,
+ *		 only with @guards, from a sample of the packets
  * @io_at: when the last request in flight was answered
  * @lock: spinlock, taken in softirq or with softirqs disabled. Only a
  *	  reserve's lock and the timer's are taken under it
@@ -72,15 +71,14 @@ enum ballast_grade {
  * @enough: headroom at which the rate of unrelated packets is not limited, in
  *	    pages; of the same reserve
  * @stall_of: @memalloc_at of the packet that the next two fields belong to
- * @stall_writeback: pages under writeback when no packet had come after it for
- *		     a while
+ * @stall_writeback: pages under writeback PRESSURE_SETTLED after that packet
  * @stall_written: pages ever written at that time
- * @reason_at: when a reason for the present grade was last seen
+ * @reason_at: when a reason for the current grade was last seen
  * @tight_since: when the machine was last calm
  * @critical_since: when @grade became critical; read without @lock
- * @in_use_ms: how long the machine was not calm, without the present period
- * @critical_ms: how long it was critical, without the present period
- * @activations: number of times that it ceased to be calm
+ * @in_use_ms: how long the machine was not calm, without the current period
+ * @critical_ms: how long it was critical, without the current period
+ * @activations: number of times that it left the calm state
  */
 struct ballast_pressure {
 	/* Written under reserves_mutex (reserve.c), read anywhere. */
@@ -96,7 +94,7 @@ struct ballast_pressure {
 
 	/*
 	 * Read for each packet and each request, and seldom written. Without a
-	 * lock, but that @grade is written under @lock.
+	 * lock, except that @grade is written under @lock.
 	 */
 	bool ample ____cacheline_aligned_in_smp;
 	enum ballast_grade grade;
@@ -128,10 +126,10 @@ struct ballast_pressure {
 };
 
 /**
- * struct ballast_pressure_times - what the state was, ever
+ * struct ballast_pressure_times - totals since the module was loaded
  * @in_use_ms: how long the machine was not calm, in milliseconds
- * @critical_ms: how long it was critical
- * @activations: number of times that it ceased to be calm
+ * @critical_ms: how long it was critical, in milliseconds
+ * @activations: number of times that it left the calm state
  */
 struct ballast_pressure_times {
 	u64 in_use_ms;
@@ -164,8 +162,8 @@ static inline bool ballast_pressure_in_use(void)
 
 /*
  * Was the machine calm, and headroom far above all marks, within this jiffy?
- * Hardly anything but packets can take the memory below the min watermarks, so
- * it still is.
+ * Then it still is: hardly anything but packets can take the memory below the
+ * min watermarks.
  */
 static inline bool ballast_pressure_ample(void)
 {

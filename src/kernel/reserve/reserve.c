@@ -2,9 +2,9 @@
 /*
  * Makes, resizes and ends reserves; see reserve.h. Process context.
  *
- * When a route moves while memory is short, a new reserve is needed at once.
- * So nothing here waits for reclaim: blocks are allocated without it, and the
- * rest runs in the PF_MEMALLOC scope of the caller.
+ * When a route moves while memory is short, the new reserve must not wait for
+ * reclaim: blocks are allocated without it, and the rest runs in the
+ * PF_MEMALLOC scope of the caller.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -46,7 +46,7 @@ static LIST_HEAD(reserves);
 /* Demands on all of them; 0: there is no reserve. */
 static unsigned int nr_demands;
 
-/* Counts changes of which device is under which. Written under the RTNL. */
+/* Counts changes in the stacking of devices. Written under the RTNL. */
 static unsigned int reserve_generation;
 
 static void reserve_follow_marks(struct work_struct *work);
@@ -82,9 +82,9 @@ static int reserve_add_block(struct ballast_reserve *res)
  * ballast_reserve_fill - get the blocks that are missing
  * @res: the reserve
  *
- * On a machine in use the page cache fills the memory. So kswapd is woken to
- * make room, and waited for, for RESERVE_FILL_TIMEOUT (2 s) at most. This
- * function itself does not reclaim.
+ * The page cache usually fills the memory. So this function wakes kswapd, and
+ * waits for it for RESERVE_FILL_TIMEOUT (2 s) at most. It does not reclaim
+ * itself.
  *
  * Context: Process context. Sleeps.
  * Return: 0: no block is missing, or the reserve is in use; -ENOMEM: blocks
@@ -107,8 +107,8 @@ int ballast_reserve_fill(struct ballast_reserve *res)
 }
 
 /*
- * Give the reserve the size that follows from its figures. Return: 0 or
- * -ENOMEM, and then the size is as before, or 0 if the order has changed
+ * Compute and set the size of a reserve. Return: 0; -ENOMEM: the size is as
+ * before, or 0 if the order has changed
  */
 static int reserve_resize(struct ballast_reserve *res)
 {
@@ -144,7 +144,6 @@ static int reserve_resize(struct ballast_reserve *res)
 	return err;
 }
 
-/* Bring what all demands ask of the machine up to date. */
 static void reserve_collect(void)
 {
 	lockdep_assert_held(&reserves_mutex);
@@ -158,9 +157,9 @@ static void reserve_follow_marks_later(void)
 }
 
 /*
- * No notifier tells that a receive ring or the watermarks have changed. So the
- * marks that depend on them are computed again every RESERVE_FOLLOW_PERIOD. If
- * the mutex is taken, the next period is early enough.
+ * No notifier reports a change of a receive ring or of the watermarks. So the
+ * marks that depend on them are recomputed every RESERVE_FOLLOW_PERIOD. If the
+ * mutex is taken, the next period is early enough.
  */
 static void reserve_follow_marks(struct work_struct *work)
 {
@@ -318,7 +317,7 @@ static void reserve_end_all(void)
 	ballast_softirq_stop();
 }
 
-/* The first demand of all opens what the machine has one of. */
+/* The first demand opens the emergency reserves to receive softirqs. */
 static int reserve_begin(void)
 {
 	lockdep_assert_held(&reserves_mutex);
@@ -360,12 +359,11 @@ static void reserve_remove_demand(struct ballast_reserve *res,
 /**
  * ballast_reserve_get - become a user of an interface's reserve
  * @dev: the interface; the caller holds a reference
- * @demand: what the user asks for; belongs to the reserve until
- *	    ballast_reserve_put()
+ * @demand: of the user; belongs to the reserve until ballast_reserve_put()
  *
- * Makes the reserve if there is none yet, and with the first demand the
- * filters of all other physical interfaces. Blocks that cannot be allocated
- * without reclaim are missing at first, and count as lent.
+ * Creates the reserve if there is none, and with the first demand the filters
+ * of all other physical interfaces. Blocks that cannot be allocated without
+ * reclaim are missing at first, and count as lent.
  *
  * Context: Process context. Takes reserves_mutex, nf_hook_mutex, kernfs's
  * locks and those of static keys and tracepoints.
@@ -379,7 +377,7 @@ struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
 	int err = 0;
 
 	mutex_lock(&reserves_mutex);
-	/* If it is registered now, the notifier will see its end. */
+	/* If it is registered now, the notifier will end its reserve. */
 	if (dev->reg_state == NETREG_REGISTERED)
 		res = ERR_PTR(reserve_begin());
 	if (!IS_ERR(res)) {
@@ -404,7 +402,7 @@ struct ballast_reserve *ballast_reserve_get(struct net_device *dev,
  * @res: from ballast_reserve_get(), with no request of the user in flight
  * @demand: as given to ballast_reserve_get()
  *
- * Ends all reserves if this was the last user of all.
+ * Ends all reserves if this was the last user of any.
  *
  * Context: Process context. Takes the locks of ballast_reserve_get().
  */
@@ -420,7 +418,7 @@ void ballast_reserve_put(struct ballast_reserve *res,
 /*
  * Set one of res->fixed_* and resize; restore value and size if that fails.
  * Called from a file in sysfs. The holder of the mutex may be removing that
- * file, and would wait for this function: hence no waiting for the mutex.
+ * file and wait for this function, so this must not wait for the mutex.
  */
 static int reserve_set(struct ballast_reserve *res, int *fixed, int value,
 		       bool fill)
@@ -467,7 +465,7 @@ int ballast_reserve_set_pages(struct ballast_reserve *res, int pages)
 }
 
 /**
- * ballast_reserve_set_packets - set the number of packets a reserve is for
+ * ballast_reserve_set_packets - set the packet limit of a reserve
  * @res: the reserve
  * @packets: at least 1; or 0: as many as its users can have in flight
  *
@@ -520,15 +518,15 @@ ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf)
  * ballast_reserve_generation - generation of the stacking of devices
  *
  * Context: Any.
- * Return: a number. After it changes, devices below an interface that were
- * found before must be found again
+ * Return: a number. After it changes, the devices below an interface must be
+ * looked up again
  */
 unsigned int ballast_reserve_generation(void)
 {
 	return READ_ONCE(reserve_generation);
 }
 
-/* Under the RTNL, whose holder must not wait for reclaim here. */
+/* Under the RTNL, whose holder must not wait for reclaim. */
 static void reserve_follow(struct net_device *dev, unsigned long event)
 {
 	unsigned int noreclaim = memalloc_noreclaim_save();
@@ -554,7 +552,7 @@ static int reserve_event(struct notifier_block *nb, unsigned long event,
 	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 
 	ASSERT_RTNL();
-	/* Where the card is not known, all that are up are taken. */
+	/* A path without a known NIC has all NICs that are up. */
 	if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGEUPPER ||
 	    (event == NETDEV_UP && ballast_card_is(dev) &&
 	     (READ_ONCE(ballast_pressure.tunneled) ||

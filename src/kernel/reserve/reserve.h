@@ -3,15 +3,15 @@
  * The reserve of packet memory of an interface: a set of page blocks, the
  * filter that drops other traffic while they are needed, and the counters of
  * both. While a disk is attached or an interface guarded, every physical
- * interface has one. Those that carry no block I/O have no blocks: they only
- * have the filter, since memory is the machine's.
+ * interface has one. Those that carry no block I/O have only the filter, since
+ * all interfaces share the memory.
  *
  * reserve.c makes, resizes and ends reserves, in process context; size.c
  * computes their size. blocks.c has the blocks. In softirq, pressure.c decides
  * whether reserves are in use, and lend.c when blocks go to the page allocator
- * and when they return. ingress.c is the filter, for which classify.c says
- * what a packet is, and budget.c how many may pass. netsysfs.c is the
- * directory in sysfs.
+ * and when they return. ingress.c is the filter: classify.c classifies packets
+ * for it, and budget.c limits how many pass. netsysfs.c is the directory in
+ * sysfs.
  */
 #ifndef BALLAST_RESERVE_H
 #define BALLAST_RESERVE_H
@@ -41,14 +41,14 @@ struct net_device;
  *	  which is freed only a grace period after the hook is unregistered
  * @stats: counters of the filter, per CPU
  * @before: times of the machine's state when the reserve was made
- * @grade_entry: in netsysfs.c's list of those whose grade can be polled
+ * @grade_entry: in netsysfs.c's list of reserves whose grade can be polled
  * @grade_node: the file of the grade
  * @entry: in the registry
  * @tight_entry: in the list of the machine's state while there are @demands
  * @dev: the interface, referenced; NULL after it is gone. It is cleared a
  *	 grace period after the reserve has left the machine's state
- * @demands: what the users ask for, &struct ballast_demand; empty: the
- *	     interface has a filter, but no blocks
+ * @demands: the users' &struct ballast_demand; empty: the interface has a
+ *	     filter, but no blocks
  * @fixed_pages: value written to size_pages, or BALLAST_RESERVE_AUTO
  * @fixed_packets: value written to packet_limit, or 0
  * @fixed_lend_below: value written to lend_below, or BALLAST_RESERVE_AUTO
@@ -63,7 +63,8 @@ struct net_device;
  * @floor: headroom in pages; below it the reserve is in use without I/O in
  *	   flight, once all blocks are lent
  * @busy: number of users with requests in flight
- * @rx_at: when the last packet came in, in jiffies, as all times below
+ * @rx_at: when the last packet that was checked came in, in jiffies, as all
+ *	   times below
  * @busy_since: when @busy last rose
  * @budget: of packets that are not for block I/O
  * @lock: spinlock, taken in softirq or with softirqs disabled; no lock but
@@ -104,8 +105,8 @@ struct ballast_reserve {
 	long floor;
 
 	/*
-	 * Written for requests, apart from what packets read. Without a lock:
-	 * READ_ONCE and WRITE_ONCE.
+	 * Written for requests: not in a cache line that packets read. Without
+	 * a lock: READ_ONCE and WRITE_ONCE.
 	 */
 	atomic_t busy ____cacheline_aligned_in_smp;
 	unsigned long rx_at;
@@ -139,7 +140,7 @@ int ballast_reserve_set_packets(struct ballast_reserve *res, int packets);
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages);
 ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf);
 
-/* The largest size that may be asked for: pages, a tenth of memory. */
+/* The largest size that can be set: a tenth of memory, in pages. */
 static inline unsigned long ballast_reserve_max_pages(void)
 {
 	return totalram_pages() / 10;

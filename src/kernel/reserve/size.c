@@ -24,10 +24,10 @@
 #include "reserve.h"
 
 /*
- * Packets that a receive ring asks for between two updates of the headroom, at
- * least, and the pages that takes, at least: 1 MiB. With 256 pages of 4 KiB,
+ * Minimum of the packets that a receive ring asks for between two updates of
+ * the headroom, and of the pages for them: 1 MiB. With 256 pages of 4 KiB,
  * in-tree nbd survived 100 Mbit/s on virtio_net, whose ring has 256 entries.
- * The filter begins at half as much again.
+ * The filter begins at 1.5 times as much.
  */
 #define SIZE_RING		256U
 #define SIZE_LEND_BELOW		max(SZ_1M / PAGE_SIZE, 64UL)
@@ -48,7 +48,7 @@ static unsigned int size_packets(const struct ballast_reserve *res)
 
 	if (res->fixed_packets)
 		return res->fixed_packets;
-	/* A page for each request, as swap has, and as many packets back. */
+	/* A page for each request, as for swap, and as many packets back. */
 	list_for_each_entry(demand, &res->demands, entry)
 		packets += demand->requests * 2 *
 			   DIV_ROUND_UP(PAGE_SIZE, max(res->dev->mtu, 68U));
@@ -69,10 +69,10 @@ static int size_fixed_pages(const struct ballast_reserve *res)
 }
 
 /*
- * Read the size of the receive ring. If the RTNL is taken, by the notifier
- * that has led here or by another process, the former value stays: waiting
- * for it under reserves_mutex could deadlock with the notifier. It stays too
- * while the driver has detached the device, as in suspend.
+ * Read the size of the receive ring. If the RTNL is taken, by the calling
+ * notifier or by another process, keep the former value: waiting for it under
+ * reserves_mutex could deadlock with the notifier. Also keep it while the
+ * driver has detached the device, as in suspend.
  */
 static void size_read_ring(struct ballast_reserve *res)
 {
@@ -86,9 +86,9 @@ static void size_read_ring(struct ballast_reserve *res)
 /*
  * Headroom in pages below which to lend: what the ring can ask for. But on a
  * machine that swaps, free memory is between the low and the high watermarks,
- * and there the filter, which begins at half as much again, must not drop
- * other traffic all the time. That holds for each order: larger packets do not
- * make the watermarks higher.
+ * and there the filter, which begins at 1.5 times as much, must not drop other
+ * traffic all the time. The limit holds for each order: larger packets do not
+ * raise the watermarks.
  */
 static long size_lend_below(const struct ballast_reserve *res)
 {
@@ -104,11 +104,11 @@ static long size_lend_below(const struct ballast_reserve *res)
 }
 
 /**
- * ballast_size_follow - bring the marks of a reserve up to date
- * @res: the reserve, after ballast_size_compute(); its interface is there
+ * ballast_size_follow - update the marks of a reserve
+ * @res: the reserve, after ballast_size_compute(); its interface exists
  *
  * They depend on the size of the receive ring, on the watermarks of the
- * machine, and on what was written to sysfs.
+ * machine, and on values written to sysfs.
  *
  * Context: Process context, under reserves_mutex. Tries to take the RTNL.
  */
@@ -121,11 +121,11 @@ void ballast_size_follow(struct ballast_reserve *res)
 }
 
 /**
- * ballast_size_compute - bring the figures of a reserve up to date
- * @res: the reserve; its interface is there
+ * ballast_size_compute - update the figures of a reserve
+ * @res: the reserve; its interface exists
  *
  * Sets packets, frame, order, ring and the marks of headroom. They depend on
- * the demands, on what was written to sysfs, on the MTU and on the ring.
+ * the demands, on values written to sysfs, on the MTU and on the ring.
  *
  * Context: Process context, under reserves_mutex. Tries to take the RTNL.
  */
@@ -139,12 +139,12 @@ void ballast_size_compute(struct ballast_reserve *res)
 }
 
 /**
- * ballast_size_pages - the size that a reserve is to have
+ * ballast_size_pages - the size that a reserve should have
  * @res: the reserve, after ballast_size_compute()
  *
  * Context: Process context, under reserves_mutex.
- * Return: 0 if nothing is asked of the reserve; the size that was asked for,
- * else the estimate, but not more than 1/64 of memory; in pages
+ * Return: pages: 0 without a demand; the size that was set, else the estimate,
+ * but not more than 1/64 of memory
  */
 unsigned int ballast_size_pages(const struct ballast_reserve *res)
 {

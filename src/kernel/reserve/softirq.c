@@ -5,13 +5,13 @@
  *
  * The page allocator ignores its watermarks for a softirq that runs with
  * PF_MEMALLOC. __do_softirq() clears the flag before the handlers and restores
- * it after them; the stack sets it itself for packets that hold such memory.
+ * it after them; the stack itself sets it for packets that hold such memory.
  * The two tracepoints around each handler set it for all of NET_RX, in which
- * drivers refill their rings. What they get is marked, and so are the packets
- * in it: sockets without SOCK_MEMALLOC do not receive them.
+ * drivers refill their rings. The pages are marked as pfmemalloc, and so are
+ * packets in them: sockets without SOCK_MEMALLOC do not receive them.
  *
- * A driver's NAPI in a thread, and busy polling, do not run in the softirq.
- * For those there are the blocks that lend.c lends.
+ * Threaded NAPI and busy polling do not run in the softirq: they depend on the
+ * blocks that lend.c lends.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -31,7 +31,7 @@ module_param(softirq_reserves, bool, 0444);
 MODULE_PARM_DESC(softirq_reserves,
 		 "Let receive softirqs use the emergency reserves while memory is short (default: Y)");
 
-/* Did the probe at the entry of the handler that runs here set the flag? */
+/* Did the entry probe set the flag for the handler that runs on this CPU? */
 static DEFINE_PER_CPU(bool, softirq_set);
 
 static struct tracepoint *softirq_entry;
@@ -81,11 +81,11 @@ static int softirq_register(void)
 }
 
 /**
- * ballast_softirq_start - begin to look at receive softirqs
+ * ballast_softirq_start - open the emergency reserves to receive softirqs
  *
- * Patches code. A failure is logged.
+ * Failures are logged.
  *
- * Context: Process context.
+ * Context: Process context. Patches code, under its locks.
  * Return: 0; -ENOENT: this kernel lacks the tracepoints; or another errno
  */
 int ballast_softirq_start(void)
@@ -104,8 +104,8 @@ int ballast_softirq_start(void)
 /**
  * ballast_softirq_stop - undo ballast_softirq_start()
  *
- * No processor is in one of the probes on return. A softirq that began before
- * may keep the flag until __do_softirq() restores it.
+ * No CPU is in one of the probes on return. A softirq that began before may
+ * keep the flag until __do_softirq() restores it.
  *
  * Context: Process context. Waits for a grace period.
  */

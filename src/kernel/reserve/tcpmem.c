@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeps the socket of a disk going while other sockets use up
+ * Keeps the socket of a disk working while other sockets use up
  * net.ipv4.tcp_mem; see tcpmem.h.
  *
- * Sockets that no process reads use up that limit. Then TCP drops segments
- * for a socket whose receive queue is not empty, and what the socket sends
- * waits. So the socket of a disk is charged in advance for what it can have
- * in flight, as SO_RESERVE_MEM does for a socket in a memory cgroup. The
- * charge counts in tcp_mem like any other, and is returned like any other
- * when the socket closes; sk_reserved_mem only keeps it until then.
+ * Sockets that no process reads can use up that limit. Then TCP drops segments
+ * for a socket whose receive queue is not empty, and delays what the socket
+ * sends. So the socket of a disk is charged in advance for what it can have in
+ * flight, as SO_RESERVE_MEM does for a socket in a memory cgroup. The charge
+ * counts in tcp_mem, and is returned when the socket closes, like any other;
+ * sk_reserved_mem only keeps it until then.
  */
 #include "tcpmem.h"
 
@@ -19,8 +19,8 @@
 #include "compat.h"
 
 /*
- * Bytes that a connection can have in flight: what it has sent and is not yet
- * acknowledged, and segments that were received out of order.
+ * Bytes that a connection can have in flight: sent and not yet acknowledged,
+ * and segments received out of order.
  */
 #define TCPMEM_CHARGE	(2U << 20)
 
@@ -43,11 +43,11 @@ bool ballast_tcpmem_short(const struct sock *sk)
 }
 
 /*
- * Charge tcp_mem and the socket's memory cgroup. The function that charges the
- * cgroup is not exported. This one is: it charges both for data that are to be
- * sent, and also if limits are exceeded, unless the send buffer has room for
- * more than that. It shrinks the send buffer then, which has to be undone.
- * Return: false: nothing was charged
+ * Charge tcp_mem and the socket's memory cgroup. The function that charges only
+ * the cgroup is not exported. This one charges both for data to send, even over
+ * the limits unless the send buffer has room for more than that. It then
+ * shrinks the send buffer, which is undone here. Return: false: nothing was
+ * charged
  */
 static bool tcpmem_charge_both(struct sock *sk)
 {
@@ -59,7 +59,7 @@ static bool tcpmem_charge_both(struct sock *sk)
 }
 
 /**
- * ballast_tcpmem_charge - charge a socket in advance, unless that is done
+ * ballast_tcpmem_charge - charge a socket in advance, unless it already is
  * @sk: a TCP socket
  *
  * If the charge fails, a later call tries again.
@@ -92,8 +92,7 @@ void ballast_tcpmem_charge(struct sock *sk)
  * ballast_tcpmem_charge_other - charge a socket of another driver in advance
  * @sk: a TCP socket with SOCK_MEMALLOC
  *
- * Does nothing while a process owns the socket; a later packet will find it
- * free.
+ * Does nothing while a process owns the socket; a later packet retries.
  *
  * Context: Softirq. Takes the lock of @sk as a spinlock.
  */
