@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One request on its way; see cmd.h. A request belongs to one link at a
+ * One request in transmission; see cmd.h. A request belongs to one link at a
  * time, and all functions here run under the lock of that link.
  */
 #include "cmd.h"
@@ -21,7 +21,7 @@
  * @cmd: the request's driver part
  * @rq: the request
  *
- * Fills in type, flags, offset and length. Nothing of it is sent.
+ * Fills in type, flags, offset and length.
  *
  * Context: any; takes no lock
  * Return: BLK_STS_OK, or BLK_STS_NOTSUPP for an operation that NBD lacks
@@ -62,13 +62,13 @@ blk_status_t ballast_cmd_init(struct ballast_cmd *cmd, struct request *rq)
 	return BLK_STS_OK;
 }
 
-/* Does it matter whether the server executes it late? */
+/* Does it change data, so that a late execution could do harm? */
 bool ballast_cmd_changes_data(const struct ballast_cmd *cmd)
 {
 	return cmd->type != NBD_CMD_READ && cmd->type != NBD_CMD_FLUSH;
 }
 
-/* Has the socket taken a part of it, and not all? */
+/* Has the socket taken a part of it, but not all? */
 bool ballast_cmd_partly_sent(const struct ballast_cmd *cmd)
 {
 	if (!cmd->header_sent)
@@ -115,7 +115,7 @@ static void cmd_rewind(struct ballast_cmd *cmd)
 		cmd_enter_bio(cmd, blk_mq_rq_from_pdu(cmd)->bio);
 }
 
-/* Bytes in @cmd->iter from here on. Never 0: @cmd must not be at its end. */
+/* Bytes left in the current bio. Never 0: @cmd must not be at its end. */
 static size_t cmd_left_in_bio(struct ballast_cmd *cmd)
 {
 	if (!iov_iter_count(&cmd->iter))
@@ -131,9 +131,11 @@ static void cmd_advance(struct ballast_cmd *cmd, size_t n)
 }
 
 /**
- * ballast_cmd_prepare - reset a request to the state in which nothing is sent
+ * ballast_cmd_prepare - reset a request to unsent
  * @cmd: type, flags, offset, length and index are filled in
- * @generation: makes the cookie differ from that of earlier sendings
+ * @generation: makes the cookie differ from those sent before
+ *
+ * Context: any
  */
 void ballast_cmd_prepare(struct ballast_cmd *cmd, u32 generation)
 {
@@ -186,8 +188,8 @@ static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
 		msg.msg_iter = cmd->iter;
 		iov_iter_truncate(&msg.msg_iter, len);
 		/*
-		 * Pages go in place where they can. Else they are copied,
-		 * which allocates with __GFP_MEMALLOC.
+		 * Pages are sent in place, or else copied, which allocates
+		 * with __GFP_MEMALLOC.
 		 */
 		n = cmd->splice ? compat_sendmsg_splice(sk, &msg, len) :
 				  tcp_sendmsg_locked(sk, &msg, len);
@@ -202,7 +204,7 @@ static int cmd_send_data(struct ballast_cmd *cmd, struct sock *sk, int flags,
  * ballast_cmd_send - send a request, or the rest of it
  * @cmd: from ballast_cmd_prepare(), or partly sent
  * @sk: the link's socket, locked
- * @end_packet: the packet that holds the header takes nothing after it
+ * @end_packet: nothing may be added to the packet that holds the header
  * @more: another request follows at once
  *
  * Context: does not sleep
@@ -240,6 +242,7 @@ void ballast_cmd_seek(struct ballast_cmd *cmd, u32 pos)
  * @offset: of the first byte in @skb
  * @n: number of bytes; @cmd has room for them
  *
+ * Context: any; does not sleep
  * Return: 0 or an errno
  */
 int ballast_cmd_fill(struct ballast_cmd *cmd, struct sk_buff *skb, int offset,
@@ -274,11 +277,11 @@ int ballast_cmd_zero(struct ballast_cmd *cmd, size_t n)
 }
 
 /**
- * ballast_cmd_end - complete a request with the server's verdict
+ * ballast_cmd_end - complete a request with the server's error, if any
  * @cmd: no link refers to it any longer
  *
- * Context: softirq or process; the link's lock may be held, as virtio_blk
- * holds its virtqueue's: no end_io handler gets back to queue_rq from here
+ * Context: softirq or process; the link's lock may be held: no end_io handler
+ * calls queue_rq from here
  */
 void ballast_cmd_end(struct ballast_cmd *cmd)
 {

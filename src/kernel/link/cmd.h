@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One request on its way: the NBD header that goes out, and where in the
- * request's bios the next byte is.
+ * One request in transmission: its NBD header, and the position of the next
+ * byte in its bios.
  *
  * The iterator walks the bios' own vectors, so it needs no allocation.
  */
@@ -27,17 +27,17 @@ struct sock;
  * @submit: in &ballast_link.submitted
  * @entry: in one of the lists of &struct ballast_link
  * @index: the request's tag, unique over all queues of the disk
- * @cookie: sent to the server, which returns it in the reply; each sending
- *	    of a request has another cookie
+ * @cookie: sent to the server, which returns it in the reply; differs each
+ *	    time a request is sent
  * @type: NBD_CMD_*
  * @flags: NBD_CMD_FLAG_*
  * @offset: into the export, bytes
  * @length: bytes
  * @began_at: jiffies; when this link took the request over
- * @header: as it goes to the server
+ * @header: as sent to the server
  * @header_sent: bytes of @header already sent over the link that has the
  *		 request, or had it last
- * @timeouts: how often a connection was given up because this request was not
+ * @timeouts: number of connections given up because this request was not
  *	      answered
  * @fences: bit mask of the old connections over which the server may still
  *	    execute it, see fence.h

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * See connect.h: connect, negotiate, check the export and the data.
+ * Connects, negotiates, checks the export and the data; see connect.h.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,17 +26,19 @@
 
 /**
  * ballast_connect_report - log why a connection could not be made
- * @session: that needed it
- * @how: during an outage only the first failed attempt is logged
+ * @session: the session
+ * @how: the attempt; during an outage only the first failed one is logged
  * @step: what failed
  * @err: a negative errno
  * @why: the reason in words
+ *
+ * Context: the session's thread; takes the lock of the move
  */
 void ballast_connect_report(struct ballast_session *session,
 			    const struct ballast_attempt *how, const char *step,
 			    int err, const char *why)
 {
-	/* A signal: the session ends, or has something else to do. */
+	/* A signal: the session ends, or a move waits. */
 	if (signal_pending(current))
 		return;
 	if (!how->move)
@@ -71,7 +73,11 @@ static int check_first(const struct ballast_session *session, const char **why)
 	return -EINVAL;
 }
 
-/* How to wait in a step that takes @normally, or connect_timeout=. */
+/*
+ * Limit of a step: connect_timeout= during the attach; later @normally, or
+ * connect_timeout= if that is longer than its default and than @normally;
+ * without a live link also the rest of deadline=.
+ */
 static struct ballast_wait wait_for(struct ballast_session *session,
 				    const struct ballast_attempt *how,
 				    long normally)
@@ -118,7 +124,7 @@ static int negotiate(struct ballast_session *session, struct socket *sock,
 	return *why ? -EREMCHG : 0;
 }
 
-/* Does the server have what was written? */
+/* Check that the server has the data that was written. */
 static int verify(struct ballast_session *session, struct socket *sock,
 		  const struct ballast_attempt *how,
 		  const struct wire_export *export)
@@ -137,10 +143,10 @@ static int verify(struct ballast_session *session, struct socket *sock,
 }
 
 /**
- * ballast_connect - make a connection, and check what the server has
+ * ballast_connect - make a connection, and check the export and its data
  * @session: the session
- * @how: where to, and what for
- * @export: set to what the server says of its export
+ * @how: the attempt
+ * @export: set to the server's description of its export
  *
  * Failures are logged.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A new connection of a session, up to where requests can be sent over it.
+ * Makes a new connection of a session, over which requests can then be sent.
  */
 #ifndef BALLAST_CONNECT_H
 #define BALLAST_CONNECT_H
@@ -15,10 +15,9 @@ struct wire_export;
 /**
  * struct ballast_attempt - how to connect
  * @target: the server and its export
- * @attach: for the attach, which waits; else a disk may wait for memory
+ * @attach: for the attach, when no process can wait for the disk yet
  * @first: the first connection of the session, whose export is the disk's
- * @move: the session has another server, and stays with it if this one is
- *	  refused
+ * @move: to the new server of a move; if refused, the session keeps its own
  * @quiet: log no failure
  * @poll: called with the session every BALLAST_POLL jiffies, if not @attach
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading what still arrives over an old connection; see drain.h. The caller
- * copies @want bytes to @buf, and skips @skip bytes.
+ * Reads replies that still arrive over an old connection; see drain.h. The
+ * caller copies @want bytes to @buf, and skips @skip bytes.
  */
 #include "drain.h"
 

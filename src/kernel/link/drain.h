@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Reading what still arrives over an old connection: which of its writes the
- * server has answered, and so will not execute later. Data are skipped. Pure,
- * builds in user space too.
+ * Reads replies that still arrive over an old connection: the server will not
+ * execute an answered write later. Data are skipped. No kernel dependencies and
+ * any context: builds in user space too.
  */
 #ifndef BALLAST_DRAIN_H
 #define BALLAST_DRAIN_H
@@ -14,8 +14,8 @@
 /**
  * struct ballast_drain - how far an old connection has been read
  * @structured: structured replies were negotiated
- * @broken: the server does not keep to the protocol, so no answer counts
- * @buf: what has arrived of a header
+ * @broken: the server violated the protocol, so no answer counts
+ * @buf: the bytes of a header that have arrived
  * @have: bytes in @buf
  * @want: bytes still missing from @buf
  * @skip: bytes to skip after the header, before @reply is complete

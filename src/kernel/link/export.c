@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whether an export can be a disk; see export.h. The server is not trusted:
- * whatever it said is checked here before it is used.
+ * Whether an export can be a disk; see export.h. The server is not trusted: all
+ * values that it sent are checked here before use.
  */
 #include "export.h"
 
@@ -15,8 +15,8 @@
 
 /**
  * ballast_export_check - can an export be a disk?
- * @export: what the server said; missing values are filled in, and values
- *	    that are finer than a disk's are rounded up
+ * @export: from the server; missing values are filled in, and values smaller
+ *	    than a disk's are rounded up
  * @page_size: the largest block that the block layer supports, bytes
  * @why: set to the reason on error
  *
@@ -73,7 +73,7 @@ int ballast_export_check(struct wire_export *export, u32 page_size,
 	return 0;
 }
 
-/* What the disk does and an export may lack. */
+/* Features that the disk uses and a later export may lack. */
 static const struct {
 	u16 flag;
 	const char *why;
@@ -89,8 +89,8 @@ static const struct {
 
 /**
  * ballast_export_differs - can an export replace the one of the attach?
- * @was: what the disk was attached to
- * @is: what the server says now; more than before is as good
+ * @was: the export that the disk was attached to
+ * @is: the export now; it may have more than before
  * @multi_conn: the disk uses several connections
  * @readonly: the disk never writes
  *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Whether an export can be a disk, and whether a server's export is still the
- * one that the disk was attached to. Pure, builds in user space too.
+ * one that the disk was attached to. No kernel dependencies and any context:
+ * builds in user space too.
  */
 #ifndef BALLAST_EXPORT_H
 #define BALLAST_EXPORT_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Fences; see fence.h. The session's thread begins, checks and ends them; the
- * old socket's callbacks tell when the server's side has ended.
+ * old socket's callbacks detect that the server's side has ended.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,9 +21,9 @@
 #include "socket.h"
 
 #define FENCE_MOST		64	/* bits in &ballast_fences.active */
-/* How often the thread looks, while no event can tell. */
+/* Polling interval: no event reports that a packet has left a queue. */
 #define FENCE_LOOK		max(HZ / 20, 1)
-/* Time for packets to leave a queue of an interface after an abort. */
+/* Time for packets to leave an interface's queue after an abort. */
 #define FENCE_DRAIN		HZ
 
 /**
@@ -34,6 +34,7 @@
  * @name: of the disk
  * @wait: woken when a fence has ended
  *
+ * Context: process; waits for memory
  * Return: 0 or -ENOMEM
  */
 int ballast_fences_init(struct ballast_fences *set, unsigned int connections,
@@ -61,7 +62,7 @@ static bool fence_is_free(const struct ballast_fence *fence)
 	return !fence->sk;
 }
 
-/* Can no connection be given up now? */
+/* Are all fences in use, so that no connection can be given up now? */
 bool ballast_fences_full(const struct ballast_fences *set)
 {
 	unsigned int i;
@@ -72,7 +73,7 @@ bool ballast_fences_full(const struct ballast_fences *set)
 	return true;
 }
 
-/* The next free one. There is one: see ballast_fences_full(). */
+/* The next free fence. There is one: see ballast_fences_full(). */
 static unsigned int fences_take(struct ballast_fences *set)
 {
 	unsigned int i;
@@ -176,7 +177,7 @@ static void fence_restore_callbacks(struct ballast_fence *fence)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-/* Mark what the old connection may still execute. Return: how many requests */
+/* Mark requests that the server may still execute. Return: their number */
 static unsigned int fence_mark(struct ballast_fence *fence, u64 bit,
 			       struct list_head *cmds)
 {
@@ -240,13 +241,12 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 	fence_read(fence);
 	fence_state_change(sk);
 	release_sock(sk);
-	/* ballast_fences_check() does the rest. */
 }
 
 /*
- * Send the rest of the request that was cut. When nothing is left to be
- * answered, or no answer can be understood, shut the sending side down: then
- * the server closes, and frees what it keeps for the connection.
+ * Send the rest of a partly sent request. When all is answered, or the server
+ * has violated the protocol, shut the sending side down: the server then closes
+ * the connection and frees its resources.
  */
 static void fence_finish_sending(struct ballast_fence *fence)
 {
@@ -276,7 +276,7 @@ static void fence_close(struct ballast_fence *fence)
 	fence->sock = NULL;
 }
 
-/* Complete what waited for fence @i only. */
+/* Complete requests that waited for fence @i only. */
 static void fence_let_go(struct ballast_fences *set, unsigned int i)
 {
 	struct ballast_cmd *cmd, *next;
@@ -305,7 +305,7 @@ static void fence_end(struct ballast_fences *set, unsigned int i)
 	fence->sk = NULL;
 }
 
-/* Packets in an interface's queue still refer to the pages. */
+/* Until then, packets in an interface's queue refer to the pages. */
 static bool fence_is_drained(const struct ballast_fence *fence)
 {
 	return !sk_wmem_alloc_get(fence->sk) ||
@@ -339,7 +339,7 @@ static void fence_check(struct ballast_fences *set, unsigned int i)
 }
 
 /**
- * ballast_fences_check - end the fences that need not last any longer
+ * ballast_fences_check - end the fences that are no longer needed
  * @set: of the session
  *
  * Context: the session's thread; sleeps
@@ -364,8 +364,8 @@ long ballast_fences_check(struct ballast_fences *set)
  * ballast_fences_push - the server can be reached: retransmit now
  * @set: of the session
  *
- * TCP's timeouts have doubled during an outage, and the server notices its end
- * of file only when the FIN arrives. Once a second at most.
+ * TCP's timeouts have doubled during an outage, and the server reads its end of
+ * file only when the FIN arrives. Retransmits once a second at most.
  *
  * Context: the session's thread; sleeps
  */
@@ -388,7 +388,7 @@ void ballast_fences_push(struct ballast_fences *set)
 }
 
 /**
- * ballast_fences_abort - end all fences, whatever the server does
+ * ballast_fences_abort - end all fences without waiting for the server
  * @set: of the session
  * @cmds: the requests that wait for one are added here
  *
@@ -412,12 +412,12 @@ void ballast_fences_abort(struct ballast_fences *set, struct list_head *cmds)
 }
 
 /**
- * ballast_fences_hold - keep a request that the server has answered
+ * ballast_fences_hold - hold a request that the server has answered
  * @set: of the session
  * @cmd: replayed; no link refers to it
  *
  * Context: softirq, under the lock of the link that was answered
- * Return: false: nothing may still execute it, so the caller completes it
+ * Return: false: no old connection can execute it, so the caller completes it
  */
 bool ballast_fences_hold(struct ballast_fences *set, struct ballast_cmd *cmd)
 {
@@ -433,7 +433,7 @@ bool ballast_fences_hold(struct ballast_fences *set, struct ballast_cmd *cmd)
 	return hold;
 }
 
-/* Number of old connections; a hint. */
+/* Number of old connections that may still execute requests; a hint. */
 unsigned int ballast_fences_active(const struct ballast_fences *set)
 {
 	return hweight64(READ_ONCE(set->active));

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Fences: what a connection that was given up has sent, the server may still
- * execute. Until it has answered that, or its side of the connection has
- * ended, no write that was replayed completes: a newer write of the same
- * sectors could be overtaken by the old one, and its pages could be reused
- * while packets still refer to them.
+ * Fences: the server may still execute requests that it received over a
+ * connection that was given up. Until it has answered them, or its side of the
+ * connection has ended, no replayed write completes: the old write could
+ * overtake a newer one of the same sectors, and its pages could be reused while
+ * packets still refer to them.
  *
- * The old socket is kept aside, TCP goes on delivering, and replies are
- * counted. Only when all writes are answered the sending side is shut down:
- * qemu-nbd closes as soon as it reads an end of file, while it still executes
- * what it has read before.
+ * The old socket is kept, TCP continues to deliver, and replies are counted.
+ * The sending side is shut down only when all writes are answered: qemu-nbd
+ * closes as soon as it reads an end of file, while it still executes requests
+ * that it has read before.
  */
 #ifndef BALLAST_FENCE_H
 #define BALLAST_FENCE_H
@@ -36,7 +36,7 @@ struct socket;
  * @rest: copy of the request that was sent in part; its rest is sent so that
  *	  the server finds its end of file between two requests
  * @has_rest: @rest is not sent yet
- * @drain: what is read from the socket; under the socket lock
+ * @drain: the state of receiving; under the socket lock
  * @answered: all writes are answered; written under the socket lock
  * @ended: the server's side has ended; written under the socket lock
  * @saved_data_ready: the socket's own callbacks, restored before it closes
@@ -71,7 +71,7 @@ struct ballast_fence {
  * @held: requests that the server has answered and that wait for a fence
  * @nr_held: number of @held
  * @expired: number of fences that ended after @limit, without the server
- * @pushed_at: jiffies; when the old connections retransmitted last on demand
+ * @pushed_at: jiffies; of the last ballast_fences_push()
  */
 struct ballast_fences {
 	struct ballast_fence *fence;

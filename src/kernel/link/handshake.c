@@ -3,8 +3,8 @@
  * The negotiation; see handshake.h. Fixed newstyle with NBD_OPT_GO, or
  * NBD_OPT_EXPORT_NAME if the server lacks that.
  *
- * It allocates packets only, so that it works when memory is gone. Every wait
- * is interruptible, and the sum of all waits is bounded.
+ * It allocates packets only, so that it works when memory has run out. Every
+ * wait is interruptible, and the sum of all waits is bounded.
  */
 #include "handshake.h"
 
@@ -87,7 +87,7 @@ static int handshake_structured(struct ballast_stream *hs, bool *structured)
 		err = handshake_skip(hs, reply.length);
 	if (err)
 		return err;
-	/* A server that requires TLS, or is shutting down, says so here. */
+	/* A server that requires TLS, or is shutting down, reports it here. */
 	if (reply.type == NBD_REP_ERR_TLS_REQD ||
 	    reply.type == NBD_REP_ERR_SHUTDOWN)
 		return ballast_wire_rep_errno(reply.type, &hs->why);

@@ -28,8 +28,8 @@ static struct ballast_link *link_of(struct sock *sk)
 }
 
 /*
- * Reading sends an ACK. So it is deferred to the end of the receive softirq,
- * where one ACK serves all that arrived in it, or the next request carries
+ * Reading sends an ACK. So it is deferred to the end of the receive softirq:
+ * one ACK then covers all segments of that softirq, or the next request carries
  * it. While sockets have used up their memory it is not deferred: the receive
  * queue must be empty when the next segment arrives.
  */
@@ -132,9 +132,11 @@ static void link_retry(struct timer_list *timer)
 
 /**
  * ballast_link_init - initialize a link that has no connection
- * @link: zeroed, but for its index, its slots and its fences
+ * @link: zeroed, except its index, its slots and its fences
  * @timeout: seconds that a request may stay unanswered; 0: no limit
  * @wait: woken when the link fails, is closed, or has requests and no socket
+ *
+ * Context: process
  */
 void ballast_link_init(struct ballast_link *link, unsigned int timeout,
 		       wait_queue_head_t *wait)
@@ -152,7 +154,7 @@ void ballast_link_init(struct ballast_link *link, unsigned int timeout,
 	link->wait = wait;
 }
 
-/* End a link that has no connection. Nothing may be submitted any more. */
+/* End a link that has no connection, and to which no request is submitted. */
 void ballast_link_destroy(struct ballast_link *link)
 {
 	WARN_ON_ONCE(rcu_access_pointer(link->sk) ||
@@ -189,7 +191,7 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	link_set_callbacks(link, sk);
 	rcu_assign_pointer(link->sk, sk);
 
-	/* What arrived before the callbacks were set. */
+	/* Handle what arrived before the callbacks were set. */
 	ballast_reply_read(link, sk);
 	link_state_change(sk);
 	release_sock(sk);
@@ -222,7 +224,7 @@ void ballast_link_finish(struct ballast_link *link)
 		ballast_wire_put_request(header, 0, NBD_CMD_DISC, 0, 0, 0);
 		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1,
 			      vec.iov_len);
-		/* If this cannot be sent, closing the connection says it. */
+		/* If this cannot be sent, the close tells the server. */
 		tcp_sendmsg_locked(sk, &msg, vec.iov_len);
 		WRITE_ONCE(link->failed, true);
 	} else {
@@ -233,9 +235,9 @@ void ballast_link_finish(struct ballast_link *link)
 }
 
 /**
- * ballast_link_update_route - find out whether the connection's route moved
+ * ballast_link_update_route - check whether the connection's route has moved
  * @link: live
- * @look: look the route up, although no packet was sent since it moved
+ * @look: look the route up; otherwise only sending a packet does
  *
  * Context: the session's thread; sleeps
  * Return: whether the caller must get a new path for @link
@@ -298,8 +300,8 @@ static void link_count_path(struct ballast_link *link, bool begin)
  * @link: has no connection
  * @lost: true: lost, to be restored; false: restored, or given up for good
  *
- * While it is lost, reclaim depends on the interface as if requests were in
- * flight: the handshake needs what the reserve keeps free.
+ * While it is lost, the reserve counts it as a request in flight: the handshake
+ * needs packet memory.
  *
  * Context: the session's thread
  */
@@ -312,7 +314,7 @@ void ballast_link_outage(struct ballast_link *link, bool lost)
 }
 
 /**
- * ballast_link_hold_path - an old connection needs the reserve, or no longer
+ * ballast_link_hold_path - let an old connection use the reserve, or end that
  * @link: had the connection
  * @hold: true: from now on; false: no longer
  *
@@ -343,8 +345,8 @@ static void link_take_back(struct ballast_link *link, struct list_head *from,
 /**
  * ballast_link_release - take the connection and the requests from a link
  * @link: the link; one without a connection is allowed
- * @cmds: requests without an answer are added here, and those submitted while
- *	  there was no connection
+ * @cmds: unanswered requests are added here, and those submitted while there
+ *	  was no connection
  *
  * Context: the session's thread, or after it has ended; sleeps
  * Return: the socket, which the caller owns; NULL: there was none
@@ -377,7 +379,7 @@ struct socket *ballast_link_release(struct ballast_link *link,
 }
 
 /**
- * ballast_link_give_up - let a connection that works fail
+ * ballast_link_give_up - make a working connection fail
  * @link: the link; one without a connection is allowed
  * @why: the reason in words
  *

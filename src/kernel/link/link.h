@@ -3,21 +3,20 @@
  * One TCP connection to the server: requests go out, replies come in.
  *
  * No thread and no work queue takes part in a request. Under memory pressure
- * a work queue gets no new worker, and a thread switch costs more than the
- * sending. The submitter sends a request, or the socket's write_space
- * callback does. Replies are read in softirq, from the socket straight into
- * the request's own pages. While memory for sockets is short, the data_ready
- * callback reads at once, so that the receive queue is empty whenever a
- * segment arrives: then tcp_data_queue() takes it whatever net.ipv4.tcp_mem
- * says.
+ * a work queue gets no new worker, and a thread switch costs more than sending.
+ * The submitter sends a request, or the socket's write_space callback does.
+ * Replies are read in softirq, from the socket directly into the request's own
+ * pages. While memory for sockets is short, the data_ready callback reads at
+ * once, so that the receive queue is empty whenever a segment arrives: then
+ * tcp_data_queue() accepts it regardless of net.ipv4.tcp_mem.
  *
- * The socket lock, in either of its forms, guards what a link knows of its
+ * The socket lock, in either of its forms, protects the state of a link's
  * requests: bh_lock_sock() while no process owns the socket (softirq,
  * submitters), or lock_sock() (process). While a link has no socket, only the
- * session's thread touches them.
+ * session's thread uses that state.
  *
- * link.c is a link's life, state.c what changes under its lock, send.c sends,
- * reply.c reads, watch.c notices that the server is gone.
+ * link.c has a link's life cycle, state.c what changes under its lock, send.c
+ * sends, reply.c reads, watch.c detects that the server is gone.
  */
 #ifndef BALLAST_LINK_H
 #define BALLAST_LINK_H
@@ -40,8 +39,8 @@ struct socket;
 
 /**
  * struct ballast_slot - finds the request of a cookie, by the index in it
- * @link: awaits the reply; NULL: no link does. Only a reader that finds its
- *	  own link here can rely on the value; others may change it at any time
+ * @link: awaits the reply; NULL: no link does. A reader can rely on the value
+ *	  only if it is its own link; otherwise it may change at any time
  * @cmd: valid under the lock of @link
  */
 struct ballast_slot {
@@ -49,7 +48,7 @@ struct ballast_slot {
 	struct ballast_cmd *cmd;
 };
 
-/* What the next bytes from the server are. */
+/* The kind of the next bytes from the server. */
 enum ballast_rx_state {
 	BALLAST_RX_HEADER,	/* of a reply */
 	BALLAST_RX_FIXED,	/* the first bytes of a chunk's payload */
@@ -62,11 +61,11 @@ enum ballast_rx_state {
  * @state: what comes next
  * @buf: the bytes that have arrived of a header or of a chunk's fixed part
  * @have: bytes in @buf
- * @want: bytes still missing from @buf, from the data, or from what is skipped
+ * @want: bytes still missing from @buf, the data, or the bytes to skip
  * @reply: the header of the current reply
  * @cmd: the request that it answers
- * @since_sent: bytes read since what was submitted was last sent
- * @broken: the server did not keep to the protocol
+ * @since_sent: bytes read since submitted requests were last sent
+ * @broken: the server violated the protocol
  */
 struct ballast_rx {
 	enum ballast_rx_state state;
@@ -91,15 +90,15 @@ struct ballast_rx {
  * @fences: the session's old connections
  * @path: its interfaces; kept from one connection to the next. Written by
  *	  the session's thread, under the socket lock while there is a socket
- * @wait: wakes the session's thread and those who wait for this link
+ * @wait: wakes the session's thread, and waiters for this link
  * @timeout: jiffies that a request may stay unanswered; 0: no limit
  * @submitted: requests handed over, newest first; any context, no lock
- * @reading: a context reads replies with the lock held, and sends what is
+ * @reading: a context reads replies with the lock held, and then sends requests
  *	     submitted meanwhile
  * @unsent_reads: reads not sent, or sent in part
  * @unsent: the other requests not sent, or sent in part
- * @overtaken: reads that were sent while @unsent was not empty, since one of
- *	       @unsent was
+ * @overtaken: number of reads sent before requests of @unsent, since one of
+ *	       @unsent was sent
  * @sent: requests that await their replies
  * @generation: makes cookies differ
  * @inflight: number of requests in @unsent_reads, @unsent and @sent
@@ -109,24 +108,24 @@ struct ballast_rx {
  *	   @few
  * @gso_max_size: the socket's own value, while @few has it lowered
  * @answered: the server has answered a request over this connection
- * @answered_at: jiffies; when it did last
+ * @answered_at: jiffies; of the last answer
  * @rx: the state of receiving
  * @reader: reads at the end of the receive softirq
  * @retry: sends again where no event would wake the sender
- * @watch: checks once a second requests that have no answer
- * @probed_at: jiffies; when @watch had TCP probe a closed window last
- * @repath_at: jiffies; @path is not looked up again before
+ * @watch: checks unanswered requests once a second
+ * @probed_at: jiffies; when watch.c last made TCP probe a closed window
+ * @repath_at: jiffies; @path is not looked up again earlier
  * @repath: @path must be looked up again
  * @next: replaces @path when it is ready; only the session's thread uses it
  * @sock: the socket of @sk, for its owner, the session's thread
  * @failed_at: get_jiffies_64() of the last failure
- * @err: why the connection failed, a negative errno
- * @why: the same in words
+ * @err: of the last failure, a negative errno
+ * @why: its reason in words
  * @closed: the server has closed its side
  * @outage: the connection is lost; the reserve counts that as a request in
  *	    flight
  * @holds: number of old connections that the reserve counts likewise
- * @said: limits log lines on failures and reconnects
+ * @said: rate limit of log lines on failures and reconnects
  * @saved_data_ready: the socket's own callbacks, restored before it closes
  */
 struct ballast_link {

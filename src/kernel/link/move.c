@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * See move.h: what a move's process and the session's thread agree on. The
- * thread's own part is in reconnect.c.
+ * The requesting process's part of a move, and the state that it shares with
+ * the session's thread; see move.h. The thread's part is in reconnect.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -30,7 +30,7 @@ static int move_fill_in(struct ballast_session *session,
 	char *copy = NULL;
 	int err;
 
-	/* Without export= the name stays; a move changes it under the lock. */
+	/* Without export=, keep the name. A move changes it under the lock. */
 	if (!all.export) {
 		copy = kzalloc(BALLAST_MAX_EXPORT + 1, GFP_KERNEL);
 		if (!copy)
@@ -52,8 +52,8 @@ static int move_fill_in(struct ballast_session *session,
 }
 
 /*
- * Hand the target over. The signal ends an attempt to reach the old server,
- * which may take a minute.
+ * Hand the target over to the thread. The signal interrupts an attempt to reach
+ * the old server, which may take a minute.
  */
 static int move_want(struct ballast_session *session,
 		     const struct ballast_target *target)
@@ -79,7 +79,7 @@ static int move_want(struct ballast_session *session,
 	return err;
 }
 
-/* Return: the result, or -EINPROGRESS: it can't be given up any more */
+/* Return: the result; -EINPROGRESS: too late to cancel */
 static int move_collect(struct ballast_move *move, char **export)
 {
 	int err = move->closed ? -ENODEV : -EINTR;
@@ -115,17 +115,16 @@ static bool move_has_ended(const struct ballast_move *move)
 /**
  * ballast_move_request - move a session to another server
  * @session: started
- * @opts: the server, and the export; a NULL export: the name stays
+ * @opts: the server, and the export; NULL: keep the export's name
  *
- * Waits, interruptibly, until the session uses the new server, or has found
- * that it can't.
+ * Waits, interruptibly, until the session uses the new server, or has refused
+ * it.
  *
  * Context: process; waits for memory
- * Return: 0; an errno, and the session stays with its server: -EINVAL: no
- * address, or the export can't replace the one of the attach; -EREMCHG: the
- * same, or the data are not those that were written; -EBUSY: another move
- * goes on; -ENODEV: the session ends; -EINTR; errors of a connection. The log
- * has the reason.
+ * Return: 0; or an errno, and the session keeps its server: -EINVAL: no
+ * address, or an invalid export; -EREMCHG: the export can't replace the one of
+ * the attach, or has other data; -EBUSY: another move is in progress; -ENODEV:
+ * the session ends; -EINTR; errors of a connection. The log has the reason.
  */
 int ballast_move_request(struct ballast_session *session,
 			 const struct ballast_options *opts)
@@ -148,7 +147,7 @@ int ballast_move_request(struct ballast_session *session,
 	err = move_collect(move, &unused);
 	spin_unlock(&move->lock);
 	if (err == -EINPROGRESS) {
-		/* Not for long: the thread waits for no server now. */
+		/* Short: the thread does not wait for a server now. */
 		wait_event(move->wait, move_is_done(move));
 		spin_lock(&move->lock);
 		err = move_collect(move, &unused);
@@ -160,8 +159,10 @@ int ballast_move_request(struct ballast_session *session,
 }
 
 /**
- * ballast_move_close - let a move that goes on fail, and each later one
+ * ballast_move_close - make the current move fail, and every later one
  * @session: will end
+ *
+ * Context: process
  */
 void ballast_move_close(struct ballast_session *session)
 {
@@ -195,7 +196,7 @@ bool ballast_move_begin(struct ballast_move *move)
 	return wanted;
 }
 
-/* Are the reserves of the new server's interfaces there, or refused? */
+/* Has the work queue got the reserves of the new interfaces, or failed? */
 bool ballast_move_is_ready(const struct ballast_move *move)
 {
 	return move->path && ballast_path_ready(move->path);
@@ -205,7 +206,8 @@ bool ballast_move_is_ready(const struct ballast_move *move)
  * ballast_move_commit - the old connections are about to be given up
  * @move: ready
  *
- * Return: false: the process has left, and the session must stay
+ * Context: the session's thread
+ * Return: false: the process was interrupted, so the session keeps its server
  */
 bool ballast_move_commit(struct ballast_move *move)
 {

@@ -2,11 +2,11 @@
 /*
  * Moving a session to another server that has the same data.
  *
- * A process asks for it and waits. The session's thread connects to the new
- * server and checks its export and its data while requests go on over the old
- * connections. Only then these are given up, as in an outage: what they have
- * sent is fenced, and sent to the new server. If anything is wrong with the
- * new server, the session stays with the old one.
+ * A process requests it and waits. The session's thread connects to the new
+ * server and checks its export and its data, while the old connections still
+ * carry requests. Only then it gives them up, as in an outage: unanswered
+ * requests are fenced and sent to the new server. If the new server is refused,
+ * the session keeps the old one.
  */
 #ifndef BALLAST_MOVE_H
 #define BALLAST_MOVE_H
@@ -22,11 +22,11 @@ struct ballast_session;
 struct socket;
 
 /**
- * enum ballast_move_state - how far a move is
+ * enum ballast_move_state - the progress of a move
  * @BALLAST_MOVE_IDLE: there is none
  * @BALLAST_MOVE_WANTED: a process waits for the thread to begin
  * @BALLAST_MOVE_TRYING: the thread tries the new server
- * @BALLAST_MOVE_CANCELLED: likewise, but the process has left
+ * @BALLAST_MOVE_CANCELLED: likewise, but the process was interrupted
  * @BALLAST_MOVE_COMMITTED: the old connections are being given up
  * @BALLAST_MOVE_DONE: the thread has finished
  */
@@ -41,16 +41,16 @@ enum ballast_move_state {
 
 /**
  * struct ballast_move - the move of a session
- * @lock: guards @state, @closed, and the session's target against those who
- *	  show it; process context; a leaf but for the thread's siglock
- * @state: how far it is; written under @lock
+ * @lock: guards @state, @closed, and the session's target against readers in
+ *	  sysfs; process context; a leaf, except for the thread's siglock
+ * @state: its progress; written under @lock
  * @closed: the session ends: no move begins any more
  * @target: the new server; the old one's export after a move
  * @wait: wakes the process
  * @error: result, if @state is BALLAST_MOVE_DONE
  * @sock: to the new server; only the thread uses this and what follows
- * @export: what the new server said of its export
- * @path: the interfaces to the new server, whose reserves are being got
+ * @export: the new server's description of its export
+ * @path: the interfaces to the new server; a work queue gets their reserves
  */
 struct ballast_move {
 	spinlock_t lock;

@@ -2,10 +2,10 @@
 /*
  * The thread of a session; see reconnect.h and session.h.
  *
- * It exists from the attach on, since no thread can be created when memory is
- * gone. Usually it sleeps. All that it does runs with access to the memory
- * reserves and without reclaim: reclaim may be waiting for the very disk
- * whose connection the thread restores.
+ * It exists from the attach on, since no thread can be created when memory has
+ * run out. Usually it sleeps. It runs with access to the memory reserves and
+ * without reclaim: reclaim may wait for the disk whose connection the thread
+ * restores.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -24,15 +24,15 @@
 #include "socket.h"
 
 #define RECONNECT_FIRST_PAUSE	(HZ / 10)
-/* Half of it is the usual delay after a server's return. */
+/* The mean delay after a server returns is half of it. */
 #define RECONNECT_LONGEST_PAUSE	HZ
-/* How long the attach then waits for the partition table. */
+/* How long the attach waits for its reads of the partition table. */
 #define RECONNECT_ATTACH	(10 * HZ)
 /* When to retry getting the reserves of a route that has moved. */
 #define RECONNECT_REPATH	HZ
 /*
- * A trim or a write of zeroes may take a server longer than timeout= allows,
- * each time. It fails when it has cost this many connections.
+ * A server may need longer than timeout= for a trim or a write of zeroes. The
+ * request fails after it has cost this many connections.
  */
 #define RECONNECT_TIMEOUTS	2
 
@@ -58,8 +58,8 @@ static void set_demand(const struct ballast_session *session,
 }
 
 /*
- * During the attach no other process can wait for the disk yet. The first
- * connection must then have its reserves, and in full.
+ * During the attach no other process can wait for the disk yet, so this may
+ * wait for memory. The first connection must get its reserves in full.
  */
 static int use_path(struct ballast_session *session, struct ballast_link *link,
 		    struct sock *sk)
@@ -97,8 +97,8 @@ static bool take_next_path(struct ballast_link *link)
 }
 
 /*
- * Until the reserves of its new route are there, a link continues with those
- * that it has, or without any. Return: false: the reserves could not be got
+ * Until the reserves of its new route are ready, a link continues with those
+ * that it has, or without any. Return: false: getting the reserves failed
  */
 static bool move_path(struct ballast_session *session,
 		      struct ballast_link *link, bool moved)
@@ -123,8 +123,8 @@ static bool move_path(struct ballast_session *session,
 }
 
 /*
- * The routes of some live links may have moved. Return: jiffies until the
- * next attempt for links whose reserves could not be got
+ * The routes of some live links may have moved. Return: jiffies until the retry
+ * for links for which getting the reserves failed
  */
 static long move_paths(struct ballast_session *session)
 {
@@ -141,7 +141,7 @@ static long move_paths(struct ballast_session *session)
 	return left;
 }
 
-/* Is a request answered over @link, or none waiting? */
+/* Has @link answered a request, or has it none to answer? */
 static bool link_works(const struct ballast_link *link)
 {
 	return ballast_link_live(link) &&
@@ -164,7 +164,7 @@ static void update_outage(struct ballast_session *session)
 	ballast_for_each_link(link, session) {
 		if (link_works(link))
 			works = true;
-		/* Also one that has failed since: that begins another outage. */
+		/* Even if it has failed since: that begins another outage. */
 		if (works || (link->sock && link->answered))
 			session->outage = false;
 		lost_at = max(lost_at, link->failed_at);
@@ -177,7 +177,7 @@ static void update_outage(struct ballast_session *session)
 
 static unsigned int drop_failed(struct ballast_session *session, bool *answered);
 
-/* The other links go on while one waits for its server. */
+/* Serves the other links while one waits for the server. */
 static void poll_links(void *data)
 {
 	struct ballast_session *session = data;
@@ -228,7 +228,7 @@ static int connect_link(struct ballast_session *session,
 	return 0;
 }
 
-/* Has the server had its chances with a request that may take any time? */
+/* Has a request of unlimited duration used up its attempts? */
 static bool is_hopeless(const struct ballast_cmd *cmd)
 {
 	return cmd->timeouts >= RECONNECT_TIMEOUTS &&
@@ -272,7 +272,7 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 	struct ballast_link *link;
 	unsigned int down = 0;
 
-	/* Before what the links tell of their connections is lost. */
+	/* First, since move_requests() drops the links' connections. */
 	update_outage(session);
 	ballast_for_each_link(link, session) {
 		if (ballast_link_live(link))
@@ -320,7 +320,7 @@ static int connect_down(struct ballast_session *session, bool first, bool quiet)
 	return 0;
 }
 
-/* Return: jiffies until what the attach has read must have been answered */
+/* Return: jiffies until the server must have answered the attach's reads */
 static long check_attach(struct ballast_session *session)
 {
 	unsigned long by = READ_ONCE(session->attach_by);
@@ -339,8 +339,8 @@ static long check_attach(struct ballast_session *session)
 }
 
 /*
- * Return: jiffies until an outage has lasted for deadline=; then I/O fails
- * until a link is connected
+ * When an outage has lasted for deadline=, I/O fails until a link is connected.
+ * Return: jiffies until then
  */
 static long check_deadline(struct ballast_session *session)
 {
@@ -371,7 +371,7 @@ static void end_expiry(struct ballast_session *session)
 	WRITE_ONCE(session->expired, false);
 }
 
-/* Connect to the new server, and have the reserves of its interfaces got. */
+/* Connect to the new server, and start to get its interfaces' reserves. */
 static void try_move(struct ballast_session *session)
 {
 	struct ballast_move *move = &session->move;
@@ -415,8 +415,9 @@ static void drop_path(struct ballast_link *link)
 }
 
 /*
- * The old connections are gone. The first link gets the new one, if it is not
- * in use for lack of a fence; the others reconnect, and find their own paths.
+ * The old connections are gone. The first link gets the new one, unless it has
+ * its old socket because all fences are in use. The others reconnect and find
+ * their own paths.
  */
 static void start_moved(struct ballast_session *session)
 {
@@ -449,7 +450,7 @@ static bool work_on_move(struct ballast_session *session)
 	int err;
 
 	if (ballast_move_begin(move)) {
-		/* Its signal may have been flushed. */
+		/* ballast_move_begin() may have flushed the signal to stop. */
 		if (READ_ONCE(session->stopping))
 			ballast_move_finish(move, -ENODEV);
 		else
@@ -570,8 +571,8 @@ static void wait_for_stop(void)
 
 /**
  * ballast_reconnect_thread - connect a session and keep it connected
- * @session: a &struct ballast_session; its @error and @ready tell how the
- *	     first round went
+ * @session: a &struct ballast_session; its @error and @ready are set after the
+ *	     first round
  *
  * Context: a kthread; kthread_stop() ends it
  * Return: 0
@@ -581,7 +582,7 @@ int ballast_reconnect_thread(void *session)
 	unsigned int noreclaim = memalloc_noreclaim_save();
 	struct ballast_session *s = session;
 
-	/* Used only to interrupt a wait within a connect or a negotiation. */
+	/* Used only to interrupt waiting for a server. */
 	allow_signal(SIGKILL);
 
 	s->error = connect_down(s, true, false);

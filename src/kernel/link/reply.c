@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading replies in softirq; see reply.h and link.h.
+ * Reads replies in softirq; see reply.h and link.h.
  *
  * The server is not trusted. Any byte that does not conform ends the
  * connection.
@@ -20,7 +20,7 @@
 #include "link.h"
 #include "send.h"
 
-/* What is submitted meanwhile is sent after so many bytes at the latest. */
+/* Requests submitted during reading are sent after at most this many bytes. */
 #define REPLY_SEND_AFTER	SZ_64K
 
 static void rx_expect_header(struct ballast_rx *rx)
@@ -39,7 +39,7 @@ static struct ballast_cmd *rx_find(struct ballast_link *link, u64 cookie)
 	if (index >= link->nr_slots)
 		return NULL;
 	slot = &link->slots[index];
-	/* Another link may change its slots meanwhile, but never to @link. */
+	/* Another link may change slot->link now, but never to @link. */
 	if (READ_ONCE(slot->link) != link || slot->cmd->cookie != cookie)
 		return NULL;
 	return slot->cmd;
@@ -63,7 +63,7 @@ static int rx_end_reply(struct ballast_link *link, const char **why)
 	struct ballast_rx *rx = &link->rx;
 	struct ballast_cmd *cmd = rx->cmd;
 
-	/* A server that shuts down answers so; another connection may do. */
+	/* The server shuts down; a new connection may reach another one. */
 	if (cmd->error == -ESHUTDOWN) {
 		*why = "the server is shutting down";
 		return -ESHUTDOWN;
@@ -148,7 +148,7 @@ static int rx_error_chunk(struct ballast_link *link, const char **why)
 	err = ballast_wire_get_chunk_error(&rx->reply, rx->buf, &error, why);
 	if (err)
 		return err;
-	/* The first error counts. An error chunk of error 0 is an error. */
+	/* The first error counts. An error chunk with error 0 is an error. */
 	if (!rx->cmd->error)
 		rx->cmd->error = ballast_wire_errno(error) ?: -EIO;
 	rx->want = rx->reply.length - rx->have;
@@ -222,7 +222,7 @@ static int rx_take(struct ballast_link *link, struct sk_buff *skb,
 	}
 }
 
-/* Has every request been answered, and each answer been read to its end? */
+/* Is every request answered, and every answer read to its end? */
 static bool rx_is_idle(const struct ballast_link *link)
 {
 	return !link->inflight && link->rx.state == BALLAST_RX_HEADER &&
@@ -230,9 +230,9 @@ static bool rx_is_idle(const struct ballast_link *link)
 }
 
 /*
- * In the middle of reading, @used bytes of @skb have been read: send what other
- * processors have submitted. With the last segment, so that the requests carry
- * the ACK.
+ * After reading @used bytes of @skb, send requests that other CPUs have
+ * submitted: after REPLY_SEND_AFTER bytes, or after the last segment, so that
+ * the requests carry the ACK.
  */
 static void rx_send_submitted(struct ballast_link *link, struct sock *sk,
 			      const struct sk_buff *skb, size_t used)
@@ -255,7 +255,7 @@ static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 	size_t used = 0;
 	int err;
 
-	if (link->failed) /* by what follows */
+	if (link->failed) /* in an earlier call */
 		return 0;
 	while (used < len) {
 		size_t n = min_t(size_t, len - used, link->rx.want);
@@ -266,9 +266,9 @@ static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 			continue;
 		ballast_link_fail(link, err, why);
 		/*
-		 * A server that shuts down keeps to the protocol. The fence
-		 * reads on after this reply: TCP must not return the replies
-		 * before it again, or the fence counts them twice.
+		 * Not a protocol error. The fence continues after this reply:
+		 * if TCP returned the replies before it again, the fence would
+		 * count them twice.
 		 */
 		if (err == -ESHUTDOWN)
 			break;
@@ -284,10 +284,12 @@ static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb,
 }
 
 /**
- * ballast_reply_hand_over - let an old connection be read on
- * @link: gives its connection up; its socket is locked, or it has none
+ * ballast_reply_hand_over - set where a drain continues to read
+ * @link: gives its connection up
  * @drain: continues where the link stopped
  * @pending: number of requests that change data and are not answered
+ *
+ * Context: the link's socket is locked, or it has none
  */
 void ballast_reply_hand_over(const struct ballast_link *link,
 			     struct ballast_drain *drain, unsigned int pending)
@@ -350,13 +352,12 @@ static void reply_ack_later(struct sock *sk)
 }
 
 /**
- * ballast_reply_read_and_send - read, and send what is submitted meanwhile
+ * ballast_reply_read_and_send - read, and send requests submitted meanwhile
  * @link: as for ballast_reply_read()
  * @sk: likewise
  *
- * Copying takes long. Another processor that submits a request meanwhile does
- * not wait for the lock: ballast_send_kick() leaves the request to this
- * function.
+ * Copying takes long. Another CPU that submits a request meanwhile does not
+ * wait for the lock: ballast_send_kick() leaves the request to this function.
  *
  * Context: softirq, with the socket's spinlock; does not sleep
  */

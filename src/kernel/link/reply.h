@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Replies: what the server sends is checked, and data go into the pages of
+ * Replies: checks all that the server sends, and copies data into the pages of
  * their request.
  */
 #ifndef BALLAST_REPLY_H

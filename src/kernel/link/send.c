@@ -15,12 +15,12 @@
 #include "reserve/tcpmem.h"
 #include "watch.h"
 
-/* When to try again after an allocation of a packet failed: no event tells. */
+/* Retry interval after a packet allocation failed, which no event ends. */
 #define SEND_RETRY		max(HZ / 100, 1)
 
 /*
- * What a packet may hold while the reserve is in use. A card with about 17
- * descriptors for a packet takes it as it is. A driver that must linearize
+ * Limits of a packet while the reserve is in use. A NIC with about 17
+ * descriptors for a packet sends it as it is. A driver that must linearize
  * the packet needs up to 64 KiB of contiguous memory; when that runs out, the
  * driver drops the packet silently.
  */
@@ -28,18 +28,17 @@
 #define SEND_FEW_FRAGS		14
 
 /*
- * What TCP takes beyond the bytes that it can send at once: those of 2 ms at
- * its pacing rate, and at least a full packet. Without a limit it takes
- * megabytes, and on a slow line a read waits behind them for a third of a
- * second.
+ * Limit of the bytes in the socket that TCP can't send yet: those of 2 ms at
+ * its pacing rate, and at least a full packet. Without it TCP accepts
+ * megabytes, and on a slow line a read waits for them for a third of a second.
  */
 #define SEND_UNSENT_SHIFT	9
 #define SEND_UNSENT_MIN		(64UL << 10)
 
 /*
- * Reads are sent first, since a fault waits for one, and on a slow line the
- * writes that swap pages out take long. But those free memory, so after so
- * many reads one of the other requests is next.
+ * Reads are sent first, since page faults wait for them, and on a slow line the
+ * writes that swap pages out take long. But writes free memory, so after this
+ * many reads another request is next.
  */
 #define SEND_OVERTAKE		16
 
@@ -70,8 +69,8 @@ static void send_take_submitted(struct ballast_link *link)
 }
 
 /*
- * Packets of few fragments, or of as many as TCP likes. The limit in bytes is
- * enough for large requests, whose fragments are pages; send_end_packet()
+ * Limit packets to few fragments, or lift that limit. The limit in bytes is
+ * enough for large requests, whose fragments are pages; send_count_frags()
  * counts the fragments of small ones.
  */
 static void send_limit_packets(struct ballast_link *link, struct sock *sk,
@@ -121,7 +120,7 @@ static struct ballast_cmd *send_next(struct ballast_link *link)
 					 entry);
 	if (!read || !other)
 		return read ?: other;
-	/* What was begun must be ended first. */
+	/* A request sent in part must be finished before any other. */
 	if (read->header_sent)
 		return read;
 	return other->header_sent || link->overtaken >= SEND_OVERTAKE ? other :
@@ -177,14 +176,15 @@ static int send_all(struct ballast_link *link, struct sock *sk)
 }
 
 /**
- * ballast_send_locked - send what was submitted, as far as the socket takes it
+ * ballast_send_locked - send submitted requests until the socket is full
  * @link: under its lock
  * @sk: its socket
  *
- * Never sleeps: the lock may be the spinlock. Where it is not, a process
- * works off the socket's backlog; then softirqs are kept off for the
- * reserve's sake. tcp_sendmsg_locked() calls write_space itself when it fails
- * with an empty queue, hence @link->sending.
+ * A process that works off the socket's backlog may call this, so it disables
+ * softirqs, as the reserve requires. tcp_sendmsg_locked() calls write_space
+ * itself when it fails with an empty queue, hence @link->sending.
+ *
+ * Context: softirq or process; does not sleep
  */
 void ballast_send_locked(struct ballast_link *link, struct sock *sk)
 {
@@ -199,7 +199,7 @@ void ballast_send_locked(struct ballast_link *link, struct sock *sk)
 	local_bh_disable();
 	ballast_tcpmem_charge(sk);
 	rest = compat_sk_take_rest(sk);
-	/* First, so that the reserve counts these requests when it is asked. */
+	/* First, so that the reserve's state accounts for these requests. */
 	send_take_submitted(link);
 	if (link->path && !ballast_pressure_ample())
 		ballast_pressure_update();
@@ -220,12 +220,12 @@ void ballast_send_locked(struct ballast_link *link, struct sock *sk)
 }
 
 /**
- * ballast_send_kick - send what has been submitted
+ * ballast_send_kick - send submitted requests
  * @link: the link
  *
- * While the link has no socket, the session's thread takes care of what was
- * submitted. While another processor reads replies, that one does: see
- * ballast_reply_read_and_send(), which looks after it has cleared
+ * While the link has no socket, the session's thread handles these requests.
+ * While another CPU reads replies, that CPU sends them: see
+ * ballast_reply_read_and_send(), which checks for them after clearing
  * @link->reading. llist_add() is a full barrier.
  *
  * Context: any but hard interrupt; does not sleep
@@ -243,10 +243,10 @@ void ballast_send_kick(struct ballast_link *link)
  *
  * The next ballast_send_kick() sends it. The barrier in llist_add() pairs with
  * the ones in ballast_link_start() and in ballast_reply_read_and_send(): either
- * those find the request, or this sees the new socket, and the kick that
- * nobody reads any more.
+ * these find the request, or this sees the new socket, and the kick sees
+ * @link->reading cleared.
  *
- * Context: within an RCU read section, or the session's thread
+ * Context: under rcu_read_lock(), or the session's thread
  */
 void ballast_send_submit(struct ballast_link *link, struct ballast_cmd *cmd)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The session with one server: set-up, teardown and the way of a request; see
+ * The session with one server: set-up, teardown and the path of a request; see
  * session.h. The thread is in reconnect.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -25,9 +25,9 @@
 #define SESSION_CLOSE_TIMEOUT	HZ
 
 /**
- * ballast_session_resolve - read a server's address anew
- * @session: its server, or one that it may move to
- * @target: that server
+ * ballast_session_resolve - resolve a server's address again
+ * @session: the session
+ * @target: its server, or one that it may move to
  *
  * Context: process; takes the lock of the move
  * Return: 0 or -EINVAL: it is no address
@@ -38,7 +38,7 @@ int ballast_session_resolve(struct ballast_session *session,
 	struct ballast_target fresh = *target;
 	int err = ballast_target_resolve(&fresh, session->net);
 
-	/* As before, an interface that is gone leaves part of it. */
+	/* Even on error: without the scope's interface, the rest is valid. */
 	spin_lock(&session->move.lock);
 	target->addr = fresh.addr;
 	spin_unlock(&session->move.lock);
@@ -117,8 +117,10 @@ int ballast_session_init(struct ballast_session *session,
 }
 
 /**
- * ballast_session_free - free what ballast_session_init() allocated
+ * ballast_session_free - undo ballast_session_init()
  * @session: not started, or ended; zeroed is allowed
+ *
+ * Context: process
  */
 void ballast_session_free(struct ballast_session *session)
 {
@@ -152,8 +154,8 @@ static int session_event(struct notifier_block *nb, unsigned long event,
  * Waits, interruptibly, until every link is connected or one has failed.
  *
  * Context: process
- * Return: 0; -EINTR; another errno, which the log has explained. After an
- * error nothing is left to end.
+ * Return: 0; -EINTR; another errno, whose reason is in the log. After an error
+ * nothing is left to end.
  */
 int ballast_session_start(struct ballast_session *session)
 {
@@ -211,7 +213,7 @@ static bool session_all_closed(struct ballast_session *session)
 	return true;
 }
 
-static void session_say_goodbye(struct ballast_session *session)
+static void session_disconnect(struct ballast_session *session)
 {
 	struct ballast_link *link;
 
@@ -225,21 +227,21 @@ static void session_say_goodbye(struct ballast_session *session)
  * ballast_session_end - undo ballast_session_start(), in reverse
  * @session: the owner submits no request any more, or ballast_session_refuse()
  *	     was called; what is in flight fails
- * @politely: no request is in flight: tell the server
+ * @graceful: no request is in flight: disconnect from the server
  *
- * Requests fail before anything here waits for a lock. Holders of the rtnl
- * and of the reserves' locks may wait for memory, and so for these requests.
+ * Requests fail before this waits for a lock: holders of the rtnl and of the
+ * reserves' locks may wait for memory, and so for these requests.
  *
  * Context: process; may wait for memory
  */
-void ballast_session_end(struct ballast_session *session, bool politely)
+void ballast_session_end(struct ballast_session *session, bool graceful)
 {
 	struct ballast_link *link;
 	LIST_HEAD(cmds);
 
 	session_stop_thread(session);
-	if (politely)
-		session_say_goodbye(session);
+	if (graceful)
+		session_disconnect(session);
 	ballast_for_each_link(link, session) {
 		ballast_link_stop(link, &cmds);
 		ballast_link_outage(link, false);
@@ -258,23 +260,24 @@ void ballast_session_end(struct ballast_session *session, bool politely)
 }
 
 /**
- * ballast_session_attached - the disk is there, what it read was answered
+ * ballast_session_attached - end the attach: the disk's first reads are done
  * @session: started
  *
- * Return: whether it was answered in time; else requests fail already
+ * Context: any
+ * Return: true: they were answered in time; false: requests already fail
  */
 bool ballast_session_attached(struct ballast_session *session)
 {
 	if (!xchg(&session->attach_by, 0))
 		return false;
-	/* One pass of the thread now spares it a wakeup for the attach. */
+	/* The thread recomputes its timeout, now without the attach's. */
 	WRITE_ONCE(session->moved, true);
 	wake_up(&session->wait);
 	return true;
 }
 
 /**
- * ballast_session_refuse - let every new request fail
+ * ballast_session_refuse - make every new request fail
  * @session: started
  *
  * Context: process; when this returns no submitter is in the session
@@ -285,7 +288,7 @@ void ballast_session_refuse(struct ballast_session *session)
 	synchronize_rcu(); /* for ballast_session_submit() */
 }
 
-/* Let what is in flight fail. From the session's thread. */
+/* Make requests in flight fail. From the session's thread. */
 void ballast_session_fail_requests(struct ballast_session *session)
 {
 	struct ballast_link *link;
@@ -305,11 +308,10 @@ void ballast_session_fail_requests(struct ballast_session *session)
  * @cmd: type, flags, offset, length and index are filled in
  * @last: the last of a batch, else ballast_session_commit() follows
  *
- * What the link can't take now waits in the link, and goes out when the
- * socket has room. It does not wait in the block layer, whose work queue may
- * be stuck.
+ * If the socket is full, the request waits in the link until the socket has
+ * room. It does not wait in the block layer, whose work queue may be stuck.
  *
- * Context: within an RCU read section; does not sleep
+ * Context: under rcu_read_lock(); does not sleep
  */
 void ballast_session_submit(struct ballast_session *session, unsigned int queue,
 			    struct ballast_cmd *cmd, bool last)
@@ -325,9 +327,11 @@ void ballast_session_submit(struct ballast_session *session, unsigned int queue,
 }
 
 /**
- * ballast_session_commit - send what was submitted
+ * ballast_session_commit - send submitted requests
  * @session: its links may have changed in the middle of the batch, so all are
  *	     checked
+ *
+ * Context: as ballast_session_submit()
  */
 void ballast_session_commit(struct ballast_session *session)
 {
@@ -355,6 +359,7 @@ const char *ballast_session_state(const struct ballast_session *session)
  * ballast_session_dst - the route of the first connection that has one
  * @session: the session
  *
+ * Context: any
  * Return: the route, held; NULL if no connection has one
  */
 struct dst_entry *ballast_session_dst(const struct ballast_session *session)
@@ -375,7 +380,7 @@ struct dst_entry *ballast_session_dst(const struct ballast_session *session)
 	return dst;
 }
 
-/* During an outage: jiffies until deadline= is over; 0 or less: it is over. */
+/* During an outage: jiffies until deadline= expires; 0 or less: it has. */
 s64 ballast_session_deadline_left(const struct ballast_session *session)
 {
 	if (!session->opts.deadline)
@@ -385,7 +390,7 @@ s64 ballast_session_deadline_left(const struct ballast_session *session)
 }
 
 /**
- * ballast_session_set_reason - note why a connection is missing
+ * ballast_session_set_reason - set the reason why a connection is missing
  * @session: the session
  * @format: as for printk(), without a newline
  *
@@ -415,7 +420,7 @@ static struct ballast_news session_news(const struct ballast_session *session)
 	};
 }
 
-/* Has something changed that ballast_session_tell() has not told? */
+/* Has something changed since the last ballast_session_tell()? */
 bool ballast_session_has_news(const struct ballast_session *session)
 {
 	struct ballast_news news = session_news(session);
@@ -426,7 +431,7 @@ bool ballast_session_has_news(const struct ballast_session *session)
 }
 
 /**
- * ballast_session_tell - tell the owner of changes, if there are any
+ * ballast_session_tell - notify the owner of changes, if there are any
  * @session: the session
  *
  * Context: the session's thread

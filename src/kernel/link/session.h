@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The session with one server: the connections, the requests in flight on
- * them, and the thread that restores connections. Whatever owns the session,
- * a disk, embeds it and hands it requests.
+ * them, and the thread that restores connections. Its owner, a disk, embeds it
+ * and submits requests to it.
  */
 #ifndef BALLAST_SESSION_H
 #define BALLAST_SESSION_H
@@ -28,11 +28,11 @@ struct task_struct;
 #define BALLAST_REASON_LEN 160
 
 /**
- * struct ballast_news - what user space may wait for
+ * struct ballast_news - values whose change user space may poll for
  * @state: see ballast_session_state()
  * @verify: see &struct ballast_verify_stats
  * @reconnects: number of connections restored: an outage may end before user
- *		space looks
+ *		space reads the state
  */
 struct ballast_news {
 	const char *state;
@@ -47,23 +47,23 @@ struct ballast_news {
  * @net: the attaching task's network namespace, held
  * @target: the server; changes under the lock of @move
  * @move: to another server
- * @export: what the server said of the export; fixed after the first
+ * @export: the server's description of the export; fixed after the first
  *	    connection, except that its size may grow
  * @memalloc: see ballast_socket_get_memalloc()
  * @links: @opts.connections of them; link i serves hardware queue i
  * @slots: the requests in flight by index, shared by @links
  * @nr_slots: number of @slots
  * @fences: the old connections
- * @verify: checks that a server has what was written; NULL: verify=off
+ * @verify: checks that a server has the written data; NULL: verify=off
  * @thread: makes and restores the connections, see reconnect.c
- * @wait: wakes @thread, and those who wait for @links
+ * @wait: wakes @thread, and waiters for @links
  * @notifier: of the interfaces in @net
- * @moved: an interface came, went or joined another: routes may have moved
+ * @moved: interfaces or their stacking changed: routes may have moved
  * @ready: the first round of connecting has ended, with @error
  * @error: 0: every link is connected
  * @reconnects: number of connections restored
  * @stopping: @thread must end
- * @attach_by: jiffies; by then the server must have answered what the attach
+ * @attach_by: jiffies; until then the server must have answered the attach's
  *	       reads; 0: no limit
  * @outage: requests wait for a server that does not answer
  * @outage_at: get_jiffies_64(); when that began, if @outage
@@ -74,7 +74,7 @@ struct ballast_news {
  *	   memory
  * @changed: called by @thread after the state, @verify's or @reconnects has
  *	     changed; must not wait for memory
- * @told: what they were when it was called
+ * @told: their values at the last call
  * @reason: why the last connection was lost, or an attempt to restore one
  *	    failed; under the lock of @move
  */
@@ -119,7 +119,7 @@ int ballast_session_resolve(struct ballast_session *session,
 			    struct ballast_target *target);
 void ballast_session_free(struct ballast_session *session);
 int ballast_session_start(struct ballast_session *session);
-void ballast_session_end(struct ballast_session *session, bool politely);
+void ballast_session_end(struct ballast_session *session, bool graceful);
 bool ballast_session_attached(struct ballast_session *session);
 void ballast_session_refuse(struct ballast_session *session);
 void ballast_session_fail_requests(struct ballast_session *session);
@@ -142,7 +142,7 @@ struct dst_entry *ballast_session_dst(const struct ballast_session *session);
 			       (_session)->opts.connections; \
 	     (_link)++)
 
-/* Does the session take requests? Else they fail. */
+/* Does the session accept requests? Else they fail. */
 static inline bool
 ballast_session_accepts(const struct ballast_session *session)
 {

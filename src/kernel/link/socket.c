@@ -18,11 +18,10 @@
 #define SOCKET_TIMEOUT		(10 * HZ)
 
 /*
- * Seconds. While nothing is in flight for TCP, the reply may be what was lost,
- * and then only the server's TCP retransmits, ever more rarely. Keepalive
- * probes notice that the peer is gone. TCP gives an idle connection up after
- * 8 s; with requests in flight watch.c does so before, since what a fence
- * needs is lost when TCP closes the socket.
+ * Seconds. While TCP has sent all data and waits for a reply, only the server's
+ * TCP retransmits, at growing intervals. Keepalive probes detect that the peer
+ * is gone. TCP gives up an idle connection after 8 s. With requests in flight
+ * watch.c does so earlier: once TCP closes the socket, a fence can't use it.
  */
 #define SOCKET_KEEPIDLE		3
 #define SOCKET_KEEPINTVL	1
@@ -31,7 +30,7 @@
 /*
  * The lock of these sockets is taken while the block layer submits requests,
  * that is, during reclaim. Other kernel sockets allocate with their locks
- * held. Without a class of its own lockdep would see a deadlock between them.
+ * held. Without a separate class, lockdep would report a deadlock.
  */
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 static struct lock_class_key socket_slock_key[2];
@@ -62,11 +61,11 @@ static void socket_reclassify(struct sock *sk)
  * ballast_socket_get_memalloc - enable the memory reserves for sockets
  * @sock: set to a socket for ballast_socket_put_memalloc()
  *
- * A session needs one as long as it has connections, and sends nothing over
- * it. sk_set_memalloc() patches the kernel's code when there is no other such
- * socket. The locks for that (jump_label_mutex and CPU hotplug's) are held by
- * others while they wait for memory, for example to load a module. A session
- * that reconnects must not take them: that memory may be waiting for its disk.
+ * A session holds one as long as it has connections, and sends nothing over it.
+ * sk_set_memalloc() patches the kernel's code when there is no other such
+ * socket. Other processes may hold the locks for that (jump_label_mutex and CPU
+ * hotplug's) while they wait for memory, for example to load a module. A
+ * session that reconnects must not take them: they may be waiting for its disk.
  *
  * Context: process; waits for memory
  * Return: 0 or an errno
@@ -120,7 +119,7 @@ static int socket_wait_connected(struct socket *sock,
 		if (wait->poll)
 			wait->poll(wait->data);
 	}
-	/* What is sent during the negotiation is short. */
+	/* Messages of the negotiation are short. */
 	sock->sk->sk_sndtimeo = SOCKET_TIMEOUT;
 	return err;
 }
@@ -166,9 +165,9 @@ struct socket *ballast_socket_connect(struct net *net,
 		return ERR_PTR(err);
 	}
 	/*
-	 * Now, and not with the first request: a process reads the replies of
-	 * the negotiation and of the verification. Without the charge, TCP
-	 * drops all but the first segment of them while its memory is short.
+	 * Not only with the first request: a process reads the replies of the
+	 * negotiation and of the verification. Without the charge, TCP drops
+	 * all but the first segment of them while its memory is short.
 	 */
 	lock_sock(sk);
 	ballast_tcpmem_charge(sk);
@@ -178,9 +177,11 @@ struct socket *ballast_socket_connect(struct net *net,
 
 /**
  * ballast_socket_push - retransmit, or probe a closed window, at once
- * @sk: a connected socket, locked
+ * @sk: a connected socket
  *
  * TCP's own timeouts double.
+ *
+ * Context: the socket is locked
  */
 void ballast_socket_push(struct sock *sk)
 {
@@ -200,6 +201,8 @@ void ballast_socket_push(struct sock *sk)
  * Sends a reset unless both sides have closed the connection before: no byte
  * of it may reach the server later, and the socket must not outlive the
  * namespace.
+ *
+ * Context: process
  */
 void ballast_socket_abort(struct socket *sock)
 {

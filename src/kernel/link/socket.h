@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel's TCP sockets to the server, as long as no link uses them.
+ * The kernel's TCP sockets to the server: creation and end, outside of links.
  */
 #ifndef BALLAST_SOCKET_H
 #define BALLAST_SOCKET_H

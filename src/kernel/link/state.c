@@ -9,7 +9,7 @@
 
 #include "compat.h"
 
-/* Lockdep's check that the caller may touch what the link knows. */
+/* Let lockdep check that the caller may use the state of a link. */
 void ballast_link_assert_locked(const struct ballast_link *link)
 {
 	const struct sock *sk = rcu_access_pointer(link->sk);
@@ -23,8 +23,8 @@ void ballast_link_assert_locked(const struct ballast_link *link)
  * @link: the link
  * @run: called with softirqs off, unless the link has no socket
  *
- * A process that owns the socket cannot be waited for here. Then the retry
- * timer reads, sends and checks soon.
+ * If a process owns the socket, this can't wait for it: the retry timer then
+ * reads, sends and checks after a jiffy.
  *
  * Context: any but hard interrupt; does not sleep
  */
@@ -57,8 +57,10 @@ void ballast_link_run(struct ballast_link *link,
  * @err: a negative errno
  * @why: the reason in words; the first failure is kept
  *
- * The session's thread does the rest: it aborts the connection, moves the
- * requests to another link and reconnects.
+ * The session's thread then fences the connection, moves the requests to
+ * another link and reconnects.
+ *
+ * Context: any but hard interrupt; does not sleep
  */
 void ballast_link_fail(struct ballast_link *link, int err, const char *why)
 {
@@ -68,17 +70,19 @@ void ballast_link_fail(struct ballast_link *link, int err, const char *why)
 	link->err = err;
 	link->why = why;
 	link->failed_at = get_jiffies_64();
-	/* Publishes the fields above; pairs with session_deadline_left(). */
+	/* Publishes the fields above; pairs with update_outage(). */
 	smp_store_release(&link->failed, true);
 	wake_up(link->wait);
 }
 
 /**
- * ballast_link_note_route - notice that the connection's route has moved
+ * ballast_link_note_route - check whether the connection's route has moved
  * @link: under its lock
  * @sk: its socket
  *
- * The session's thread then gets the reserves of the new route.
+ * If so, the session's thread gets the reserves of the new route.
+ *
+ * Context: any but hard interrupt; does not sleep
  */
 void ballast_link_note_route(struct ballast_link *link, struct sock *sk)
 {
@@ -91,8 +95,10 @@ void ballast_link_note_route(struct ballast_link *link, struct sock *sk)
 
 /**
  * ballast_link_ended - requests are no longer in flight on this link
- * @link: under its lock, or without a socket; softirqs off
+ * @link: under its lock, or without a socket
  * @nr: their number
+ *
+ * Context: softirq, or softirqs disabled
  */
 void ballast_link_ended(struct ballast_link *link, unsigned int nr)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * See stream.h. Allocates packets only, so that it works when memory is gone.
+ * See stream.h. Allocates packets only, so that it works when memory has run
+ * out.
  */
 #include "stream.h"
 
@@ -17,7 +18,9 @@ static const char stream_closed[] = "the server closed the connection";
  * ballast_stream_init - begin to use a socket
  * @stream: set up
  * @sock: connected
- * @wait: how long all that follows may take; must outlive @stream
+ * @wait: how long all uses of @stream together may take; must outlive it
+ *
+ * Context: any
  */
 void ballast_stream_init(struct ballast_stream *stream, struct socket *sock,
 			 const struct ballast_wait *wait)
@@ -60,7 +63,7 @@ int ballast_stream_send(struct ballast_stream *stream, struct kvec *vec,
 	return n < 0 ? n : -ETIMEDOUT;
 }
 
-/* A server that sends byte by byte must not hold the other links up either. */
+/* A server that sends byte by byte must not delay the other links either. */
 static void stream_poll(struct ballast_stream *stream)
 {
 	if (!stream->wait->poll || time_before(jiffies, stream->poll_at))

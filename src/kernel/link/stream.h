@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Sending and receiving on a socket that no link uses yet: the negotiation
- * and the verification.
+ * Sends and receives on a socket that no link uses yet: the negotiation and the
+ * verification.
  */
 #ifndef BALLAST_STREAM_H
 #define BALLAST_STREAM_H
@@ -26,11 +26,11 @@ struct ballast_wait {
 #define BALLAST_POLL	max(HZ / 10, 1)
 
 /**
- * struct ballast_stream - a socket and how long it may take
+ * struct ballast_stream - a socket and its deadline
  * @sock: connected
  * @deadline: jiffies
- * @wait: what to do meanwhile
- * @poll_at: jiffies; when to do it next
+ * @wait: has the function to poll meanwhile
+ * @poll_at: jiffies; when to call it next
  * @why: the reason of a failure
  */
 struct ballast_stream {

@@ -9,13 +9,13 @@
 #include <linux/string.h>
 
 /*
- * A checksum covers 32 bytes of each sector of 512 bytes. With that, all that
- * is done for a write of one page takes about 390 instructions, 2.0 % of the
- * write. crc32c() of the whole page alone takes 770, and it reads all cache
- * lines of a page that otherwise only the network card reads. Every sector is
- * covered, so that a write of which the server has kept a part is noticed.
- * Which 32 bytes depends on the block: pages that differ in one place only,
- * the same in each, are told apart in some blocks.
+ * A checksum covers 32 bytes of each sector of 512 bytes. All work for a write
+ * of one page then takes about 390 instructions, 2.0 % of the write. crc32c()
+ * of the whole page alone takes 770, and it reads all cache lines of a page
+ * that otherwise only the NIC reads. Every sector is covered, to detect a write
+ * that the server has kept in part. The block selects the 32 bytes: pages that
+ * differ only in one place, the same in each, differ in the sums of some
+ * blocks.
  */
 #define SUMS_SECTOR		512
 #define SUMS_PIECE		32
@@ -28,6 +28,7 @@
  * @block: its offset, in SUMS_BLOCK
  * @data: SUMS_BLOCK bytes, aligned to 8
  *
+ * Context: any
  * Return: the checksum; 0 for zeros
  */
 u32 ballast_sums_of(u64 block, const void *data)
@@ -36,7 +37,7 @@ u32 ballast_sums_of(u64 block, const void *data)
 	u64 a = 0, b = 0, c = 0, d = 0;
 	unsigned int i;
 
-	/* Four sums, since one would wait for each of its multiplications. */
+	/* Four sums, so that multiplications don't wait for each other. */
 	for (i = 0; i < SUMS_BLOCK / SUMS_SECTOR; i++) {
 		a = a * GOLDEN_RATIO_64 + word[0];
 		b = b * GOLDEN_RATIO_64 + word[1];
@@ -78,8 +79,10 @@ static struct ballast_sum *sums_entry(struct sums_shard *shard, unsigned int i)
 }
 
 /**
- * ballast_sums_init - empty a table
+ * ballast_sums_init - initialize an empty table
  * @sums: the table
+ *
+ * Context: any
  */
 void ballast_sums_init(struct ballast_sums *sums)
 {
@@ -100,7 +103,7 @@ static u64 sums_group_end(u64 block, u64 last)
 	return min(block | (SUMS_SLOTS - 1), last);
 }
 
-/* Longer than all slots: by shard, so that its length does not matter. */
+/* Spans all shards: handled by shard, so that its length does not matter. */
 static bool sums_is_wide(u64 first, u64 last)
 {
 	return (last >> SUMS_SLOT_SHIFT) - (first >> SUMS_SLOT_SHIFT) >=
@@ -158,7 +161,7 @@ static void sums_begin_group(struct sums_shard *shard, u64 block, u64 last)
  * @offset: bytes
  * @length: bytes, not 0
  *
- * What it covers is no longer known.
+ * Drops the checksums of the blocks that it covers.
  *
  * Context: any but hard interrupt; does not sleep
  */
@@ -269,11 +272,11 @@ static void sums_record(struct sums_shard *shard, u64 block, const void *data,
 }
 
 /**
- * ballast_sums_record - remember a block of a write that was acknowledged
+ * ballast_sums_record - record a block of a write that was acknowledged
  * @sums: the table
  * @block: offset in SUMS_BLOCK; ballast_sums_end() follows for its write
  * @data: what was written, SUMS_BLOCK bytes, aligned to 8
- * @now: a time that grows and may wrap
+ * @now: an increasing time, which may wrap
  *
  * Context: any but hard interrupt; does not sleep
  */
@@ -288,7 +291,7 @@ void ballast_sums_record(struct ballast_sums *sums, u64 block, const void *data,
 	spin_unlock_irqrestore(&shard->lock, flags);
 }
 
-/* Both at once, for a write of one block. */
+/* ballast_sums_record() and ballast_sums_end() of a write of one block. */
 void ballast_sums_end_block(struct ballast_sums *sums, u64 block,
 			    const void *data, u32 now)
 {
@@ -365,8 +368,8 @@ static bool sums_take_any(struct ballast_sums *sums, u32 random,
  * @picked: set to the blocks that were chosen
  * @most: their largest number
  *
- * Half are the newest, which a server that crashed loses first. The others
- * are any that are not zeros: zeros do not tell a blank export.
+ * Half are the newest, which a server that crashed loses first. The others are
+ * random, without blocks of zeros: these do not reveal a blank export.
  *
  * Context: process; one caller at a time
  * Return: their number
@@ -394,12 +397,13 @@ unsigned int ballast_sums_pick(struct ballast_sums *sums, u32 now, u32 random,
 }
 
 /**
- * ballast_sums_differ - is what the server has wrong?
+ * ballast_sums_differ - compare the server's data with a checksum
  * @sums: the table
  * @picked: from ballast_sums_pick()
  * @data: the server's answer to a read sent after that, aligned to 8
  *
- * Return: true: it is not what was written. A block that was written again
+ * Context: any but hard interrupt; does not sleep
+ * Return: true: the data were not written. A block that was written again
  * meanwhile, over another connection, may differ.
  */
 bool ballast_sums_differ(struct ballast_sums *sums,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Checksums of what was written last and acknowledged, by block, so that a
- * server that has lost it is noticed. Builds in user space too.
+ * Checksums of blocks that were last written and acknowledged, to detect that a
+ * server has lost them. Builds in user space too.
  *
  * The table is direct-mapped and split into shards, each with its own lock.
  * Blocks are grouped by SUMS_SLOTS; a group's shard is a hash, and a block's
@@ -26,10 +26,10 @@
 #define SUMS_SHARDS		16U
 #define SUMS_SLOT_SHIFT		6
 #define SUMS_SLOTS		64U
-/* One in 64 acknowledged writes goes here, and stays for 64 times as long. */
+/* One in 64 acknowledged writes goes here, and stays for 16 times as long. */
 #define SUMS_OLD		16U
 #define SUMS_OLD_SHIFT		6
-/* Zeros do not tell a blank export. They must not replace what does. */
+/* Zeros do not reveal a blank export, so they must not replace other blocks. */
 #define SUMS_ZEROS		16U
 #define SUMS_ENTRIES		(SUMS_SLOTS + SUMS_OLD + SUMS_ZEROS) /* of a shard */
 
@@ -51,7 +51,7 @@ struct ballast_sum {
 
 /**
  * struct sums_slot - one slot of a shard
- * @entry: what is known
+ * @entry: the last block recorded here
  * @inflight: number of writes in flight that map here
  * @mixed: while @inflight is not 0: there were two at a time, or a wide one
  */
@@ -69,7 +69,7 @@ struct sums_slot {
  * @records: counts entries recorded that are not zeros; chooses those that go
  *	     to @old
  * @slot: by the block's place in its group
- * @old: entries that only such entries replace
+ * @old: one in 64 recorded entries, replaced only by such entries
  * @zeros: blocks of zeros
  */
 struct sums_shard {

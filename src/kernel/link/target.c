@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * See target.h.
+ * The address and the export of a server; see target.h.
  */
 #include "target.h"
 
@@ -12,10 +12,11 @@
 #include "options.h"
 
 /**
- * ballast_target_init - fill in a target, but for its address
+ * ballast_target_init - fill in a target, except its address
  * @target: filled in; its export must be freed
  * @opts: the host, the port and the export; copied
  *
+ * Context: process; waits for memory
  * Return: 0 or -ENOMEM
  */
 int ballast_target_init(struct ballast_target *target,
@@ -30,14 +31,15 @@ int ballast_target_init(struct ballast_target *target,
 }
 
 /**
- * ballast_target_resolve - read the server's address
+ * ballast_target_resolve - compute the server's address
  * @target: its host and port are set
- * @net: where the scope is
+ * @net: network namespace of the scope
  *
- * The scope of a link-local address is the name of an interface. An interface
- * that was removed and is back has another index, so each attempt to connect
- * begins with this.
+ * The scope of a link-local address is the name of an interface. If the
+ * interface was removed and added again, it has another index, so each attempt
+ * to connect begins with this.
  *
+ * Context: process
  * Return: 0 or -EINVAL
  */
 int ballast_target_resolve(struct ballast_target *target, struct net *net)

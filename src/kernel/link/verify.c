@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * See verify.h: recording what was swapped out, and reading it back.
+ * Records pages that were swapped out, and reads them back; see verify.h.
  *
- * Reading back happens in the session's thread when memory may be gone: it
- * allocates packets only. The server is not trusted: a length, an offset or a
- * cookie that was not asked for ends the connection. Every wait is
- * interruptible, and the sum of all waits is bounded.
+ * The session's thread reads back when memory may have run out: it allocates
+ * packets only. The server is not trusted: a length, an offset or a cookie that
+ * was not requested ends the connection. Every wait is interruptible, and the
+ * sum of all waits is bounded.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,8 +27,8 @@
 /* Blocks read back over each restored connection, all requested at once. */
 #define VERIFY_READS		16
 /*
- * Of a long write at least 4 blocks are recorded, and at least one in 8; what
- * was known of the others is dropped. All of them would cost too much.
+ * Of a long write at least 4 blocks are recorded, and at least one in 8, since
+ * recording all would cost too much. Older checksums of the others are dropped.
  */
 #define VERIFY_FEW		4
 #define VERIFY_LONGEST_STEP	(8 * SUMS_BLOCK)
@@ -37,7 +37,7 @@
 
 /**
  * struct verify_read - a block that is read back
- * @picked: what the answer must be
+ * @picked: checksum of the expected data
  * @cover: the parts that have arrived
  * @ended: it has been answered
  * @data: the answer
@@ -51,12 +51,12 @@ struct verify_read {
 
 /**
  * struct ballast_verify - one session's verification
- * @sums: what was swapped out
+ * @sums: checksums of pages that were swapped out
  * @blocks: number of blocks read back and found right
  * @errors: number of connections refused
- * @refused: the last verification failed, with this errno; 0: it did not
- * @why: the reason, if it has a number in it
- * @read: only the session's thread uses these
+ * @refused: result of the last verification, 0 or an errno
+ * @why: buffer for a reason that has a number in it
+ * @read: the reads of a verification; only the session's thread uses them
  */
 struct ballast_verify {
 	struct ballast_sums sums;
@@ -82,7 +82,7 @@ struct verification {
 };
 
 /**
- * ballast_verify_alloc - for a session with verify=on
+ * ballast_verify_alloc - allocate the verification of a session
  *
  * Context: process; waits for memory
  * Return: ballast_verify_free() frees it; NULL: no memory
@@ -101,7 +101,7 @@ void ballast_verify_free(struct ballast_verify *verify)
 	kvfree(verify);
 }
 
-/* For sysfs. @verify: NULL: verify=off */
+/* Get the values for sysfs. @verify: NULL: verify=off */
 void ballast_verify_get_stats(const struct ballast_verify *verify,
 			      struct ballast_verify_stats *stats)
 {
@@ -133,8 +133,8 @@ void ballast_verify_begin(struct ballast_verify *verify,
 }
 
 /*
- * A page that is swapped out, which most requests are. Return: whether the
- * request is one, and ended
+ * The common case, a page that is swapped out. Return: true: it was one, and is
+ * recorded and ended
  */
 static bool verify_end_page(struct ballast_verify *verify,
 			    struct ballast_cmd *cmd)
@@ -182,7 +182,7 @@ static void verify_record_pages(struct ballast_verify *verify,
 		u64 end = pos + iter.bi_size;
 
 		while (bio->bi_opf & REQ_SWAP && next < end) {
-			/* A bio that is not swap may lie between. */
+			/* A bio that is not swap may precede this one. */
 			next = max(next, pos);
 			if (next > pos)
 				bio_advance_iter(bio, &iter, next - pos);
@@ -236,7 +236,7 @@ static u64 verify_offset(const struct verify_read *read)
 	return read->picked.block << SUMS_BLOCK_SHIFT;
 }
 
-/* The server cannot read the block. A read of it would fail as well. */
+/* The server can't read the block: a page fault on it would fail as well. */
 static int verify_failed(struct verification *v, struct verify_read *read,
 			 u32 error)
 {
@@ -408,10 +408,9 @@ static void verify_pick(struct verification *v)
 }
 
 /**
- * ballast_verify_note - a server of the session was verified
+ * ballast_verify_note - record the result of a verification
  * @session: the session
- * @err: from ballast_verify_server(); the log says it once, and again when it
- *	 is another
+ * @err: from ballast_verify_server(); logged if it differs from the last one
  * @why: likewise
  *
  * Context: the session's thread
@@ -421,7 +420,7 @@ void ballast_verify_note(struct ballast_session *session, int err,
 {
 	struct ballast_verify *verify = session->verify;
 
-	/* A signal: the session ends, or has something else to do. */
+	/* A signal: the session ends, or a move waits. */
 	if (!verify || (err && signal_pending(current)))
 		return;
 	if (err && verify->refused != err)
@@ -435,18 +434,19 @@ void ballast_verify_note(struct ballast_session *session, int err,
 }
 
 /**
- * ballast_verify_server - does a server have what was written?
- * @session: that wrote it
+ * ballast_verify_server - check that a server has the data that was written
+ * @session: the session
  * @sock: negotiated; no link has it yet
  * @structured: the server answers reads with structured replies
  * @wait: how long this may take
  * @why: set to the reason of an error
  *
  * Blocks larger than a checksum's cannot be read in part and are not verified;
- * no processor with pages of 4 KiB can have such a disk.
+ * with pages of 4 KiB there is no such disk.
  *
  * Context: the session's thread; sleeps interruptibly
- * Return: 0: it has, or nothing is known; -EREMCHG: it has not; another errno
+ * Return: 0: it has, or no checksum is known; -EREMCHG: it has other data;
+ * another errno
  */
 int ballast_verify_server(struct ballast_session *session, struct socket *sock,
 			  bool structured, const struct ballast_wait *wait,

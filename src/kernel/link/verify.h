@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Noticing that a server has lost what was swapped out to it.
+ * Detects that a server has lost pages that were swapped out to it.
  *
  * A blank export, another one, an older copy of the image, or a server whose
- * crash lost writes that it had acknowledged: each answers reads without an
- * error, and what it answers becomes the memory of programs. So checksums of
- * what was swapped out last are kept (sums.h), and some of these blocks are
- * read back over each restored connection before requests use it.
+ * crash lost acknowledged writes answers reads without an error, and the wrong
+ * data become the memory of programs. So the session keeps checksums of the
+ * pages swapped out last (sums.h), and reads some of them back over each
+ * restored connection before requests use it.
  *
  * Only swap is recorded (REQ_SWAP): a file system may change a page after its
- * write was sent. The disk asks for stable pages, with which swap does not.
+ * write was sent. Swap does not, since the disk requires stable pages.
  */
 #ifndef BALLAST_VERIFY_H
 #define BALLAST_VERIFY_H
@@ -23,7 +23,7 @@ struct socket;
 
 /**
  * struct ballast_verify_stats - what sysfs shows
- * @state: "off"; "on"; "refused": the last connection was
+ * @state: "off"; "on"; "refused": the last verification failed
  * @blocks: number of blocks read back and found right
  * @errors: number of connections refused
  */
@@ -48,10 +48,9 @@ void ballast_verify_begin(struct ballast_verify *verify,
 void ballast_verify_record(struct ballast_cmd *cmd, bool ok);
 
 /**
- * ballast_verify_submit - a request is about to be sent
+ * ballast_verify_submit - a request is about to be sent for the first time
  * @verify: of the session; NULL: verify=off
- * @cmd: type, offset and length are filled in. Not again when the request is
- *	 sent again
+ * @cmd: type, offset and length are filled in
  *
  * Context: any but hard interrupt; does not sleep
  */

@@ -20,9 +20,9 @@
  */
 #define WATCH_SILENT		(5 * HZ)
 /*
- * TCP probes a closed window ever more rarely, up to once in two minutes. An
- * outage must be noticed meanwhile too, so after this long without an ACK the
- * watchdog has it probe each second.
+ * TCP probes a closed window at growing intervals, up to two minutes. To detect
+ * an outage meanwhile, the watchdog makes it probe each second after this long
+ * without an ACK.
  */
 #define WATCH_PROBE		(3 * HZ)
 #define WATCH_TICK		HZ
@@ -47,7 +47,7 @@ static bool watch_is_silent(const struct sock *sk)
 	       icsk->icsk_probes_out >= 2;
 }
 
-/* Once a tick: TCP gives up after 15 probes, and others call this too. */
+/* Once a tick: TCP gives up after 15 probes. link_retry() calls this too. */
 static void watch_probe(struct ballast_link *link, struct sock *sk)
 {
 	if (tcp_sk(sk)->packets_out || watch_since_ack(sk) < (s32)WATCH_PROBE ||
@@ -57,7 +57,7 @@ static void watch_probe(struct ballast_link *link, struct sock *sk)
 	ballast_socket_push(sk);
 }
 
-/* Note which requests the server had its time for. */
+/* Count the timeout for each request that has reached it. */
 static void watch_count_timeouts(struct ballast_link *link)
 {
 	struct ballast_cmd *cmd;
@@ -68,7 +68,7 @@ static void watch_count_timeouts(struct ballast_link *link)
 			cmd->timeouts++;
 }
 
-/* The request that was sent first; if none was, the next. */
+/* The oldest sent request; if none is sent, the next to send. */
 static struct ballast_cmd *watch_oldest(struct ballast_link *link)
 {
 	struct list_head *from = &link->sent;
@@ -84,6 +84,8 @@ static struct ballast_cmd *watch_oldest(struct ballast_link *link)
  * ballast_watch_locked - give the connection up if its server is gone
  * @link: under its lock
  * @sk: its socket
+ *
+ * Context: softirq or process; does not sleep
  */
 void ballast_watch_locked(struct ballast_link *link, struct sock *sk)
 {

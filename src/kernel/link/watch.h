@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The watchdog of a link: it notices that the server is gone, or does not
+ * The watchdog of a link: it detects that the server is gone, or does not
  * answer.
  */
 #ifndef BALLAST_WATCH_H

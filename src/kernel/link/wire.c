@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The NBD wire format; see wire.h. Everything that is read is checked.
+ * The NBD wire format; see wire.h. All input is checked.
  */
 #include "wire.h"
 
@@ -67,7 +67,7 @@ void ballast_wire_put_option(u8 *buf, u32 option, u32 length)
  * ballast_wire_get_option_reply - read the header of an option's reply
  * @buf: WIRE_OPTION_REPLY_LEN bytes
  * @option: the option that was sent
- * @reply: what it says
+ * @reply: filled in
  * @why: set to the reason on error
  *
  * Return: 0 or -EPROTO
@@ -89,7 +89,7 @@ int ballast_wire_get_option_reply(const u8 *buf, u32 option,
 	}
 	/*
 	 * No reply to the options that are sent is longer than a name and its
-	 * frame. Reading what a longer one announces could take hours.
+	 * frame. Reading a longer one could take hours.
 	 */
 	if (reply->length > 2 * NBD_MAX_STRING) {
 		*why = "reply to an option is longer than the protocol allows";
@@ -101,7 +101,7 @@ int ballast_wire_get_option_reply(const u8 *buf, u32 option,
 /**
  * ballast_wire_rep_errno - what an NBD_REP_ERR_* means for the attach
  * @type: of the option's reply
- * @why: set to what the server said
+ * @why: set to the error in words
  *
  * Return: a negative errno
  */
@@ -157,7 +157,7 @@ void ballast_wire_put_go(u8 *head, u8 *tail, u32 name_len)
  * ballast_wire_get_info - read one NBD_REP_INFO
  * @buf: the first min(@length, WIRE_INFO_MAX_LEN) bytes of its data
  * @length: from the reply's header, bytes
- * @export: what it says goes here
+ * @export: filled in
  * @type: NBD_INFO_*
  * @why: set to the reason on error
  *
@@ -202,7 +202,7 @@ int ballast_wire_get_info(const u8 *buf, u32 length, struct wire_export *export,
 /**
  * ballast_wire_get_export_name_reply - read the answer to NBD_OPT_EXPORT_NAME
  * @buf: WIRE_EXPORT_NAME_REPLY_LEN bytes
- * @export: what it says goes here
+ * @export: filled in
  */
 void ballast_wire_get_export_name_reply(const u8 *buf,
 					struct wire_export *export)
@@ -217,11 +217,13 @@ static u64 cookie_bits(u64 value, unsigned int bits)
 }
 
 /**
- * ballast_wire_cookie - the cookie of a request
- * @generation: another value for each sending of the request
+ * ballast_wire_cookie - compute the cookie of a request
+ * @generation: differs each time the request is sent
  * @index: of the request, under 2^WIRE_COOKIE_INDEX_BITS
  * @type: NBD_CMD_*
  * @length: bytes, a multiple of 512
+ *
+ * Return: the cookie
  */
 u64 ballast_wire_cookie(u32 generation, u32 index, u16 type, u32 length)
 {
@@ -245,7 +247,7 @@ bool ballast_wire_cookie_changes_data(u64 cookie)
 	return cookie & WIRE_COOKIE_CHANGES_DATA;
 }
 
-/* Bytes of data that answer the request; 0: it is not a read. */
+/* Bytes of data in a reply to the request; 0: it is not a read. */
 u32 ballast_wire_cookie_read_len(u64 cookie)
 {
 	return cookie_bits(cookie >> WIRE_COOKIE_LENGTH_SHIFT,
@@ -277,7 +279,7 @@ void ballast_wire_put_request(u8 *buf, u16 flags, u16 type, u64 cookie,
  * @buf: the bytes that have arrived
  * @have: bytes in @buf
  * @structured: structured replies were negotiated
- * @reply: what it says
+ * @reply: filled in
  * @why: set to the reason on error
  *
  * Return: 0: @reply is filled in; a positive length: call again when that
@@ -458,12 +460,12 @@ void ballast_wire_cover_init(struct wire_cover *cover)
 
 /**
  * ballast_wire_cover_add - note that a range of a read has arrived
- * @cover: what has arrived before; invalid after an error
+ * @cover: the ranges that have arrived; invalid after an error
  * @start: of the range
  * @length: of the range, not 0
  *
- * Servers send the parts in order, which needs one range. WIRE_COVER_RANGES
- * allow for some disorder.
+ * Servers usually send the parts in order, which needs one range.
+ * WIRE_COVER_RANGES allow some reordering.
  *
  * Return: 0; -EPROTO: part of it had arrived before; -E2BIG: more separate
  * ranges than WIRE_COVER_RANGES
@@ -506,8 +508,10 @@ int ballast_wire_cover_add(struct wire_cover *cover, u32 start, u32 length)
 
 /**
  * ballast_wire_cover_whole - has a whole read arrived?
- * @cover: what has arrived
+ * @cover: the ranges that have arrived
  * @length: of the read
+ *
+ * Return: true: all of it has
  */
 bool ballast_wire_cover_whole(const struct wire_cover *cover, u32 length)
 {

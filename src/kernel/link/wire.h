@@ -2,8 +2,8 @@
 /*
  * The NBD wire format: writing and reading its headers.
  *
- * Pure functions on buffers: no socket, no lock, no allocation. They build in
- * user space too, for unit tests and fuzzing.
+ * Pure functions on buffers: no socket, no lock, no allocation; any context.
+ * They build in user space too, for unit tests and fuzzing.
  */
 #ifndef BALLAST_WIRE_H
 #define BALLAST_WIRE_H
@@ -29,10 +29,10 @@
 #define WIRE_CHUNK_FIXED_MAX_LEN 12
 
 /**
- * struct wire_export - what a server says of an export
+ * struct wire_export - a server's description of an export
  * @size: bytes
  * @flags: NBD_FLAG_*, the transmission flags
- * @min_block: minimum length and alignment of a request, bytes; 0: not said
+ * @min_block: minimum length and alignment of a request, bytes; 0: not sent
  * @preferred_block: length and alignment of requests that are fast, bytes
  * @max_payload: maximum length of a read or write, bytes
  * @structured: the server answers reads with structured replies
@@ -79,8 +79,8 @@ struct wire_reply {
 /*
  * A cookie: the index of the request, whether the request changes data, the
  * length of a read in sectors, and a generation that makes cookies differ.
- * The reader of an old connection learns from it what a reply is, although
- * the request itself has ended meanwhile.
+ * From it the reader of an old connection knows the kind and the length of a
+ * reply even if the request has ended.
  */
 #define WIRE_COOKIE_INDEX_BITS		17
 #define WIRE_COOKIE_LENGTH_BITS		17
