@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The interface of the module as its users see it: the options of the attach
- * string with their limits and defaults, and the names of the files in sysfs.
+ * The module's interface to user space: the options of the attach string with
+ * their limits and defaults, and the names of the files in sysfs.
  *
- * The module, ballastctl and the tests take them from here. The tests read
- * this file line by line: one #define a line, and its value is a number, a
- * string, or an expression of numbers.
+ * The module, ballastctl and the tests use it. The tests read this file line by
+ * line: one #define a line, whose value is a number, a string, or an expression
+ * of numbers.
  */
 #ifndef BALLAST_LIMITS_H
 #define BALLAST_LIMITS_H

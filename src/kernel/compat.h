@@ -7,8 +7,8 @@
  * not redefined: the module uses a compat_ name instead. No other file checks
  * the kernel's version.
  *
- * COMPAT_HAVE_ names are of what the headers have (compat.mk). The version is
- * compared only where they show no difference.
+ * COMPAT_HAVE_ names stand for interfaces that the headers have (compat.mk).
+ * Versions are compared only where the headers show no difference.
  */
 #ifndef BALLAST_COMPAT_H
 #define BALLAST_COMPAT_H
@@ -84,7 +84,7 @@
 #define compat_inet6_lookup_established __inet6_lookup_established
 #endif
 
-/* Is it a stable kernel of one series, from that patch level on? */
+/* Is this a stable kernel of that series, from that patch level on? */
 #define COMPAT_STABLE_FROM(major, minor, patch)                    \
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, patch) && \
 	 LINUX_VERSION_CODE < KERNEL_VERSION(major, (minor) + 1, 0))
@@ -105,14 +105,14 @@ static inline long compat_zone_free_highatomic(struct zone *zone, long reserved)
 #else
 #define COMPAT_ATOMIC_USES_HIGHATOMIC false
 
-/* Blocks that are counted under the zone's lock, at most. */
+/* Limit of the blocks that are counted under the zone's lock. */
 #define COMPAT_COUNT_HIGHATOMIC 1024
 
 /*
  * Free pages in highatomic blocks, @reserved at most; -1: not known now. The
- * zone has no counter, so free blocks are counted under its lock, the largest
- * first. This never waits for the lock. If there are too many blocks, all
- * smaller ones are taken for highatomic ones.
+ * zone has no counter, so this counts free blocks under its lock, the largest
+ * first. It does not wait for the lock. If there are too many blocks, it counts
+ * all smaller ones as highatomic.
  */
 static inline long compat_zone_free_highatomic(struct zone *zone, long reserved)
 {
@@ -184,8 +184,8 @@ static inline unsigned int compat_dev_rx_ring(struct net_device *dev)
 	 IS_ENABLED(CONFIG_NF_SOCKET_IPV4))
 
 /*
- * Pages that the sockets of a protocol hold. Since 6.0 each processor keeps
- * what it has charged lately apart.
+ * Pages that the sockets of a protocol hold. Since 6.0 recent charges are in
+ * per-CPU counters.
  */
 static inline long compat_proto_pages(const struct proto *prot)
 {
@@ -210,9 +210,9 @@ static inline bool compat_sk_has_memcg(const struct sock *sk)
 }
 
 /*
- * SO_RESERVE_MEM made it possible that a socket keeps memory charged. Before
- * that, TCP returns a charge over time, and its timers return it at once. So
- * the charge is renewed whenever half of what such a socket may keep is gone.
+ * Without SO_RESERVE_MEM a socket can't keep memory charged: TCP returns a
+ * charge over time, and its timers return it at once. So the charge is renewed
+ * whenever half of what such a socket may keep is gone.
  */
 #ifndef COMPAT_HAVE_RESERVED_MEM
 static inline bool compat_sk_is_reserved(const struct sock *sk)
@@ -416,7 +416,7 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 	if (IS_ERR(q))
 		return ERR_CAST(q);
 	gd = alloc_disk_node(0, set->numa_node);
-	/* put_disk() drops a reference that only adding the disk would take. */
+	/* put_disk() drops a reference that only adding the disk takes. */
 	if (!gd || !blk_get_queue(q)) {
 		if (gd)
 			put_disk(gd);
@@ -514,6 +514,7 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
  * @msg: its iterator is over bio_vecs whose pages all are sendpage_ok()
  * @len: bytes in the iterator
  *
+ * Context: any; does not sleep
  * Return: bytes sent, or an errno
  */
 #ifdef COMPAT_HAVE_SENDPAGE

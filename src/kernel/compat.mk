@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the kernel's headers have. A distribution's kernel may have a newer
-# kernel's interfaces under an older version, as that of RHEL 9 has, so its
-# version says nothing. For compat.h, and only for what a header shows; a
-# change of behavior is a matter of the version.
+# Checks the kernel's headers for interfaces, for compat.h: distributions such
+# as RHEL 9 backport interfaces to an older version. compat.h checks the version
+# only for changes that no header shows.
 
 # $(call have,NAME,EXPRESSION,HEADER...): -DCOMPAT_HAVE_NAME if a line matches. Dots
-# stand for commas and parentheses, which make would take for its own.
+# stand for commas and parentheses, which make would interpret.
 have = $(if $(shell cat $(addprefix $(srctree)/include/,$(3)) 2>/dev/null | \
 	grep -E '$(2)'),-DCOMPAT_HAVE_$(1))
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Load and unload, in order.
+ * Loads and unloads the module.
  */
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -40,11 +40,11 @@ static void __exit ballast_exit(void)
 	ballast_reserve_exit();
 	ballast_path_exit();
 	ballast_objects_wait();
-	/*
-	 * The last writer of a detach file has dropped the module from
-	 * within it, and may not have returned from it yet.
-	 */
 	ballast_disk_exit();
+	/*
+	 * The last writer of a detach file has put the module in its code, and
+	 * may not have returned from it yet.
+	 */
 	synchronize_rcu_tasks();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counting what must be freed before the module goes; see objects.h.
+ * Counts objects that must be freed before the module is unloaded; see
+ * objects.h.
  */
 #include "objects.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Objects with files in sysfs. sysfs may refer to them after their end, so
- * the module waits on unload until the last of them is freed.
+ * Objects with files in sysfs, which may refer to them after their end. So the
+ * module waits on unload until the last of them is freed.
  */
 #ifndef BALLAST_OBJECTS_H
 #define BALLAST_OBJECTS_H

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading the attach string, see options.h.
+ * Reads the attach string, see options.h.
  *
- * Each error message names the option and the value: beside the errno, the
- * administrator sees only that line of the log.
+ * Each error message names the option and the value: the administrator sees
+ * only the errno and that line of the log.
  */
 #include "options.h"
 
@@ -82,7 +82,7 @@ static bool is_host_name(const char *host)
 	return false;
 }
 
-/* Only the form. The session checks the address by inet_pton_with_scope(). */
+/* Checks only the form. inet_pton_with_scope() later checks the address. */
 static int parse_server(struct ballast_options *opts, char *value, char *why)
 {
 	static const char form[] =
@@ -231,7 +231,7 @@ static int parse_reserve(struct ballast_options *opts, char *value, char *why)
 }
 
 /**
- * ballast_options_any_address - does an entry of allow= name no address?
+ * ballast_options_any_address - check whether allow= names no address
  * @allow: the entry
  *
  * Return: true: packets of any machine pass
@@ -243,7 +243,7 @@ bool ballast_options_any_address(const struct ballast_allow *allow)
 	return !memcmp(allow->address, any, sizeof(any));
 }
 
-/* 192.0.2.5, which is stored as ::ffff:192.0.2.5, or [2001:db8::5] */
+/* 192.0.2.5, stored as ::ffff:192.0.2.5, or [2001:db8::5] */
 static bool parse_address(const char *text, struct ballast_allow *allow)
 {
 	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -303,7 +303,7 @@ static int parse_allow(struct ballast_options *opts, char *value, char *why)
 	return err;
 }
 
-/* The strings that an option may be in. */
+/* The strings that may contain an option. */
 #define IN_ATTACH 1
 #define IN_GUARD 2
 #define IN_MOVE 4
@@ -337,7 +337,7 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Cut off the next word. Return: NULL: none is left, or a quotation mark is not closed */
+/* Cut off the next word. Return: NULL: none is left, or a quote is open */
 static char *next_word(char **rest, bool *unclosed)
 {
 	char *word = *rest, *from, *to;
@@ -386,7 +386,7 @@ static int parse_word(struct ballast_options *opts, char *word, unsigned int in,
 	return bad(why, -EINVAL, word, value, "unknown option");
 }
 
-/* All words of @string, which is one of @in and is called @what. */
+/* Read all words of @string, which is of kind @in and is called @what. */
 static int parse_words(char *string, size_t len, unsigned int in,
 		       const char *what, struct ballast_options *opts,
 		       char *why)
@@ -446,7 +446,7 @@ int ballast_options_parse(char *string, size_t len,
 }
 
 /**
- * ballast_options_parse_move - read where a disk is to move
+ * ballast_options_parse_move - read the new server of a move
  * @string: as for ballast_options_parse(); server= and export= only
  * @len: likewise
  * @opts: filled in; without export= its export is NULL

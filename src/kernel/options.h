@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The attach string, which an administrator writes to
- * /sys/class/ballast/attach. Pure, builds in user space too.
+ * /sys/class/ballast/attach. No kernel dependencies and any context: builds in
+ * user space too.
  */
 #ifndef BALLAST_OPTIONS_H
 #define BALLAST_OPTIONS_H
@@ -27,7 +28,7 @@ struct ballast_allow {
 };
 
 /**
- * struct ballast_options - one attach string, read
+ * struct ballast_options - the options of an attach string
  * @host: IPv4 or IPv6 address as written, including a scope after "%"
  * @port: TCP port
  * @export: name of the export; points into the string that was read
@@ -40,13 +41,13 @@ struct ballast_allow {
  *	     is given up; 0: no limit
  * @deadline: seconds that an outage may last before I/O fails; 0: no limit
  * @fence: seconds that a replayed write waits for the end of the connection
- *	   that it was sent over before; 0: it does not wait
+ *	   over which it was sent before; 0: it does not wait
  * @connect_timeout: seconds that connecting, and then negotiating, may take
- *		     during the attach
+ *		     during the attach; if over the default, also later
  * @readonly: refuse writes, even if the server allows them
  * @filter: drop unrelated packets while the interface's reserve is in use
- * @verify: read back some of what was swapped out before a restored connection
- *	    is used
+ * @verify: read back some pages that were swapped out before using a restored
+ *	    connection
  * @reserve: pages of the interface's reserve, or BALLAST_RESERVE_AUTO
  * @nr_allow: entries in @allow
  * @allow: the ports, and addresses, that pass the filter

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints, in events/ballast of tracefs. A request between them and
- * block:block_rq_issue, block:block_rq_complete is in the network and the
- * server; its cookie is what a capture of the packets shows.
+ * Tracepoints, in events/ballast of tracefs. Between the two a request is in
+ * the network or the server; the rest of the time from block:block_rq_issue to
+ * block:block_rq_complete is the driver's. Packet captures show its cookie.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ballast

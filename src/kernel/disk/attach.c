@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/class/ballast/: a write to attach creates a disk, a read prints the
+ * /sys/class/ballast/: writing attach creates a disk, reading it prints the
  * options; guard protects an interface for the disks of other drivers.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -81,7 +81,7 @@ static ssize_t attach_store(const struct class *class,
 	} else if (!try_module_get(THIS_MODULE)) {
 		err = -ENODEV;
 	} else {
-		/* Held by the disk until its detach; this may take long, too. */
+		/* The disk holds the module until its detach. */
 		err = attach(&opts);
 		if (err)
 			module_put(THIS_MODULE);

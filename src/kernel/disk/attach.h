@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * /sys/class/ballast/attach.
+ * /sys/class/ballast/: attach and guard.
  */
 #ifndef BALLAST_ATTACH_H
 #define BALLAST_ATTACH_H

@@ -16,9 +16,9 @@
 #include "sysfs.h"
 
 /*
- * The block layer's own timeout is not used: a request waits for its server
- * as long as the options say. Its work, run by kblockd, would also wait for a
- * grace period.
+ * The block layer's own timeout is not used: the options limit how long a
+ * request waits for the server. The timeout's work in kblockd would also wait
+ * for a grace period.
  */
 #define DISK_TIMEOUT		(INT_MAX / 2)
 
@@ -27,7 +27,7 @@
 
 static DEFINE_IDA(disk_indices);
 
-/* Sends at once, from the submitter, and never sleeps: under RCU. */
+/* The submitter sends at once, under rcu_read_lock(), and does not sleep. */
 static blk_status_t disk_queue_rq(struct blk_mq_hw_ctx *hctx,
 				  const struct blk_mq_queue_data *bd)
 {
@@ -80,6 +80,7 @@ static void disk_free(struct kref *ref)
 	ballast_object_put();
 }
 
+/* Drop a reference; the last one frees the disk. Process context. */
 void ballast_disk_put(struct ballast_disk *disk)
 {
 	kref_put(&disk->ref, disk_free);
@@ -129,7 +130,7 @@ static void disk_grown(struct work_struct *work)
 }
 
 /*
- * The session's export has grown. A work queue tells the block layer: that may
+ * The session's export has grown. A work queue resizes the disk, since that may
  * wait for memory, which may wait for this disk.
  */
 static void disk_session_grown(struct ballast_session *session)
@@ -140,7 +141,6 @@ static void disk_session_grown(struct ballast_session *session)
 	schedule_work(&disk->grown);
 }
 
-/* The session's state has changed. */
 static void disk_session_changed(struct ballast_session *session)
 {
 	struct ballast_disk *disk =
@@ -164,7 +164,7 @@ static int disk_reserve_index(int wanted)
 	return index;
 }
 
-/* A disk whose session can be started. */
+/* Allocate a disk whose session can be started. */
 static struct ballast_disk *disk_alloc(const struct ballast_options *opts)
 {
 	char name[BALLAST_NAME_LEN];
@@ -214,8 +214,8 @@ static struct queue_limits disk_limits(const struct ballast_session *session)
 			lim.features |= BLK_FEAT_FUA;
 	}
 	/*
-	 * Else a program that faults a page in again while it is being written
-	 * may change it, and what the server has is not known.
+	 * Otherwise a program may fault a page in again and change it while it
+	 * is being written, and the server's data would be unknown.
 	 */
 	if (session->verify)
 		lim.features |= BLK_FEAT_STABLE_WRITES;
@@ -230,7 +230,7 @@ static struct queue_limits disk_limits(const struct ballast_session *session)
 	return lim;
 }
 
-/* The tags and the queues, as the export requires them. */
+/* Allocate the tags and the queues, with the limits of the export. */
 static int disk_alloc_queues(struct ballast_disk *disk)
 {
 	const struct ballast_session *session = &disk->session;
@@ -246,9 +246,9 @@ static int disk_alloc_queues(struct ballast_disk *disk)
 	/*
 	 * A scheduler would only add a lock; the server has its own.
 	 *
-	 * BLK_MQ_F_STACKING: a processor that goes offline does not wait for
-	 * the requests of its queue. No interrupt of that processor ends them,
-	 * and the server may be gone.
+	 * BLK_MQ_F_STACKING: a CPU that goes offline does not wait for the
+	 * requests of its queue. No interrupt of that CPU ends them, and the
+	 * server may be gone.
 	 */
 	disk->set.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_STACKING |
 			  BLK_MQ_F_NO_SCHED_BY_DEFAULT;
@@ -283,9 +283,8 @@ static void disk_free_queues(struct ballast_disk *disk)
  * @opts: read from the attach string; copied
  *
  * Context: process; sleeps
- * Return: the disk, known to the block layer; ballast_disk_end() ends it. Or
- * an errno: nothing is left behind, and the log says which option or step was
- * at fault
+ * Return: the disk, added to the block layer; ballast_disk_end() ends it. Or an
+ * errno: nothing is left, and the log names the option or step that failed
  */
 struct ballast_disk *ballast_disk_attach(const struct ballast_options *opts)
 {
@@ -328,6 +327,7 @@ put:
  * @disk: attached
  * @force: also when it is open
  *
+ * Context: process; takes the disk's lock
  * Return: 0: the caller must call ballast_disk_end(); -EBUSY: the disk is
  * open, or swapped on, or another detach has begun
  */
@@ -341,7 +341,7 @@ int ballast_disk_begin_detach(struct ballast_disk *disk, bool force)
 	else
 		disk->detaching = true;
 	mutex_unlock(&disk->lock);
-	/* The writer of a move file would be waited for when it is removed. */
+	/* Removing the move file waits for its writer: make the move fail. */
 	if (!err)
 		ballast_move_close(&disk->session);
 	return err;
@@ -349,8 +349,8 @@ int ballast_disk_begin_detach(struct ballast_disk *disk, bool force)
 
 /**
  * ballast_disk_end - end a disk
- * @disk: no file of it is left in sysfs; the attachment's reference is dropped
- * @force: what is in flight fails
+ * @disk: its files in sysfs are removed; drops the attachment's reference
+ * @force: requests in flight fail
  *
  * Context: process; sleeps
  */
@@ -360,8 +360,8 @@ void ballast_disk_end(struct ballast_disk *disk, bool force)
 
 	if (force) {
 		/*
-		 * All requests fail before the disk is marked dead: from 6.12
-		 * on that waits for writeback.
+		 * First make all requests fail: from 6.12 on, marking the disk
+		 * dead waits for writeback.
 		 */
 		ballast_session_refuse(session);
 		ballast_session_end(session, false);

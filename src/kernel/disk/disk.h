@@ -23,14 +23,14 @@
  * @session: with the server
  * @set: the tags; the driver's part of a request is a &struct ballast_cmd
  * @gd: the block layer's disk
- * @grown: tells user space of a larger capacity
+ * @grown: sets a larger capacity, and notifies user space
  * @lock: guards @openers and @detaching; process context; taken within the
  *	  block layer's open_mutex
- * @openers: how often the disk is open
+ * @openers: number of times the disk is open
  * @detaching: the disk cannot be opened any more
  * @kobj: its directory in sysfs
- * @nodes: the files there that user space may poll
- * @notify: @nodes are there, and so is the directory
+ * @nodes: files of the directory that user space may poll
+ * @notify: @nodes are valid and the directory exists
  */
 struct ballast_disk {
 	struct kref ref;

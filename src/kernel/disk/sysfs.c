@@ -29,7 +29,7 @@ static struct ballast_session *to_session(struct kobject *kobj)
 	return &to_disk(kobj)->session;
 }
 
-/* With the scope of a link-local address, as it was written. */
+/* A link-local address is shown with its scope, as it was written. */
 static ssize_t server_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
@@ -107,7 +107,7 @@ static ssize_t inflight_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%u\n", inflight);
 }
 
-/* Old connections that are kept until the server has ended them. */
+/* Old connections over which the server may still execute writes. */
 static ssize_t fences_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
@@ -161,7 +161,7 @@ static ssize_t verify_errors_show(struct kobject *kobj,
 	return sysfs_emit(buf, "%lu\n", verify_stats(kobj).errors);
 }
 
-/* Of the first connection that has a route; empty if none has. */
+/* The interface of the first connection that has a route; else empty. */
 static ssize_t interface_show(struct kobject *kobj, struct kobj_attribute *attr,
 			      char *buf)
 {
@@ -234,9 +234,9 @@ static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 	}
 
 	/*
-	 * The detach removes this very file, which must not wait for its
-	 * writer. The kernel holds a reference on the directory, and so on
-	 * the disk, until the write returns.
+	 * The detach removes this file and must not wait for its writer. The
+	 * kernel holds a reference on the directory, and so on the disk, until
+	 * the write returns.
 	 */
 	node = sysfs_break_active_protection(kobj, &attr->attr);
 	if (!node)
@@ -321,11 +321,12 @@ static const struct kobj_type disk_ktype = {
 
 /**
  * ballast_sysfs_add - create the directory
- * @disk: known to the block layer
+ * @disk: added to the block layer
  *
  * It is a kobject's directory and not an attribute group: only there can an
  * attribute remove itself.
  *
+ * Context: process; takes kernfs's locks
  * Return: 0 or an errno
  */
 int ballast_sysfs_add(struct ballast_disk *disk)
@@ -350,13 +351,13 @@ int ballast_sysfs_add(struct ballast_disk *disk)
 }
 
 /**
- * ballast_sysfs_string - copy what was written to a file
- * @disk: name of the disk whose file it is, or NULL
- * @file: its name, for the log as well
- * @buf: what was written; sysfs cuts a longer string after a page, and passes
- *	 the rest separately
+ * ballast_sysfs_string - copy a string that was written to a file
+ * @disk: name of the disk, for the log; NULL: none
+ * @file: name of the file, for the log
+ * @buf: the string; sysfs splits a longer one after a page
  * @len: its length in bytes
  *
+ * Context: process; waits for memory
  * Return: a string, for kfree(), or an ERR_PTR
  */
 char *ballast_sysfs_string(const char *disk, const char *file, const char *buf,
@@ -374,10 +375,10 @@ char *ballast_sysfs_string(const char *disk, const char *file, const char *buf,
 }
 
 /**
- * ballast_sysfs_notify - wake those who poll a file of the directory
+ * ballast_sysfs_notify - wake pollers of the directory's files
  * @disk: the disk
  *
- * Context: any; waits for nothing, unlike sysfs_notify(), which takes kernfs's
+ * Context: any; does not sleep, unlike sysfs_notify(), which takes kernfs's
  * locks
  */
 void ballast_sysfs_notify(struct ballast_disk *disk)
@@ -392,7 +393,7 @@ void ballast_sysfs_notify(struct ballast_disk *disk)
 			sysfs_notify_dirent(disk->nodes[i]);
 }
 
-/* When the session's thread has ended. */
+/* Free the nodes, after the session's thread has ended. */
 void ballast_sysfs_free(struct ballast_disk *disk)
 {
 	unsigned int i;
@@ -401,7 +402,7 @@ void ballast_sysfs_free(struct ballast_disk *disk)
 		sysfs_put(disk->nodes[i]);
 }
 
-/* Remove the directory. When this returns none of its files is in use. */
+/* Remove the directory, and wait until none of its files is in use. */
 void ballast_sysfs_remove(struct ballast_disk *disk)
 {
 	ballast_sysfs_notify(disk);
