@@ -6,14 +6,14 @@
 #include <stddef.h>
 
 /*
- * Whether an IPv4 or IPv6 address belongs to this machine. With a scope after a
- * %, the name of an interface, whether it belongs to that interface.
+ * Whether an IPv4 or IPv6 address belongs to this machine, or with a scope
+ * (%INTERFACE) to that interface.
  */
 bool address_is_local(const char *address);
 
 /*
  * Whether two servers, 192.0.2.1:10809 or [fe80::1%eth0]:10809, are the same
- * address, interface and port, however they are written.
+ * address, interface and port, in any notation.
  */
 bool address_is_same_server(const char *one, const char *other);
 

@@ -27,11 +27,11 @@
 #include "sysfs.h"
 #include "uri.h"
 
-/* It would indent after each limit. */
+/* clang-format would indent after each limit. */
 /* clang-format off */
 const char help_attach[] =
 	"Usage: ballastctl attach nbd://SERVER[:PORT]/EXPORT [OPTION ...] [--json]\n"
-	"Attach a server's export as a disk; load the module if need be. SERVER is an\n"
+	"Attach a server's export as a disk; load the module if needed. SERVER is an\n"
 	"IPv4 address, [an IPv6 address] or a name. %m is the machine id, %H the host\n"
 	"name, %M the MAC of the card to the server, %% a %.\n"
 	"  --swap             swap to the disk, if it is blank or a swap of this machine\n"
@@ -190,8 +190,8 @@ static int expand(struct attach *attach)
 }
 
 /*
- * A machine without a name of its own must not take the export of another one.
- * It may get one later, so this is no error of the argument.
+ * A machine without a name of its own must not take another machine's export.
+ * It may get a name later, so this is FAILED and not USAGE.
  */
 static int expand_names(struct attach *attach)
 {
@@ -282,7 +282,7 @@ static int try_address(struct attach *attach)
 
 static int tell_failure(const struct attach *attach, int err, int klog)
 {
-	/* Of the kernel: the connection is there, and no greeting comes. */
+	/* The kernel's message if it is connected, but gets no greeting. */
 	static const char silent[] = "the server does not answer";
 	char why[512];
 
@@ -294,8 +294,8 @@ static int tell_failure(const struct attach *attach, int err, int klog)
 }
 
 /*
- * If the same export were two swaps, two owners would write to each of its
- * pages, and neither the kernel nor the server would report an error.
+ * With two swaps on one export, each would overwrite pages of the other, and
+ * neither the kernel nor the server would report an error.
  */
 static int refuse_same_swap(struct attach *attach, const struct addrinfo *info)
 {

@@ -37,7 +37,7 @@ static const char help[] =
 	"\n"
 	"  attach nbd://SERVER/EXPORT   attach an export as a disk; --swap: swap to it\n"
 	"  detach DISK                  detach a disk\n"
-	"  move DISK nbd://...          let a disk go on with another server\n"
+	"  move DISK nbd://...          move a disk to another server\n"
 	"  guard INTERFACE              protect network disks of other drivers\n"
 	"  list                         list the disks and reserves, one line each\n"
 	"  status [DISK|INTERFACE]      show all that is known of disks and reserves\n"
@@ -59,8 +59,8 @@ static const char help[] =
 static const char *running;	/* the command's name */
 
 /*
- * One line that is safe for terminals and logs: escapes every byte that is not
- * printable ASCII.
+ * Print one line that is safe for terminals and logs: escape every byte that is
+ * not printable ASCII.
  */
 static void complain(const char *format, va_list args)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finds sockets that capture packets, see captures.h. /proc/net/packet has what
- * they hold, and the kernel's sock_diag what they may hold.
+ * Finds sockets that capture packets, see captures.h. /proc/net/packet has the
+ * memory that they hold, and sock_diag its limit.
  */
 #include "captures.h"
 
@@ -52,9 +52,9 @@ static const void *payload(const struct rtattr *attribute, size_t size)
 }
 
 /*
- * A ring is allocated when it is set up, and packets are copied into it: it
- * does not grow. The receive buffer then holds nothing, unless copies of
- * packets that are too large for the ring are wanted.
+ * A ring is allocated at once, and does not grow. The receive buffer then holds
+ * nothing, unless the socket also wants copies of packets that are too large
+ * for the ring.
  */
 static void take_message(struct captures *captures, const struct nlmsghdr *head)
 {

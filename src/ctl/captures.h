@@ -15,9 +15,7 @@ struct capture {
 	unsigned int inode;
 	unsigned int interface;	/* its index; 0: all */
 	long long held;		/* bytes of unread packets */
-	long long limit;	/* bytes that it may hold; if the kernel does not
-				 * say, those that it holds
-				 */
+	long long limit;	/* bytes that it may hold; if unknown, held */
 };
 
 struct captures {
@@ -27,7 +25,7 @@ struct captures {
 
 /*
  * Find those of this network namespace, at most CAPTURES_MAX. A kernel without
- * packet_diag does not say their limits.
+ * packet_diag does not report their limits.
  */
 void captures_find(struct captures *captures);
 

@@ -53,7 +53,7 @@ int conf_write(const char *text, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(name, sizeof(name), format, args);
 	va_end(args);
-	/* Only names that end in .conf are read, so not this one. */
+	/* Other programs read only names that end in .conf. */
 	if (!file_path(path, sizeof(path), "%s", name) ||
 	    !file_path(tmp, sizeof(tmp), "%s.XXXXXX", name))
 		return -ENAMETOOLONG;

@@ -6,7 +6,7 @@
 
 /*
  * Replace a file by @text, atomically, and sync it to disk: 0 or -errno. The
- * path is a format; what is there meanwhile does not end in .conf.
+ * path is a format; the temporary file's name does not end in .conf.
  */
 int conf_write(const char *text, const char *format, ...) __printf(2, 3);
 

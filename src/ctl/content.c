@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finds out what a disk holds before it becomes a swap. libblkid knows file
- * systems, partition tables and the like. Data that it does not know may still
- * be of value, so a disk is blank only if it begins and ends with zeroes.
+ * Determines what a disk holds before it becomes a swap. libblkid recognizes
+ * file systems, partition tables and the like. Other data may still be of
+ * value, so a disk is blank only if it begins and ends with zeroes.
  */
 #include "content.h"
 
@@ -161,7 +161,7 @@ void content_probe(const char *device, struct content *content)
 		unreadable(content, errno);
 		return;
 	}
-	/* Not what was there when this machine looked last. */
+	/* Drop cached pages: the export may have changed on the server. */
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	probe_fd(fd, content);
 	close(fd);

@@ -13,7 +13,7 @@
 #include "stack.h"
 
 #define SECTOR	512
-#define UNIT	4096	/* what is encrypted in one go: no page is smaller */
+#define UNIT	4096	/* dm-crypt's sector size: no page is smaller */
 
 static void ignore(const char *line, void *data)
 {
@@ -46,10 +46,10 @@ void crypt_name(char *name, size_t size, const char *disk)
 }
 
 /*
- * The key is read from /dev/random, which is /dev/urandom but waits until the
- * kernel has gathered entropy: that may not be so early in the boot. Both
- * directions bypass dm-crypt's work queues: these wait for a worker, which may
- * wait for memory, and so for the swap.
+ * The key is from /dev/random: unlike /dev/urandom it waits until the kernel
+ * has gathered entropy, which it may not have early in the boot. Both
+ * directions bypass dm-crypt's work queues: these need a worker, which may wait
+ * for memory, and so for the swap.
  */
 int crypt_open(const char *disk, bool discard)
 {

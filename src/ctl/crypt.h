@@ -11,7 +11,7 @@
 
 /*
  * The encryption of a disk: a dm-crypt mapping, ballast0-swap for ballast0,
- * behind the disk's header, with a random key that only the kernel has.
+ * after the disk's header, with a random key that only the kernel has.
  */
 
 /* FINE, or USAGE after reporting what this machine lacks. */

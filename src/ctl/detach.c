@@ -85,7 +85,7 @@ struct holder {
 	char name[DISK_NAME_LEN];
 };
 
-/* The first holder that detach does not end itself. */
+/* Find a holder other than our encryption, which detach ends itself. */
 static bool find_holder(const char *name, void *data)
 {
 	struct holder *holder = data;
@@ -109,7 +109,7 @@ static bool find_part_holder(const char *name, void *data)
 
 /*
  * FINE, or FAILED after reporting the md, LVM or other mapping that is on the
- * disk. Before a swap on it is switched off: the disk could not be detached.
+ * disk. Checked before swapoff, since the disk could not be detached.
  */
 static int refuse_if_held(const char *disk)
 {
@@ -150,8 +150,8 @@ static int refuse_if_used(const char *disk)
 }
 
 /*
- * EINVAL: another process is at it, such as systemd at shutdown. If that one
- * gives up, it is our turn.
+ * EINVAL: another process is swapping it off, such as systemd at shutdown.
+ * Retry until it is off: that process may give up.
  */
 static int swap_off(const char *disk)
 {
@@ -174,8 +174,8 @@ static int swap_off(const char *disk)
 }
 
 /*
- * With @force the disk goes first, so that nothing waits for its server; the
- * encryption follows when the last user has closed it.
+ * With @force detach the disk first, so that nothing waits for its server; the
+ * encryption ends when its last user closes it.
  */
 static int detach(const char *disk, bool force)
 {

@@ -42,7 +42,7 @@ static const struct field {
 	NUMBER(OURS(BALLAST_FILE_FENCES_EXPIRED), fences_expired),
 };
 
-/* A module of an earlier release, which may still be loaded, lacks the last ones. */
+/* A module of an earlier release, maybe still loaded, lacks the last six. */
 #define REQUIRED (ARRAY_SIZE(fields) - 6)
 
 #define STAT ARRAY_SIZE(fields)	/* index of its file descriptor */

@@ -34,8 +34,8 @@ struct disk {
 	long long reconnects;
 	long long sectors;
 	long long readonly;
-	char verify[16];	/* empty: the module does not know this */
-	long long verified;	/* this and what follows: -1, likewise */
+	char verify[16];	/* empty: the module lacks the file */
+	long long verified;	/* this and the next four: -1, likewise */
 	long long verify_errors;
 	long long fences;
 	long long fences_held;

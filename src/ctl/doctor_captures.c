@@ -19,24 +19,24 @@
 #include "sysfs.h"
 
 /*
- * Smaller buffers do not count. Those of DHCP clients and LLDP daemons have the
- * kernel's default, 208 KiB, and a machine may have dozens of them, which
- * filter what they receive.
+ * Smaller buffers do not count: DHCP clients and LLDP daemons use the kernel's
+ * default, 208 KiB, and filter what they receive. A machine may have dozens of
+ * them.
  */
 #define CAPTURE_SMALL (1 << 20)
 
 /*
- * What a machine that swaps has for a burst of packets is its reserves, and
- * what kswapd keeps free: at most the high watermarks. More is a finding, so
- * many times as much a serious one. On a machine of 256 MiB, where both are 5
- * MiB, with a server of 60 Mbit/s, a capture that was not read locked up
- * swapping with a buffer of 20 MiB, and did not with 8 MiB, in one run each.
- * With a reserve of 5,500 pages, where both are 24 MiB, it did not with 22 MiB,
- * in 5 of 5 runs.
+ * For a burst of packets, a machine that swaps has its reserves and the memory
+ * that kswapd keeps free, at most the high watermarks. Larger buffers are a
+ * finding; this many times as large, a serious one. On a machine of 256 MiB,
+ * where both are 5 MiB, with a server of 60 Mbit/s, a capture that was not read
+ * locked up swapping with a buffer of 20 MiB, and did not with 8 MiB, in one
+ * run each. With a reserve of 5,500 pages, where both are 24 MiB, it did not
+ * with 22 MiB, in 5 of 5 runs.
  */
 #define CAPTURES_SERIOUS 2
 
-/* So many are named, those with the largest buffers. */
+/* Number of captures that are named, those with the largest buffers. */
 #define CAPTURES_NAMED 3
 
 /* The process that has a socket open. */

@@ -122,7 +122,7 @@ static void read_text(struct log *log, const char *text)
 	} else if (log->in_trace &&
 		   (strstr(text, "Mem-Info:") || strstr(text, "</TASK>") ||
 		    (strstr(text, "</IRQ>") && *place->caller))) {
-		/* Below it are the frames of what was interrupted. */
+		/* The frames below it are of the interrupted context. */
 		end_of_trace(log);
 	} else if (log->in_trace) {
 		read_frame(place, text);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl doctor: programs that manage interfaces under a swap. Where they
- * take addresses away with the carrier, the swap is gone until they run again,
- * and they may be swapped out.
+ * ballastctl doctor: programs that manage interfaces under a swap. If they
+ * remove addresses when the carrier is lost, the swap is unreachable until they
+ * restore them, and they may be swapped out.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static bool is_yes(const char *value)
 	       !strcasecmp(value, "on") || !strcmp(value, "1");
 }
 
-/* What is looked for in the files of one program. */
+/* The settings found in the files of one program. */
 struct settings {
 	const char *interface;
 	char section[64];
@@ -107,7 +107,7 @@ static bool nm_line(char *line, void *data)
 	if (*line == '[') {
 		snprintf(settings->section, sizeof(settings->section), "%s",
 			 line);
-		/* Without match-device it is for all. */
+		/* A section without match-device applies to all devices. */
 		settings->matches = true;
 	} else if (key_value(line, &value)) {
 		if (!strcmp(line, "match-device"))
@@ -148,8 +148,8 @@ static bool each_conf(const char *name, void *data)
 }
 
 /*
- * From the directory that counts least on. Files of one directory are read in
- * any order: they are not expected to contradict each other.
+ * Read directories from the lowest precedence to the highest, and the files of
+ * one in any order: they are not expected to contradict each other.
  */
 static void read_directories(const char *const *roots, const char *name,
 			     bool (*line)(char *text, void *data),
@@ -164,7 +164,7 @@ static void read_directories(const char *const *roots, const char *name,
 	}
 }
 
-/* Programs that may be swapped out can't renew a lease while swap is away. */
+/* A program that is swapped out can't renew a lease during an outage. */
 static void check_swappable(const char *interface, const char *service)
 {
 	char most[32];

@@ -24,7 +24,7 @@ static int nr_unseen;
 struct finding *found(const char *id, enum severity severity,
 		      const char *format, ...)
 {
-	/* The entry after the last takes what is over the limit. */
+	/* Findings over the limit overwrite the entry after the last. */
 	struct finding *finding = &findings[nr_findings];
 	va_list args;
 

@@ -35,7 +35,7 @@ static void check_server(const struct netdisk *disk)
 			disk->kind == NETDISK_NFS ? "" : "/dev/", disk->name);
 }
 
-/* Another machine that was told to take the swap, or runs an earlier release. */
+/* Has another machine taken the swap, by --take or by an earlier release? */
 static void check_owner(const struct netdisk *disk)
 {
 	static struct content content;
@@ -63,7 +63,7 @@ static void check_owner(const struct netdisk *disk)
 		*content.owner.label ? content.owner.label : "not known",
 		content.owner.uuid);
 	why(f,
-	    "Each of the two overwrites pages of the other, and neither is told: programs read memory that is not theirs. To swap off would read wrong pages back. Detach the disk: programs that have pages there die. Then give each machine an export of its own.");
+	    "Each of the two overwrites pages of the other without an error: programs read memory that is not theirs. A swapoff would read back wrong pages. Detach the disk: programs that have pages there die. Then give each machine an export of its own.");
 	command(f, "ballastctl detach --force %s", disk->name);
 }
 
@@ -118,9 +118,9 @@ static void check_verify(const struct netdisk *disk)
 }
 
 /*
- * zswap in front of a network saves pages sent if its pool holds many of them.
- * zbud keeps two compressed pages in one, z3fold three; zsmalloc has no such
- * limit, and is the only one that newer kernels have. They have no zpool file.
+ * zswap in front of a network disk saves transfers if its pool holds many
+ * pages. zbud keeps two compressed pages in one, z3fold three; zsmalloc has no
+ * such limit. Newer kernels have only zsmalloc, and no zpool file.
  */
 static void check_zswap(const struct netdisks *disks)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Queries to a network card's driver, see ethtool.h.
+ * Queries a NIC's driver, see ethtool.h.
  */
 #include "ethtool.h"
 
@@ -95,7 +95,7 @@ int ethtool_statistics(const char *name,
 	if (nr <= 0)
 		return nr;
 	names = calloc(1, sizeof(*names) + (size_t)nr * ETH_GSTRING_LEN);
-	/* Twice the room: the driver may have more of them by then. */
+	/* Twice the room, since the driver may add statistics meanwhile. */
 	values = calloc(1, sizeof(*values) + 2 * (size_t)nr * sizeof(__u64));
 	err = names && values ? 0 : -ENOMEM;
 	if (!err) {

@@ -14,7 +14,7 @@ struct offloads {
 
 /*
  * All return 0 or -errno; -EOPNOTSUPP if the driver does not support the query.
- * With $BALLAST_ROOT there is no card, and they return -ENODEV.
+ * With $BALLAST_ROOT there is no NIC, and they return -ENODEV.
  */
 int ethtool_offloads(const char *name, struct offloads *offloads);
 int ethtool_rx_ring(const char *name, unsigned int *now, unsigned int *max);

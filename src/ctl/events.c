@@ -55,7 +55,7 @@ static struct watched watched[EVENTS_MAX];
 static int nr_watched;
 static const char *only; /* NULL: all */
 static bool as_json;
-static bool started; /* what is there at the start is no event */
+static bool started; /* files found before that are no events */
 static long left = -1; /* events still to print; below 0: any number */
 
 static void now(char *text, size_t size)
@@ -143,7 +143,7 @@ static void find_why(const struct watched *at, char *why, size_t size)
 
 /*
  * Connections that were lost and restored since the last look count as a
- * change, although the state is what it was.
+ * change, although the state is the same.
  */
 static void look_at_state(struct watched *at, const char *value,
 			  const char *why)
@@ -210,7 +210,7 @@ static bool is_watched(const char *name, enum what what)
 	return false;
 }
 
-/* A directory's files come one after the other, so each is looked for. */
+/* The files of a directory appear one by one, so each is checked. */
 static void meet(const char *name, enum what what, const char *directory)
 {
 	struct watched *at = &watched[nr_watched];
@@ -278,7 +278,7 @@ static int run(void)
 	if (as_json)
 		json_lines();
 	while (!err && left) {
-		/* Before new ones: a name that is back is another disk. */
+		/* First: a disk that is attached again is a new one. */
 		look_at_all();
 		disk_each(meet_disk, NULL);
 		reserve_each(meet_reserve, NULL);

@@ -150,7 +150,7 @@ static bool is_guarded(const char *name)
 	return search.nr;
 }
 
-/* Before the module is loaded and anything is written. */
+/* Checked before loading the module. */
 static int check_interface(const char *name)
 {
 	char flags[32];

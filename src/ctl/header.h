@@ -7,9 +7,9 @@
 #include "identity.h"
 
 /*
- * What is before an encrypted swap on its disk, in the clear: a text that says
- * whose swap it is, and zeroes. No program knows it as something else: where
- * file systems and others have their signatures, there are zeroes.
+ * The unencrypted header before an encrypted swap: a text that names the owner,
+ * and zeroes. No program mistakes it for another format, since the places of
+ * other signatures are zero.
  */
 #define HEADER_SIZE (1 << 20)	/* bytes */
 
@@ -17,8 +17,8 @@
 int header_read(int fd, struct identity *owner);
 
 /*
- * Write a header, which overwrites the signatures of what was there before; or
- * zeroes where @owner is NULL. 0 or -errno.
+ * Write a header, which overwrites older signatures; with @owner NULL, zeroes.
+ * 0 or -errno.
  */
 int header_write(const char *device, const struct identity *owner);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This machine's identity, as swaps have it. The machine id itself is not to
- * be seen by others, see machine-id(5), and the server sees what is written
- * here. So it is hashed together with an id of this program: a UUID of version
- * 5, where those that mkswap makes up are of version 4.
+ * This machine's identity in swaps. The machine id must not be disclosed, see
+ * machine-id(5), but the server can read a swap. So the identity is a hash of
+ * the machine id and an id of this program: a UUID of version 5, while mkswap
+ * generates version 4.
  */
 #include "identity.h"
 
@@ -17,12 +17,12 @@
 #include "files.h"
 #include "machine.h"
 
-/* "ballast swap", version 1; another one makes each swap another machine's. */
+/* "ballast swap", version 1. A change makes each swap another machine's. */
 static const uuid_t application = { 0x5d, 0x0c, 0x2e, 0x3b, 0x9a, 0x4f,
 				    0x4b, 0x71, 0x86, 0x1d, 0xc5, 0x2f,
 				    0x70, 0xe8, 0x13, 0xa6 };
 
-/* 32 hexadecimal digits, not all the same, as firmware has that was never set. */
+/* 32 hexadecimal digits; if all are the same, the UUID was never set. */
 static bool read_firmware(char id[MACHINE_ID_LEN])
 {
 	char text[64], *at;

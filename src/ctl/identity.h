@@ -8,16 +8,15 @@
 #define IDENTITY_UUID_LEN 37
 #define IDENTITY_LABEL_LEN 16
 
-/* Whose a swap is: of this machine, or what a swap's header says. */
+/* This machine, or the owner that a swap's header names. */
 struct identity {
 	char uuid[IDENTITY_UUID_LEN];	/* "": not known */
 	char label[IDENTITY_LABEL_LEN];	/* the host name, for people */
 };
 
 /*
- * Get this machine's identity. The UUID is made of the machine id, else of the
- * firmware's UUID, and neither can be computed back from it. false: there is none of
- * them, and the UUID is "".
+ * Get this machine's identity. The UUID is a hash of the machine id, or else of
+ * the firmware's UUID. false: there is neither, and the UUID is "".
  */
 bool identity_get(struct identity *identity);
 

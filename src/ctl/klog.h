@@ -10,8 +10,8 @@ int klog_open(void);
 
 /*
  * Why a write to a file of the module failed with @err, -errno: the last line
- * that the module has logged since klog_open() about the attach of @disk, without
- * "ballast: ". If there is none, what @err means. Call it once.
+ * that the module has logged since klog_open() about @disk or an attach,
+ * without "ballast: "; else the text of @err. Call it once.
  */
 void klog_why(int fd, const char *disk, int err, char *why, size_t size);
 

@@ -60,7 +60,7 @@ static bool is_same_address(const struct sockaddr *one,
 		       sizeof(struct in6_addr));
 }
 
-/* A connected socket of UDP has the address that packets to the peer come from. */
+/* A connected UDP socket has the source address of packets to the peer. */
 static bool find_own(const struct sockaddr *server, socklen_t len,
 		     struct sockaddr_storage *own)
 {
@@ -107,7 +107,7 @@ bool machine_mac(const struct sockaddr *server, socklen_t len,
 	*interface = '\0';
 	if (!find_own(server, len, &own) || !find_interface(&own, interface))
 		return false;
-	/* Those of InfiniBand are longer. */
+	/* InfiniBand's are longer. */
 	if (file_value(text, sizeof(text), "/sys/class/net/%s/address",
 		       interface) != MACHINE_MAC_LEN - 1 ||
 	    !strcmp(text, "00:00:00:00:00:00"))

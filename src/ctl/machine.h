@@ -12,12 +12,12 @@
 #define MACHINE_MAC_LEN	18
 
 /*
- * The machine id: of the kernel's command line, as systemd takes it, or of
+ * The machine id from the kernel's command line, as systemd reads it, or from
  * /etc/machine-id. False: there is none yet.
  */
 bool machine_id(char id[MACHINE_ID_LEN]);
 
-/* The host name. False: it is one that every machine has before it gets its own. */
+/* The host name. False: it is a default, such as localhost. */
 bool machine_host(char host[MACHINE_HOST_LEN]);
 
 /*

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loads the kernel module, and finds out why that failed.
+ * Loads the kernel module, or reports why it can't be loaded.
  */
 #include "module.h"
 
@@ -35,7 +35,7 @@ static bool is_built(const char *release)
 	return found;
 }
 
-/* DKMS leaves the log where it is if a build fails; its first line names the kernel. */
+/* DKMS keeps the log of a failed build; its first line names the kernel. */
 static bool build_failed(const char *release)
 {
 	char log[4096];

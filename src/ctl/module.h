@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * Load the kernel module if it is not there; loaded: whether it was. Return FINE,
- * or FAILED after saying why.
+ * Load the kernel module if it is not loaded; @loaded: whether this loaded it.
+ * FINE, or FAILED after reporting why.
  */
 int module_load(bool *loaded);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ballastctl move: lets a disk use another server that has the same data.
+ * ballastctl move: moves a disk to another server that has the same data.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -18,13 +18,13 @@
 
 const char help_move[] =
 	"Usage: ballastctl move DISK nbd://SERVER[:PORT]/EXPORT\n"
-	"Let a disk that is in use go on with another server, which has the same data:\n"
-	"another machine that serves the same storage, or another address or export of\n"
-	"the same server. Requests wait for a moment and none fails.\n"
+	"Move a disk that is in use to another server that has the same data: another\n"
+	"machine that serves the same storage, or another address or export of the same\n"
+	"server. Requests wait for a moment and none fails.\n"
 	"\n"
 	"The new server is tried first. If it can't be reached, or its export can't\n"
-	"replace the present one, or it does not have pages that were swapped out, the\n"
-	"disk stays with its server, and the reason is printed.\n"
+	"replace the current one, or it lacks pages that were swapped out, the disk\n"
+	"stays with its server, and the reason is printed.\n"
 	"\n"
 	"It holds until the disk is detached; change the URI in /etc/ballast as well.\n";
 
@@ -43,7 +43,7 @@ static int tell_failure(const struct move *move, int err, int klog)
 		       move->address, why);
 }
 
-/* Return: 0 or -errno, which has been told */
+/* Return: 0; or -errno, which is reported */
 static int try_address(struct move *move)
 {
 	static char words[8192];
@@ -113,7 +113,7 @@ int cmd_move(int argc, char **argv)
 	why = uri_parse(argv[2], NULL, &move.uri);
 	if (why)
 		return usage_error("%.200s: %s", argv[2], why);
-	/* Whoever moves a disk knows its machine, and names what it means. */
+	/* The user of move knows the machine, and can write the values. */
 	if (move.uri.has_id || move.uri.has_host || move.uri.has_mac)
 		return usage_error("%.200s: %%m, %%H and %%M are for attach; write what they stand for",
 				   argv[2]);

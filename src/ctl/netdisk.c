@@ -79,9 +79,9 @@ static void read_ballast(struct netdisk *disk)
 }
 
 /*
- * The kernel does not show the server of an nbd disk. A client that stays alive
- * has the socket open, which shows it. If the client has exited, only a server
- * on this machine on the default port is recognized.
+ * The kernel does not show the server of an nbd disk. While the client runs,
+ * its open socket shows it. If the client has exited, only a server on this
+ * machine on the default port is recognized.
  */
 static void read_nbd(struct netdisk *disk)
 {
@@ -143,7 +143,7 @@ static bool read_iscsi(struct netdisks *disks, const char *name, bool swap)
 	return true;
 }
 
-/* One disk, no partition. Local ones are left out. */
+/* Add a disk (not a partition), unless it is local. */
 static void add_disk(struct netdisks *disks, const char *name, bool swap)
 {
 	struct netdisk *disk;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checks the attach options before anything is done, so that a wrong one loads
- * no module and opens no connection. The kernel checks them again.
+ * Checks the attach options first, so that a wrong one loads no module and
+ * opens no connection. The kernel checks them again.
  */
 #include "options.h"
 
@@ -66,7 +66,7 @@ static const char *check_switch(const struct kind *kind, const char *value,
 		       NULL : "is neither on nor off";
 }
 
-/* "192.0.2.5" or "[2001:db8::5]", and not any address */
+/* "192.0.2.5" or "[2001:db8::5]", but not 0.0.0.0 or [::] */
 static bool is_allow_address(char *text)
 {
 	static const struct in6_addr any;

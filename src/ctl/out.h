@@ -7,7 +7,7 @@
 #include "ballastctl.h"
 
 /*
- * The standard output, through a static buffer, since it has to work when no
+ * The standard output, through a static buffer, since it must work when no
  * memory is left. out_flush() at the end of a command reports errors.
  */
 void out(const char *format, ...) __printf(1, 2);

@@ -16,7 +16,7 @@
 #include "program.h"
 #include "sysfs.h"
 
-/* What the unit ballast@NAME reads to find out which disk is its own. */
+/* Notes by which the unit ballast@NAME knows its disk. */
 #define NOTE_DIR "/run/ballast"
 
 bool persist_is_name(const char *name)
@@ -44,8 +44,8 @@ int persist_check(const char *name, const char *uri)
 }
 
 /*
- * The unit takes the disk for its own, by the note, so that it can be stopped,
- * and a purge of the package ends it.
+ * Because of the note, the unit does not attach the disk again. A stop of the
+ * unit, or a purge of the package, then detaches it.
  */
 static void start_unit(const char *name, const char *disk)
 {

@@ -13,16 +13,16 @@
 /* The file that --persist=@name writes; see ballast.conf(5). */
 #define PERSIST_FILE PERSIST_DIR "/%s.conf"
 
-/* Names of files there have only some characters. */
+/* Does it have only characters that are allowed in these names? */
 bool persist_is_name(const char *name);
 
-/* Before anything is done: can the file be written? FINE, or USAGE or FAILED. */
+/* Before the attach: can the file be written? FINE, USAGE or FAILED. */
 int persist_check(const char *name, const char *uri);
 
 /*
  * Write the file of a disk that is attached as @disk, @swapon NULL: no swap.
- * What another machine's swap was is this machine's now, so there is no TAKE=.
- * FINE, or FAILED after reporting why not; then no file is there.
+ * A swap that was taken is this machine's now, so the file has no TAKE=. FINE,
+ * or FAILED after reporting why; then there is no file.
  */
 int persist_disk(const char *name, const char *disk, const char *uri,
 		 const struct swapon *swapon, const struct options *options);

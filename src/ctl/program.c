@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs modprobe, mkswap, cryptsetup and what a report collects.
+ * Runs modprobe, mkswap, cryptsetup and the programs of a report.
  */
 #include "program.h"
 
@@ -14,7 +14,7 @@
 
 #include "ballastctl.h"
 
-/* @output: what gets its output and its stderr; -1: the output is discarded. */
+/* @output: file for its output and its stderr; -1: discard the output. */
 static void become(char *const argv[], int output)
 {
 	const char *path = getenv("PATH");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Raising vm.min_free_kbytes, see raise.h.
+ * Raises vm.min_free_kbytes, see raise.h.
  *
  * The watermarks rise with the value at once, free memory does not. While free
  * memory is below the new min watermark, every allocation has to reclaim, all
@@ -24,7 +24,7 @@
 
 #define POLL_MS		20
 #define DWELL_MS	60	/* the least time for a step */
-#define IDLE_MS		1000	/* without a scan for so long, kswapd sleeps */
+#define IDLE_MS		1000	/* kswapd sleeps if it did not scan this long */
 #define STEP_MS		10000	/* the most time that kswapd gets for a step */
 #define BEFORE_MS	1000	/* without direct reclaim before the first step */
 #define AFTER_MS	1000	/* and after the last */

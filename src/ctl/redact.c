@@ -19,7 +19,7 @@ static const char *const kind_names[NR_KINDS] = {
 	"IPV4", "IPV6", "MAC", "ID", "HOST", "EXPORT",
 };
 
-/* A thing that was seen; its number is its place among those of its kind. */
+/* A replaced text; its number is its position among those of its kind. */
 struct thing {
 	struct thing *next;
 	enum kind kind;
@@ -47,7 +47,7 @@ static unsigned int number_of(enum kind kind, const char *text, size_t len)
 			return thing->number;
 	thing = malloc(sizeof(*thing) + len + 1);
 	if (!thing)
-		return 0; /* is hidden all the same */
+		return 0; /* hidden even without a number */
 	memcpy(thing->text, text, len);
 	thing->text[len] = '\0';
 	thing->kind = kind;
@@ -161,7 +161,7 @@ static bool is_everywhere6(const struct in6_addr *in)
 	return IN6_IS_ADDR_UNSPECIFIED(in) || IN6_IS_ADDR_LOOPBACK(in);
 }
 
-/* Text behind it may begin with a colon or a dot. */
+/* The text after it may begin with a colon or a dot. */
 static size_t replace_ipv6(const char *at, FILE *to)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -209,7 +209,7 @@ static size_t replace_ipv4(const char *at, FILE *to)
 	return len;
 }
 
-/* A registered name; of a host with the domain behind it. */
+/* A registered name; that of a host with its domain. */
 static size_t replace_name(const char *at, FILE *to)
 {
 	const struct thing *thing, *best = NULL;

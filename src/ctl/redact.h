@@ -9,15 +9,15 @@
 #include <stdio.h>
 
 /*
- * A name that has no form of its own is replaced only where it was registered
- * before. One that is a common word of a report stays, for it tells nothing.
+ * Names have no recognizable form: only registered ones are replaced. Common
+ * words of a report are not registered, since they identify nothing.
  */
 void redact_host(const char *name);
 void redact_export(const char *name);
 
 /*
- * Write a line, without a newline: addresses, MACs, machine ids and UUIDs,
- * what stands as export "...", and registered names are replaced.
+ * Write @line, which has no newline, with addresses, MACs, machine ids, UUIDs,
+ * export "..." and registered names replaced.
  */
 void redact_line(const char *line, FILE *to);
 

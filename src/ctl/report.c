@@ -3,7 +3,7 @@
  * ballastctl report: collects what a report of a problem needs, without what
  * identifies machines, in one archive.
  *
- * Each line is redacted before it is written: nothing else is ever on disk.
+ * Each line is redacted before it is written, so no other text reaches a disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 const char help_report[] =
 	"Usage: ballastctl report [FILE]\n"
 	"Collect what a report of a problem needs in one archive, FILE, which must not\n"
-	"exist. Its name ends with .tar.gz, .tar.xz or .tar, and says the compression.\n"
+	"exist. The end of its name, .tar.gz, .tar.xz or .tar, sets the compression.\n"
 	"Default: ballast-report-DATE-TIME.tar.gz in the current directory.\n"
 	"\n"
 	"It has the output of status, doctor and list, ballast's lines of the kernel log,\n"
@@ -35,8 +35,8 @@ const char help_report[] =
 	"configuration, parameters and versions. It has nothing of what was swapped out.\n"
 	"\n"
 	"Addresses, MACs, machine ids and UUIDs, host names and the names of exports are\n"
-	"replaced by placeholders such as IPV4-1, the same one each time. Look it through\n"
-	"before you send it: file README in it says what it is.\n"
+	"replaced by placeholders such as IPV4-1, the same one each time. Review it\n"
+	"before you send it: file README in it describes it.\n"
 	"\n"
 	"Run it as root; other users cannot read all of this.\n";
 
@@ -62,7 +62,7 @@ static const char readme[] =
 	"\n"
 	"A file that says \"not collected\" has the reason behind it.\n";
 
-static char work[64]; /* empty: there is no directory to remove */
+static char work[64]; /* the directory to remove; empty: none */
 static volatile sig_atomic_t ended;
 
 static void end(int signal)
@@ -443,7 +443,7 @@ static bool is_archive(const char *file)
 	return false;
 }
 
-/* For root alone: it may tell more than was thought of. */
+/* Readable by its owner only: redaction may have missed something. */
 static int reserve_name(const char *file)
 {
 	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -490,6 +490,6 @@ int cmd_report(int argc, char **argv)
 		return failure("interrupted; %.200s was not written", file);
 	if (err)
 		return FAILED;
-	printf("%s: written; look it through before you send it\n", file);
+	printf("%s: written; review it before you send it\n", file);
 	return fflush(stdout) ? failure("standard output: %m") : FINE;
 }

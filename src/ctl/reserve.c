@@ -55,7 +55,7 @@ const char *reserve_grade_name(const struct reserve *reserve)
 {
 	long long grade = reserve->value[RESERVE_GRADE];
 
-	if (grade == RESERVE_ABSENT) /* it dropped all that was unrelated */
+	if (grade == RESERVE_ABSENT) /* it drops all unrelated packets */
 		grade = reserve->value[RESERVE_IN_USE] ? RESERVE_CRITICAL :
 							 RESERVE_CALM;
 	return grade_names[grade];

@@ -6,13 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Get the addresses of a server; the caller frees them. FINE, or FAILED and said. */
+/* Get a server's addresses, for freeaddrinfo(). FINE, or FAILED (reported). */
 int server_resolve(const char *host, const char *port, struct addrinfo **list);
 
-/* As the kernel takes it: 192.0.2.1:10809 or [fe80::1%eth0]:10809. */
+/* In the kernel's syntax: 192.0.2.1:10809 or [fe80::1%eth0]:10809. */
 bool server_address(const struct addrinfo *info, char *address, size_t size);
 
-/* Is @err, -errno, one that may not occur with another address of the server? */
+/* Might another address of the server work after @err, -errno? */
 bool server_is_unreachable(int err);
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Devices over each other: partitions, LVM, md and dm-crypt. */
+/* Stacked devices: partitions, LVM, md and dm-crypt. */
 #ifndef BALLASTCTL_STACK_H
 #define BALLASTCTL_STACK_H
 
@@ -20,8 +20,8 @@ bool stack_mapping(const char *name, char *device, size_t size,
 bool stack_device(const char *path, char *device, size_t size);
 
 /*
- * Call @fn for each disk that a device of /sys/block or a partition lies on,
- * until it returns false. A disk that lies on none is called itself.
+ * Call @fn for each disk under a device of /sys/block or a partition, until it
+ * returns false. A device that is not stacked is its own disk.
  */
 void stack_each_disk(const char *device,
 		     bool (*fn)(const char *disk, void *data), void *data);

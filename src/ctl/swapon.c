@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes a disk this machine's swap, and swaps to it. A disk that holds anything
- * but a swap is refused, and so is the swap of another machine: two machines
- * that swap to one disk overwrite each other's memory, and no error tells them.
+ * Makes a disk this machine's swap, and swaps to it. Refuses a disk that holds
+ * anything but a swap, and the swap of another machine: two machines that swap
+ * to one disk overwrite each other's pages, and neither gets an error.
  */
 #include "swapon.h"
 
@@ -35,7 +35,7 @@ static bool is_mine(const struct target *target)
 	return identity_same(target->self.uuid, target->content.owner.uuid);
 }
 
-/* A swap of mkswap's, or of an earlier release, belongs to nobody. */
+/* A swap made by mkswap alone, or by an earlier release, has no owner. */
 static int refuse_owner(const struct target *target)
 {
 	const struct identity *owner = &target->content.owner;
@@ -49,7 +49,7 @@ static int refuse_owner(const struct target *target)
 	return REFUSED;
 }
 
-/* mkswap on a kernel of other pages made it: one of this machine's, or not. */
+/* A kernel with another page size made it, maybe on another machine. */
 static int refuse_page_size(const struct target *target)
 {
 	long size = sysconf(_SC_PAGESIZE);
@@ -143,7 +143,7 @@ static int make_clear(const struct target *target)
 	return FINE;
 }
 
-/* The key is new each time, so that what is there can't be read any more. */
+/* The key is new each time, so the former content becomes unreadable. */
 static int make_encrypted(struct target *target)
 {
 	char dm[DISK_NAME_LEN];

@@ -7,16 +7,16 @@
 struct swapon {
 	bool encrypt;
 	bool discard;	/* tell the disk which pages are free */
-	bool take;	/* a swap of another machine, too */
+	bool take;	/* accept a swap of another machine */
 	bool quiet;	/* print nothing but errors */
 	bool formatted;	/* set by swapon_disk: mkswap was run */
 	int priority;	/* -1: the kernel chooses one */
 };
 
 /*
- * Swap to a disk, which becomes a swap of this machine first unless it is one.
- * FINE; or after reporting why not FAILED, or REFUSED for what the disk holds.
- * Then the disk is not in use.
+ * Swap to a disk, after making it a swap of this machine unless it is one.
+ * FINE; or, after reporting why, FAILED, or REFUSED because of the disk's
+ * content: then the disk is not in use.
  */
 int swapon_disk(struct swapon *options, const char *disk);
 

@@ -2,9 +2,8 @@
 /*
  * ballastctl top: shows the activity of disks and reserves, every second.
  *
- * It has to work while the machine has no memory left. So it locks itself into
- * memory, allocates all it needs at the start and nothing later; watch.c keeps
- * the files open.
+ * It must work while the machine has no memory left. So it locks itself into
+ * memory and allocates only at the start; watch.c keeps the files open.
  */
 #include <errno.h>
 #include <poll.h>
@@ -104,7 +103,7 @@ __attribute__((noinline)) static void touch_stack(void)
 		stack[i] = 0;
 }
 
-/* Allocate now what can't be allocated later. */
+/* Allocate at the start: later there may be no memory. */
 static int prepare(void)
 {
 	time_t now = time(NULL);

@@ -15,7 +15,7 @@
 
 static const char form[] = "is not of the form nbd://SERVER[:PORT]/EXPORT";
 
-/* Schemes that ballast does not support, with what to do instead. */
+/* Schemes that ballast does not support, and alternatives. */
 static const struct {
 	const char *scheme;
 	const char *why;
@@ -37,7 +37,7 @@ static int hex(char digit)
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* Stands for a machine while the URI is only checked; of the same lengths. */
+/* Used while the URI is only checked; the real values have these lengths. */
 static const struct uri_names samples = {
 	.id = "00000000000000000000000000000000",
 	.host = "host",
@@ -77,7 +77,7 @@ static const char *put_name(struct part *part, const char *name,
 	return put(part, name, strlen(name));
 }
 
-/* What is behind a %, at most two characters: NULL, or what is wrong. */
+/* Decode up to two characters after a %: NULL, or what is wrong. */
 static const char *put_escape(struct part *part, const char *escape, size_t len)
 {
 	const struct uri_names *names = part->names;

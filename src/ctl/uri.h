@@ -9,8 +9,8 @@
 #define URI_EXPORT_LEN (BALLAST_MAX_EXPORT + 1)
 
 /*
- * What stands for a machine in a URI. NULL: not known yet, a sample of the
- * same kind is used.
+ * Values of a URI's placeholders. NULL: not known yet; a sample of the same
+ * kind is used.
  */
 struct uri_names {
 	const char *id;		/* %m */

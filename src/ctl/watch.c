@@ -95,7 +95,7 @@ static bool meet_guard(const struct guard *guard, void *data)
 	return true;
 }
 
-/* Opens files, which takes memory; without it no disk is attached either. */
+/* Opens files, which needs memory; but so does attaching a disk. */
 static void meet(struct watch *watch)
 {
 	watch->incomplete = false;

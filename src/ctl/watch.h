@@ -38,7 +38,7 @@ struct watch {
 	struct memory memory;
 	double seconds;
 	double looked_at;
-	char guarded[512];	/* names, each behind a space */
+	char guarded[512];	/* names, each after a space */
 	bool incomplete;	/* there are more than WATCH_MAX */
 };
 
