@@ -115,7 +115,7 @@ static int write_guard(char *string, size_t len)
 	if (*string == '-')
 		n--;
 	if (!n || n >= IFNAMSIZ) {
-		pr_err("guard: \"%*pE\" is not the name of an interface, nor a - and the name\n",
+		pr_err("guard: \"%*pE\" is not the name of an interface; write NAME, or -NAME to end a guard\n",
 		       (int)min_t(size_t, strlen(string), BALLAST_SYSFS_LOGGED),
 		       string);
 		return -EINVAL;
