@@ -27,8 +27,8 @@ int crypt_open(const char *disk, bool discard);
 bool crypt_find(const char *disk, char *dm, size_t size);
 
 /*
- * End the mapping of a disk; @deferred: when nothing uses it any more, which
- * may be now. FINE, or FAILED after reporting the failure.
+ * End the mapping of a disk; @deferred: as soon as nothing uses it. FINE, or
+ * FAILED after reporting the failure.
  */
 int crypt_close(const char *disk, bool deferred);
 

@@ -214,7 +214,7 @@ static void check_drops(const struct interface *nic)
 
 static void check_interface(const struct interface *nic)
 {
-	/* Unit tests have a tree of files and no card. */
+	/* Unit tests have a tree of files and no NIC. */
 	if (!getenv("BALLAST_ROOT")) {
 		check_offloads(nic);
 		check_ring(nic);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What ethtool(8) shows of an interface, by its ioctl. */
+/* Properties of an interface, by the ioctl of ethtool(8). */
 #ifndef BALLASTCTL_ETHTOOL_H
 #define BALLASTCTL_ETHTOOL_H
 

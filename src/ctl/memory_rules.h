@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 /*
- * The kernel's documentation says that with less the system becomes subtly
- * broken, and prone to deadlock under load.
+ * The kernel's documentation: with less the system becomes subtly broken, and
+ * prone to deadlock under load.
  */
 #define MIN_FREE_FLOOR	1024
 

@@ -61,7 +61,7 @@ struct level {
 	void *data;
 	int depth;	/* layers that may follow */
 	int devices;	/* that were found in this layer */
-	bool more;	/* what @fn has returned */
+	bool more;	/* the last result of @fn */
 };
 
 /* Replace a partition by its disk. */

@@ -46,7 +46,7 @@ struct sock;
  *	  (read)
  * @bio: the part of the request that @iter is in
  * @iter: the rest of @bio
- * @error: what the server reported, a negative errno; 0: no error so far
+ * @error: from the server, a negative errno; 0: no error so far
  * @cover: the parts of a structured read that have arrived
  * @verify: counts this request as in flight; NULL: it changes nothing, or
  *	    verify=off

@@ -74,7 +74,7 @@ void ballast_drain_header(struct ballast_drain *drain)
 /**
  * ballast_drain_resume - begin within a header
  * @drain: from ballast_drain_begin()
- * @buf: what has arrived of the header
+ * @buf: the bytes of the header that have arrived
  * @have: bytes in @buf, WIRE_REPLY_MAX_LEN at most
  */
 void ballast_drain_resume(struct ballast_drain *drain, const u8 *buf, u32 have)

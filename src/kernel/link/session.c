@@ -225,8 +225,8 @@ static void session_disconnect(struct ballast_session *session)
 
 /**
  * ballast_session_end - undo ballast_session_start(), in reverse
- * @session: the owner submits no request any more, or ballast_session_refuse()
- *	     was called; what is in flight fails
+ * @session: the owner submits no more requests, or ballast_session_refuse()
+ *	     was called; requests in flight fail
  * @graceful: no request is in flight: disconnect from the server
  *
  * Requests fail before this waits for a lock: holders of the rtnl and of the

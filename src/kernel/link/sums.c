@@ -275,7 +275,7 @@ static void sums_record(struct sums_shard *shard, u64 block, const void *data,
  * ballast_sums_record - record a block of a write that was acknowledged
  * @sums: the table
  * @block: offset in SUMS_BLOCK; ballast_sums_end() follows for its write
- * @data: what was written, SUMS_BLOCK bytes, aligned to 8
+ * @data: the written data, SUMS_BLOCK bytes, aligned to 8
  * @now: an increasing time, which may wrap
  *
  * Context: any but hard interrupt; does not sleep

@@ -50,7 +50,7 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 	[BALLAST_BUDGET_MACHINE] = 8192,
 };
 
-/* Flows are told apart by this many bits of their hash. */
+/* This many bits of their hash distinguish flows. */
 #define BUDGET_FLOW_BITS	8
 /* Packets of each flow, and of all flows, that pass in addition. */
 #define BUDGET_FLOW_PACKETS	2
