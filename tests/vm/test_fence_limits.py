@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """What ends a fence other than the server: its time, their number, a detach by force."""
 
+import os
 import re
 import threading
 
 import pytest
 
-from rig import nbd, servers
+from rig import line, nbd, servers
 from rig.disk import Disk
 from rig.wait import until
 
 pytestmark = pytest.mark.console_ok("ballast: ", "I/O error")
 
 SIZE = 1 << 20
+ROUNDS = int(os.environ.get("BALLAST_ROUNDS", "1"))
+# As long as TCP's keepalive can last by the number of its probes.
+LONG = 150
 # 2 * connections + 6, of one connection.
 FENCES = 8
 WRITE = "exec dd if=/dev/zero of={} bs=4k count=1 seek=128 oflag=direct 2>&1"
@@ -35,7 +39,7 @@ class Holding:
             if request.type == nbd.WRITE and self.writes:
                 self.writes -= 1
                 connection.sendall(self.lie)
-                self._ending.wait(120)
+                self._ending.wait(300)
                 return
             connection.sendall(self.memory.answer(request))
 
@@ -66,6 +70,21 @@ def test_time_is_over(shared_vm, holding, seconds):
                           r"writes after newer ones \(fence=\)", shared_vm.run("dmesg -t").output)
         assert len(said) == int(disk.file("ballast/fences_expired")) == bool(seconds)
         assert disk.file("ballast/fences") == disk.file("ballast/fences_held") == "0"
+
+
+@pytest.mark.skipif(ROUNDS < 2, reason="takes three minutes: BALLAST_ROUNDS=2")
+def test_a_long_cut(shared_vm, holding):
+    """TCP does not give up before the fence does: the end of the old connection is seen."""
+    one = holding(1)
+    with servers.ScriptedServer(one.serve) as server, \
+            Disk(shared_vm, server, timeout=1, fence=600) as disk:
+        job = shared_vm.spawn(WRITE.format(disk.path))
+        until(lambda: disk.file("ballast/fences_held") == "1", 20, "the write to be held")
+        with line.dropped(shared_vm), pytest.raises(TimeoutError):
+            until(lambda: not job.running, LONG, "what must not be")
+        one.release()
+        assert job.wait(30) == 0, job.output
+        assert disk.file("ballast/fences_expired") == "0"
 
 
 def test_more_outages_than_fences(shared_vm, holding):

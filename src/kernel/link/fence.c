@@ -234,7 +234,8 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 	spin_unlock_bh(&set->lock);
 
 	/* TCP must not give up before the fence does. */
-	tcp_sock_set_keepcnt(sk, MAX_TCP_KEEPCNT);
+	tcp_sock_set_user_timeout(sk,
+				  jiffies_to_msecs(set->limit + FENCE_DRAIN));
 	lock_sock(sk);
 	ballast_reply_hand_over(link, &fence->drain, pending);
 	fence_set_callbacks(fence);

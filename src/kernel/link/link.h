@@ -108,7 +108,6 @@ struct ballast_rx {
  *	   @few
  * @gso_max_size: the socket's own value, while @few has it lowered
  * @answered: the server has answered a request over this connection
- * @answered_at: jiffies; of the last answer
  * @rx: the state of receiving
  * @reader: reads at the end of the receive softirq
  * @retry: sends again where no event would wake the sender
@@ -157,7 +156,6 @@ struct ballast_link {
 	unsigned int frags;
 	unsigned int gso_max_size;
 	bool answered;
-	unsigned long answered_at;
 	struct ballast_rx rx;
 	struct tasklet_struct reader;
 

@@ -51,7 +51,6 @@ static void rx_end_request(struct ballast_link *link, struct ballast_cmd *cmd)
 	list_del(&cmd->entry);
 	ballast_link_ended(link, 1);
 	link->answered = true;
-	link->answered_at = jiffies;
 	trace_ballast_rq_answered(cmd);
 	if (likely(!cmd->fences) || !ballast_fences_hold(link->fences, cmd))
 		ballast_cmd_end(cmd);
