@@ -118,10 +118,13 @@ static unsigned int ingress_filter(struct ballast_reserve *res,
 	return NF_ACCEPT;
 }
 
-/* Must headroom be computed for this packet? */
+/*
+ * Must headroom be computed for this packet? In a jiffy in which memory is ample
+ * ballast_ingress_hook() has chosen it.
+ */
 static bool ingress_must_look(const struct ballast_reserve *res)
 {
-	return ballast_pressure_in_use() ||
+	return ballast_pressure_in_use() || ballast_pressure_ample() ||
 	       READ_ONCE(ballast_pressure.guards) || ballast_pressure_busy() ||
 	       !(this_cpu_inc_return(res->stats->seen) & INGRESS_MASK_IDLE);
 }
