@@ -150,9 +150,9 @@ static bool link_works(const struct ballast_link *link)
 }
 
 /*
- * An outage begins when no link is connected. It ends when a request is
- * answered, not when a connection is made: a server may accept connections
- * and answer nothing.
+ * An outage begins when no link is connected. While requests wait, it ends when
+ * one is answered, not when a connection is made: a server may accept
+ * connections and answer nothing.
  */
 static void update_outage(struct ballast_session *session)
 {

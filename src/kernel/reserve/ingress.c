@@ -25,8 +25,8 @@
 /*
  * While I/O depends on the network, headroom is computed for each packet, or,
  * once it is ample, for one in 32 until the next jiffy: a packet may have 17
- * pages. Without such I/O, it is computed for one packet in 16, and not again
- * in a jiffy in which it was ample.
+ * pages. Without such I/O, it is computed for one packet in 16 while it is not
+ * ample.
  */
 #define INGRESS_MASK_AMPLE	31
 #define INGRESS_MASK_IDLE	15
