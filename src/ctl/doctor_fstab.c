@@ -114,7 +114,7 @@ static void check_line(const struct netdisks *disks, const struct mntent *line)
 	why(f,
 	    "systemd does not know that it needs the network, and may stop the network first at shutdown. The machine then waits for a server that it cannot reach. At boot it may wait for the disk before it starts the network.");
 	command(f,
-		"sensible-editor /etc/fstab   # add _netdev,nofail to the options of %s",
+		"${EDITOR:-vi} /etc/fstab   # add _netdev,nofail to the options of %s",
 		line->mnt_fsname);
 	command(f, "systemctl daemon-reload");
 }
