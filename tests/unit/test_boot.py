@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "boot" / "disk"
 PROGRAMS = {
     "sleep": '[ -z "$ANSWERS" ] || exec /bin/sleep 0.1',
     # One that waits for ever says no more than one that fails.
-    "dd": '[ "$ANSWERS" ]',
+    "dd": 'echo "$1" >> {work}/read; [ "$ANSWERS" ]',
     "findmnt": """case $1 in
         -no) [ "$3" != / ] || echo "$ROOT" ;;
         -vrno) echo "$MOUNTED" ;;
@@ -68,6 +68,7 @@ def disk(tmp_path):
         file = tmp_path / name
         silent = name in ("sleep", "findmnt", "dd")
         note = "" if silent else f'echo "{name} $*" >> {tmp_path}/called'
+        script = script.replace("{work}", str(tmp_path))
         file.write_text(f"#!/bin/sh\n{note}\n{script}\n")
         file.chmod(0o755)
 
@@ -84,6 +85,8 @@ def disk(tmp_path):
         called = (tmp_path / "called").read_text().splitlines()
         return done.returncode, [each for each in called if "is-system-running" not in each]
 
+    run.read = lambda: {line.rpartition("/")[2]
+                        for line in (tmp_path / "read").read_text().splitlines()}
     return run
 
 
@@ -168,9 +171,11 @@ def test_shutdown_without_memory(disk):
 
 
 def test_root_stays(disk):
+    """Nor is it read: systemd would wait for the read."""
     status, called = disk("shutdown", ROOT="/dev/dm-0", LIVE="reconnecting")
     assert status == 0
     assert called == ["ballastctl detach --force ballast0", "ballastctl detach --force ballast2"]
+    assert disk.read() == {"ballast0", "ballast2"}
 
 
 @pytest.mark.parametrize("action", ["shutdown", "abandon"])
