@@ -4,18 +4,14 @@
  */
 #include <blkid/blkid.h>
 #include <ctype.h>
-#include <limits.h>
 #include <mntent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "doctor.h"
 #include "files.h"
 #include "netdisk.h"
 #include "stack.h"
-
-#define DEVICE_LEN 64
 
 /* "UUID=..." in fstab is a link in /dev/disk/by-uuid, encoded as by udev. */
 static void source_path(const char *source, char *path, size_t size)
@@ -46,39 +42,22 @@ static void source_path(const char *source, char *path, size_t size)
 	snprintf(path, size, "%s", source);
 }
 
-/* The kernel's name of the device that a line of fstab begins with. */
-static bool source_device(const char *source, char device[DEVICE_LEN])
+/* The disk of ballast that a line of fstab is on; NULL: none, or it is not there. */
+static const struct netdisk *disk_of(const struct netdisks *disks,
+				     const char *source)
 {
-	char path[320], link[FILE_PATH_LEN], real[PATH_MAX];
-
-	source_path(source, path, sizeof(path));
-	if (strncmp(path, "/dev/", 5))
-		return false;
-	if (!strncmp(path, "/dev/mapper/", 12))
-		return stack_device(path, device, DEVICE_LEN);
-	if (!file_path(link, sizeof(link), "%s", path) || !realpath(link, real))
-		return false;
-	snprintf(device, DEVICE_LEN, "%.63s", strrchr(real, '/') + 1);
-	return true;
-}
-
-struct below {
-	const struct netdisks *disks;
-	const struct netdisk *found;
-};
-
-static bool is_ballast(const char *name, void *data)
-{
-	struct below *below = data;
+	char path[320], device[64];
 	int i;
 
-	for (i = 0; i < below->disks->nr; i++) {
-		const struct netdisk *disk = &below->disks->disks[i];
-
-		if (disk->kind == NETDISK_BALLAST && !strcmp(disk->name, name))
-			below->found = disk;
-	}
-	return !below->found;
+	source_path(source, path, sizeof(path));
+	if (!file_exists("%s", path) ||
+	    !stack_device(path, device, sizeof(device)))
+		return NULL;
+	for (i = 0; i < disks->nr; i++)
+		if (disks->disks[i].kind == NETDISK_BALLAST &&
+		    stack_is_on(device, disks->disks[i].name))
+			return &disks->disks[i];
+	return NULL;
 }
 
 /* The generator orders the swaps /dev/ballast0 to /dev/ballast15 itself. */
@@ -96,19 +75,17 @@ static bool is_ordered(const struct mntent *line)
 static void check_line(const struct netdisks *disks, const struct mntent *line)
 {
 	bool swap = !strcmp(line->mnt_type, MNTTYPE_SWAP);
-	struct below below = { .disks = disks };
-	char device[DEVICE_LEN];
+	const struct netdisk *disk;
 	struct finding *f;
 
-	if (hasmntopt(line, "_netdev") || is_ordered(line) ||
-	    !source_device(line->mnt_fsname, device))
+	if (hasmntopt(line, "_netdev") || is_ordered(line))
 		return;
-	stack_each_disk(device, is_ballast, &below);
-	if (!below.found)
+	disk = disk_of(disks, line->mnt_fsname);
+	if (!disk)
 		return;
 	f = found("fstab-without-netdev", ADVICE,
 		  "/etc/fstab has %s on %s without the option _netdev",
-		  swap ? "the swap" : line->mnt_dir, below.found->name);
+		  swap ? "the swap" : line->mnt_dir, disk->name);
 	figures(f, "Device: %s. Options: %s.", line->mnt_fsname,
 		line->mnt_opts);
 	why(f,

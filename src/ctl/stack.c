@@ -5,12 +5,14 @@
 #include "stack.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "files.h"
 
-#define DEPTH		8	/* the most layers of stacked devices */
+#define DEPTH 8 /* the most layers of stacked devices */
 
 struct mapping {
 	const char *name;
@@ -46,22 +48,25 @@ bool stack_mapping(const char *name, char *device, size_t size,
 bool stack_device(const char *path, char *device, size_t size)
 {
 	static const char mapper[] = "/dev/mapper/";
+	char link[FILE_PATH_LEN], real[PATH_MAX];
 
 	if (strncmp(path, "/dev/", 5))
 		return false;
-	if (strncmp(path, mapper, strlen(mapper))) {
-		snprintf(device, size, "%s", strrchr(path, '/') + 1);
-		return true;
-	}
-	return stack_mapping(path + strlen(mapper), device, size, "/sys/block");
+	if (!strncmp(path, mapper, strlen(mapper)))
+		return stack_mapping(path + strlen(mapper), device, size,
+				     "/sys/block");
+	if (file_path(link, sizeof(link), "%s", path) && realpath(link, real))
+		path = real;
+	snprintf(device, size, "%s", strrchr(path, '/') + 1);
+	return true;
 }
 
 struct level {
 	bool (*fn)(const char *disk, void *data);
 	void *data;
-	int depth;	/* layers that may follow */
-	int devices;	/* that were found in this layer */
-	bool more;	/* the last result of @fn */
+	int depth; /* layers that may follow */
+	int devices; /* that were found in this layer */
+	bool more; /* the last result of @fn */
 };
 
 /* Replace a partition by its disk. */
@@ -103,4 +108,25 @@ void stack_each_disk(const char *device,
 	struct level top = { fn, data, DEPTH, 0, true };
 
 	walk_down(device, &top);
+}
+
+struct below {
+	const char *disk;
+	bool found;
+};
+
+static bool is_below(const char *name, void *data)
+{
+	struct below *below = data;
+
+	below->found = !strcmp(name, below->disk);
+	return !below->found;
+}
+
+bool stack_is_on(const char *device, const char *disk)
+{
+	struct below below = { disk, false };
+
+	stack_each_disk(device, is_below, &below);
+	return below.found;
 }

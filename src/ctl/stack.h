@@ -14,8 +14,8 @@ bool stack_mapping(const char *name, char *device, size_t size,
 		   const char *directory);
 
 /*
- * Get the kernel's name, "dm-0", of a device that /proc/swaps lists by its path
- * in /dev; false: @path is no such device.
+ * Get the kernel's name, "dm-0", of the device with a path in /dev, which may be
+ * a link; false: @path is no such device.
  */
 bool stack_device(const char *path, char *device, size_t size);
 
@@ -25,5 +25,8 @@ bool stack_device(const char *path, char *device, size_t size);
  */
 void stack_each_disk(const char *device,
 		     bool (*fn)(const char *disk, void *data), void *data);
+
+/* Is @disk one of them? */
+bool stack_is_on(const char *device, const char *disk);
 
 #endif

@@ -16,7 +16,7 @@
 
 struct search {
 	const char *disk;
-	char dm[DISK_NAME_LEN];	/* the name of its encryption, "": none */
+	char dm[DISK_NAME_LEN]; /* the name of its encryption, "": none */
 	struct swap *swap;
 	bool found;
 };
@@ -29,27 +29,6 @@ bool is_of_disk(const char *device, const char *disk)
 		return false;
 	return !device[len] ||
 	       (device[len] == 'p' && isdigit((unsigned char)device[len + 1]));
-}
-
-struct below {
-	const char *disk;
-	bool found;
-};
-
-static bool is_below(const char *name, void *data)
-{
-	struct below *below = data;
-
-	below->found = !strcmp(name, below->disk);
-	return !below->found;
-}
-
-static bool lies_on(const char *device, const char *disk)
-{
-	struct below below = { disk, false };
-
-	stack_each_disk(device, is_below, &below);
-	return below.found;
 }
 
 static bool match(char *line, void *data)
@@ -65,7 +44,7 @@ static bool match(char *line, void *data)
 		return true;
 	swap->encrypted = *search->dm && !strcmp(device, search->dm);
 	search->found = swap->encrypted || is_of_disk(device, search->disk);
-	swap->stacked = !search->found && lies_on(device, search->disk);
+	swap->stacked = !search->found && stack_is_on(device, search->disk);
 	search->found |= swap->stacked;
 	return !search->found;
 }

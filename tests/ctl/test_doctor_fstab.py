@@ -18,7 +18,7 @@ def stack(tree):
     tree.write("sys/block/dm-0/dm/name", "vg-swap\n")
     tree.write("sys/block/dm-0/slaves/md0/size", "")
     tree.write("sys/block/md0/slaves/ballast0p1/size", "")
-    for device in ("ballast0", "ballast0p1", "md0", "dm-0", "vda"):
+    for device in ("ballast0", "ballast0p1", "md0", "dm-0", "mapper/vg-swap", "vda"):
         tree.write(f"dev/{device}", "")
     for link, to in ((f"disk/by-uuid/{UUID}", "md0"), ("disk/by-uuid/local", "vda"),
                      (r"disk/by-label/scratch\x20space", "ballast0p1"), ("vg/swap", "dm-0")):
