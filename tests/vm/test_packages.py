@@ -168,8 +168,7 @@ def test_boot(debs, suite, vm):
 
         # With something in the swap, a shutdown has to read it back first.
         machine.swap_out()
-        way_down = machine.reboot()
-        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+        machine.reboot_in_order()
 
         # The swap is back by itself, and so is the guard.
         assert machine.booted() == "running"
@@ -257,8 +256,7 @@ def goes_down(machine):
     one_swap_unit(machine)
     machine.swap_out()
     assert all(int(line.split()[3]) for line in machine.swaps()), machine.swaps()
-    way_down = machine.go_down()
-    assert "Failed" not in way_down and "timed out" not in way_down, way_down
+    install.in_order(machine.go_down())
 
 
 @SLOW
@@ -307,8 +305,7 @@ def test_network_manager(debs, suite, vm):
                   "systemctl daemon-reload && systemctl start ballast@swap")
         machine.wait_swap()
         machine.swap_out()
-        way_down = machine.reboot()
-        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+        machine.reboot_in_order()
         assert machine.booted() == "running"
         machine.wait_swap()
 
@@ -326,8 +323,7 @@ def test_encrypted_swap(debs, suite, vm):
         machine.wait_swap(disk="/dev/dm-0")
         one_swap_unit(machine, "ballast0")
         machine.swap_out()
-        way_down = machine.reboot()
-        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+        machine.reboot_in_order()
         assert machine.booted() == "running"
         machine.wait_swap(disk="/dev/dm-0")
         machine.guest.run("systemctl stop ballast@swap && ! ls /dev/mapper/ballast* /dev/ballast*")
@@ -355,8 +351,7 @@ def test_raid(debs, suite, vm):
             systemctl daemon-reload
             swapon -a""", timeout=120).output)
         machine.swap_out()
-        way_down = machine.reboot()
-        assert "Failed" not in way_down and "timed out" not in way_down, way_down
+        machine.reboot_in_order()
         assert machine.booted() == "running"
         machine.wait_swap(disk="/dev/md0")
         arrays = machine.guest.run("cat /proc/mdstat").output

@@ -90,6 +90,12 @@ def installed(suite, flavour, script, files=(), disk=True, variant="systemd"):
         subprocess.run(host.in_namespace(["rm", "-rf", str(work)]), check=True)
 
 
+def in_order(way_down):
+    """No unit failed on it, or had to be given up."""
+    assert "Failed" not in way_down and "timed out" not in way_down, way_down
+    return way_down
+
+
 class Machine:
     """A guest that is started, ended and started again with the same disk."""
 
@@ -118,6 +124,10 @@ class Machine:
         self.guest.close()
         self.boot()
         return way_down
+
+    def reboot_in_order(self):
+        """The same, and the way down is in order."""
+        return in_order(self.reboot())
 
     def booted(self):
         """Wait for the end of the boot, and return what systemd thinks of it."""

@@ -18,3 +18,12 @@ def until(condition, timeout, what, interval=0.02):
             said = what() if callable(what) else what
             raise TimeoutError(f"waited {timeout} s for {said}")
         time.sleep(interval)
+
+
+def never(condition, seconds, what):
+    """condition() stays false for so long."""
+    try:
+        until(condition, seconds, what)
+    except TimeoutError:
+        return
+    raise AssertionError(f"within {seconds} s there was {what}")
