@@ -270,6 +270,10 @@ def test_guard(guest):
     assert pages(guest)[0] > 0
     status, log = write(guest, GUARD, "eth0")
     assert status == EEXIST and "guard: eth0: is guarded already" in log
+    # Options replace it, also by the default.
+    for options, listed in (" reserve=64", "eth0 reserve=64\n"), (" reserve=auto", "eth0\n"):
+        assert write(guest, GUARD, f"eth0{options}") == (0, "")
+        assert guest.run(f"cat {GUARD}").output == listed
     assert write(guest, GUARD, "-eth0\\n") == (0, "")
     assert guest.run(f"cat {GUARD}").output == ""
     guest.run(f"! ls -d {RESERVE}")

@@ -105,6 +105,7 @@ static int write_guard(char *string, size_t len)
 	char why[BALLAST_WHY_LEN];
 	size_t n = strcspn(string, " \t\n");
 	char *rest = string + n;
+	bool replace;
 	int err;
 
 	len -= n;
@@ -121,9 +122,11 @@ static int write_guard(char *string, size_t len)
 		return -EINVAL;
 	}
 	if (*string != '-') {
+		/* Any option, even if its value is the default. */
+		replace = *skip_spaces(rest);
 		err = ballast_options_parse_guard(rest, len, &opts, why);
 		if (!err)
-			return ballast_guard_begin(string, &opts);
+			return ballast_guard_begin(string, &opts, replace);
 		pr_err("guard: %s: %s\n", string, why);
 		return err;
 	}

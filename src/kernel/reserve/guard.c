@@ -161,20 +161,21 @@ static int guard_begin(struct net_device *dev, const char *name,
 /**
  * ballast_guard_begin - guard an interface
  * @name: of the interface, in the caller's network namespace
- * @opts: its reserve and what it allows. With any option, an existing guard is
- *	  replaced
+ * @opts: its reserve and what it allows
+ * @replace: end the guard that the interface has
  *
  * Failures are logged.
  *
  * Context: Process context. Takes the guards' mutex, and those that
  * ballast_reserve_get() and ballast_reserve_put() take.
- * Return: 0; -ENODEV: no such interface; -EEXIST: it is already guarded;
+ * Return: 0; -ENODEV: no such interface; -EEXIST: it is guarded and not to be
+ * replaced;
  * -EINVAL: a loopback interface, or a reserve that is too large; -ENOMEM or
  * another errno from ballast_reserve_get()
  */
-int ballast_guard_begin(const char *name, const struct ballast_options *opts)
+int ballast_guard_begin(const char *name, const struct ballast_options *opts,
+			bool replace)
 {
-	bool replace = opts->nr_allow || opts->reserve != BALLAST_RESERVE_AUTO;
 	struct net_device *dev;
 	struct guard *guard;
 	int err;

@@ -11,7 +11,8 @@
 struct ballast_options;
 
 ssize_t ballast_guard_list(char *buf);
-int ballast_guard_begin(const char *name, const struct ballast_options *opts);
+int ballast_guard_begin(const char *name, const struct ballast_options *opts,
+			bool replace);
 int ballast_guard_end(const char *name);
 void ballast_guard_exit(void);
 
