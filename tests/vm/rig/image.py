@@ -50,6 +50,7 @@ VARIANTS = {
     "build": [],
     "emulator": "qemu-system-x86 qemu-system-common qemu-system-data seabios".split(),
 }
+SPLIT_OFF = {"dracut": ["systemd-cryptsetup"]}  # part of systemd up to Debian 12
 NOT_BOOTED = ("build", "emulator")
 EMULATORS = ("bookworm",)   # releases whose backports have a QEMU for the machine's own libraries
 
@@ -144,6 +145,8 @@ def _packages(suite, flavour, variant):
         return [package + release for package in VARIANTS[variant]]
     build = variant == "build"
     packages = TOOLCHAIN if build else USERLAND + TOOLCHAIN + VARIANTS[variant]
+    if suite.split("-")[0] not in ("bullseye", "bookworm", "debug"):
+        packages = packages + SPLIT_OFF.get(variant, [])
     if suite == "debug":
         return packages + ["libelf1"]  # its objtool wants it
     parts = ["headers"] if build else ["image", "headers"]
