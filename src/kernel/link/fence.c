@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "link.h"
 #include "reply.h"
+#include "reserve/pressure.h"
 #include "socket.h"
 
 #define FENCE_MOST		64	/* bits in &ballast_fences.active */
@@ -233,7 +234,7 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 	WRITE_ONCE(set->active, set->active | BIT_ULL(i));
 	spin_unlock_bh(&set->lock);
 
-	/* TCP must not give up before the fence does. */
+	/* TCP must not give up before the fence does. See also fence_check(). */
 	tcp_sock_set_user_timeout(sk,
 				  jiffies_to_msecs(set->limit + FENCE_DRAIN));
 	lock_sock(sk);
@@ -252,16 +253,16 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 static void fence_finish_sending(struct ballast_fence *fence)
 {
 	struct sock *sk = fence->sk;
+	bool shut = sk->sk_shutdown & SEND_SHUTDOWN;
 	int err = 0;
 
-	if (sk->sk_shutdown & SEND_SHUTDOWN)
-		return;
 	lock_sock(sk);
-	if (fence->has_rest)
+	ballast_socket_keep(sk);
+	if (fence->has_rest && !shut)
 		err = ballast_cmd_send(&fence->rest, sk, false, false);
 	fence->has_rest = err == -EAGAIN;
 	release_sock(sk);
-	if (!fence->has_rest &&
+	if (!fence->has_rest && !shut &&
 	    (READ_ONCE(fence->answered) || READ_ONCE(fence->drain.broken)))
 		kernel_sock_shutdown(fence->sock, SHUT_WR);
 }
@@ -374,7 +375,7 @@ void ballast_fences_push(struct ballast_fences *set)
 {
 	unsigned int i;
 
-	if (time_before(jiffies, set->pushed_at + HZ))
+	if (ballast_within(set->pushed_at, HZ))
 		return;
 	set->pushed_at = jiffies;
 	for (i = 0; i < set->nr; i++) {

@@ -26,6 +26,8 @@
 #define SOCKET_KEEPIDLE		3
 #define SOCKET_KEEPINTVL	1
 #define SOCKET_KEEPCNT		5
+/* As many unanswered probes as watch.c has to see. */
+#define SOCKET_PROBES		2
 
 /*
  * The lock of these sockets is taken while the block layer submits requests,
@@ -116,8 +118,9 @@ static int socket_wait_connected(struct socket *sock,
 				     sizeof(*to), 0);
 		if (err != -EINPROGRESS && err != -EALREADY)
 			break;
-		if (wait->poll)
-			wait->poll(wait->data);
+		err = wait->poll ? wait->poll(wait->data) : 0;
+		if (err)
+			return err;
 	}
 	/* Messages of the negotiation are short. */
 	sock->sk->sk_sndtimeo = SOCKET_TIMEOUT;
@@ -176,6 +179,25 @@ struct socket *ballast_socket_connect(struct net *net,
 }
 
 /**
+ * ballast_socket_keep - do not let TCP count unanswered probes
+ * @sk: a connected socket
+ *
+ * TCP gives a connection up after net.ipv4.tcp_retries2 probes of a closed
+ * window, whatever its user timeout is. Whether the peer is gone is decided
+ * elsewhere: see watch.c, which has to see two probes, and fence.c.
+ *
+ * Context: the socket is locked
+ */
+void ballast_socket_keep(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+
+	sock_owned_by_me(sk);
+	if (icsk->icsk_probes_out > SOCKET_PROBES)
+		icsk->icsk_probes_out = SOCKET_PROBES;
+}
+
+/**
  * ballast_socket_push - retransmit, or probe a closed window, at once
  * @sk: a connected socket
  *
@@ -186,12 +208,14 @@ struct socket *ballast_socket_connect(struct net *net,
 void ballast_socket_push(struct sock *sk)
 {
 	sock_owned_by_me(sk);
-	if (tcp_sk(sk)->packets_out)
+	if (tcp_sk(sk)->packets_out) {
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 1,
 					  TCP_RTO_MAX);
-	else if (tcp_send_head(sk))
+	} else if (tcp_send_head(sk)) {
+		ballast_socket_keep(sk);
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, 1,
 					  TCP_RTO_MAX);
+	}
 }
 
 /**

@@ -18,6 +18,7 @@ void ballast_socket_put_memalloc(struct socket *sock);
 struct socket *ballast_socket_connect(struct net *net,
 				      const struct sockaddr_storage *addr,
 				      const struct ballast_wait *wait);
+void ballast_socket_keep(struct sock *sk);
 void ballast_socket_push(struct sock *sk);
 void ballast_socket_abort(struct socket *sock);
 

@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "link.h"
+#include "reserve/pressure.h"
 #include "socket.h"
 
 /*
@@ -47,11 +48,11 @@ static bool watch_is_silent(const struct sock *sk)
 	       icsk->icsk_probes_out >= 2;
 }
 
-/* Once a tick: TCP gives up after 15 probes. link_retry() calls this too. */
+/* Once a tick; link_retry() calls this too. */
 static void watch_probe(struct ballast_link *link, struct sock *sk)
 {
 	if (tcp_sk(sk)->packets_out || watch_since_ack(sk) < (s32)WATCH_PROBE ||
-	    time_before(jiffies, link->probed_at + WATCH_TICK))
+	    ballast_within(link->probed_at, WATCH_TICK))
 		return;
 	link->probed_at = jiffies;
 	ballast_socket_push(sk);
