@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rig import module, nbd, servers, stall
+from rig import calls, module, nbd, servers, stall
 from rig.disk import ATTACH, Disk
 from rig.wait import until
 
@@ -69,6 +69,19 @@ def test_rmmod_while_an_attach_waits(vm):
         guest.run("dd if=/dev/ballast0 of=/dev/null bs=4k count=4 iflag=direct 2>&1")
         assert rmmod.status, "the module was removed, or that waits"
         guest.run("echo 1 > /sys/block/ballast0/ballast/detach && rmmod ballast")
+
+
+def test_forced_detach_fails_requests_before_it_removes_files(shared_vm):
+    """Whoever holds the locks of sysfs may wait for these requests."""
+    with servers.NbdServer({"swap": 64 * MIB}) as server:
+        disk = Disk(shared_vm, server, export="swap")
+        with calls.traced(shared_vm, "ballast_session_abort", "kernfs_remove") as called:
+            disk.detach("force")
+            seen = called()
+    aborted = next(call for call in seen if call.endswith(" ballast_session_abort"))
+    task = aborted.split()[0]
+    assert f"{task} kernfs_remove" not in seen[:seen.index(aborted)], seen
+    assert f"{task} kernfs_remove" in seen, seen
 
 
 def test_detach_while_the_attach_finishes(shared_vm):

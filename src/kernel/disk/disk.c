@@ -272,8 +272,13 @@ static int disk_alloc_queues(struct ballast_disk *disk)
 	return 0;
 }
 
-static void disk_free_queues(struct ballast_disk *disk)
+/* In this order: the session's thread may resize the disk until it has ended. */
+static void disk_end_session(struct ballast_disk *disk)
 {
+	ballast_session_end(&disk->session);
+	cancel_work_sync(&disk->grown);
+	if (!disk->gd)
+		return;
 	compat_put_disk(disk->gd);
 	blk_mq_free_tag_set(&disk->set);
 }
@@ -301,7 +306,7 @@ struct ballast_disk *ballast_disk_attach(const struct ballast_options *opts)
 		goto end;
 	err = compat_device_add_disk(NULL, disk->gd, NULL);
 	if (err)
-		goto free_queues;
+		goto end;
 	if (!ballast_session_attached(&disk->session)) {
 		err = -ETIMEDOUT;
 		goto del;
@@ -310,11 +315,8 @@ struct ballast_disk *ballast_disk_attach(const struct ballast_options *opts)
 
 del:
 	del_gendisk(disk->gd);
-free_queues:
-	disk_free_queues(disk);
 end:
-	ballast_session_end(&disk->session, true);
-	cancel_work_sync(&disk->grown);
+	disk_end_session(disk);
 	pr_err("%s: creating the disk failed (error %d)\n", disk->session.name,
 	       err);
 put:
@@ -329,14 +331,16 @@ put:
  *
  * Context: process; takes the disk's lock
  * Return: 0: the caller must call ballast_disk_end(); -EBUSY: the disk is
- * open, or swapped on, or another detach has begun
+ * open, or swapped on, another detach has begun, or the attach has not ended
  */
 int ballast_disk_begin_detach(struct ballast_disk *disk, bool force)
 {
 	int err = 0;
 
 	mutex_lock(&disk->lock);
-	if (disk->detaching || (disk->openers && !force))
+	/* Pairs with ballast_sysfs_add(), which still uses the directory. */
+	if (!smp_load_acquire(&disk->has_files) || disk->detaching ||
+	    (disk->openers && !force))
 		err = -EBUSY;
 	else
 		disk->detaching = true;
@@ -350,28 +354,17 @@ int ballast_disk_begin_detach(struct ballast_disk *disk, bool force)
 /**
  * ballast_disk_end - end a disk
  * @disk: its files in sysfs are removed; drops the attachment's reference
- * @force: requests in flight fail
+ * @force: ballast_session_abort() was called. From 6.12 on, marking the disk dead
+ *	   waits for writeback, which must have failed by then
  *
  * Context: process; sleeps
  */
 void ballast_disk_end(struct ballast_disk *disk, bool force)
 {
-	struct ballast_session *session = &disk->session;
-
-	if (force) {
-		/*
-		 * First make all requests fail: from 6.12 on, marking the disk
-		 * dead waits for writeback.
-		 */
-		ballast_session_refuse(session);
-		ballast_session_end(session, false);
+	if (force)
 		blk_mark_disk_dead(disk->gd);
-	}
 	del_gendisk(disk->gd);
-	if (!force)
-		ballast_session_end(session, true);
-	cancel_work_sync(&disk->grown);
-	disk_free_queues(disk);
+	disk_end_session(disk);
 	ballast_disk_put(disk);
 }
 

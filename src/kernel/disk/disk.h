@@ -30,7 +30,7 @@
  * @detaching: the disk cannot be opened any more
  * @kobj: its directory in sysfs
  * @nodes: files of the directory that user space may poll
- * @notify: @nodes are valid and the directory exists
+ * @has_files: @nodes are valid and the directory exists
  */
 struct ballast_disk {
 	struct kref ref;
@@ -46,7 +46,7 @@ struct ballast_disk {
 
 	struct kobject kobj;
 	struct kernfs_node *nodes[BALLAST_NR_NODES];
-	bool notify;
+	bool has_files;
 };
 
 struct ballast_disk *ballast_disk_attach(const struct ballast_options *opts);

@@ -243,6 +243,8 @@ static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 		return -ENODEV;
 	err = ballast_disk_begin_detach(disk, force);
 	if (!err) {
+		if (force)
+			ballast_session_abort(&disk->session);
 		ballast_sysfs_remove(disk);
 		ballast_disk_end(disk, force);
 		pr_info("%s: detached\n", disk->session.name);
@@ -345,8 +347,11 @@ int ballast_sysfs_add(struct ballast_disk *disk)
 	}
 	for (i = 0; i < ARRAY_SIZE(disk_nodes); i++)
 		disk->nodes[i] = sysfs_get_dirent(disk->kobj.sd, disk_nodes[i]);
-	/* Publishes the nodes; pairs with ballast_sysfs_notify(). */
-	smp_store_release(&disk->notify, true);
+	/*
+	 * Publishes the nodes, and allows a detach; pairs with
+	 * ballast_sysfs_notify() and ballast_disk_begin_detach().
+	 */
+	smp_store_release(&disk->has_files, true);
 	return 0;
 }
 
@@ -386,7 +391,7 @@ void ballast_sysfs_notify(struct ballast_disk *disk)
 	unsigned int i;
 
 	/* Pairs with ballast_sysfs_add(). */
-	if (!smp_load_acquire(&disk->notify))
+	if (!smp_load_acquire(&disk->has_files))
 		return;
 	for (i = 0; i < ARRAY_SIZE(disk->nodes); i++)
 		if (disk->nodes[i])
@@ -406,7 +411,7 @@ void ballast_sysfs_free(struct ballast_disk *disk)
 void ballast_sysfs_remove(struct ballast_disk *disk)
 {
 	ballast_sysfs_notify(disk);
-	WRITE_ONCE(disk->notify, false);
+	WRITE_ONCE(disk->has_files, false);
 	kobject_del(&disk->kobj);
 	kobject_put(&disk->kobj);
 }

@@ -184,7 +184,7 @@ int ballast_session_start(struct ballast_session *session)
 	else
 		err = session->error;
 	if (err)
-		ballast_session_end(session, true);
+		ballast_session_end(session);
 	return err;
 
 unregister:
@@ -201,6 +201,7 @@ static void session_stop_thread(struct ballast_session *session)
 	send_sig(SIGKILL, session->thread, 1);
 	kthread_stop(session->thread);
 	put_task_struct(session->thread);
+	session->thread = NULL;
 }
 
 static bool session_all_closed(struct ballast_session *session)
@@ -223,18 +224,8 @@ static void session_disconnect(struct ballast_session *session)
 			   SESSION_CLOSE_TIMEOUT);
 }
 
-/**
- * ballast_session_end - undo ballast_session_start(), in reverse
- * @session: the owner submits no more requests, or ballast_session_refuse()
- *	     was called; requests in flight fail
- * @graceful: no request is in flight: disconnect from the server
- *
- * Requests fail before this waits for a lock: holders of the rtnl and of the
- * reserves' locks may wait for memory, and so for these requests.
- *
- * Context: process; may wait for memory
- */
-void ballast_session_end(struct ballast_session *session, bool graceful)
+/* End the thread and the connections, with the requests in flight on them. */
+static void session_stop(struct ballast_session *session, bool graceful)
 {
 	struct ballast_link *link;
 	LIST_HEAD(cmds);
@@ -248,6 +239,40 @@ void ballast_session_end(struct ballast_session *session, bool graceful)
 	}
 	ballast_fences_abort(&session->fences, &cmds);
 	ballast_cmds_fail(&cmds);
+}
+
+/**
+ * ballast_session_abort - fail all requests, now and later
+ * @session: started; ballast_session_end() is still necessary
+ *
+ * Whoever holds a lock that the rest of a detach takes may wait for memory, and
+ * so for these requests: one of sysfs, of the reserves, or the rtnl. So this
+ * takes none of them.
+ *
+ * Context: process
+ */
+void ballast_session_abort(struct ballast_session *session)
+{
+	WRITE_ONCE(session->failing, true);
+	synchronize_rcu(); /* for ballast_session_submit() */
+	session_stop(session, false);
+}
+
+/**
+ * ballast_session_end - undo ballast_session_start(), in reverse
+ * @session: no request is in flight, and the owner submits no more, or
+ *	     ballast_session_abort() was called
+ *
+ * Disconnects from the server first, if it is connected.
+ *
+ * Context: process; may wait for memory
+ */
+void ballast_session_end(struct ballast_session *session)
+{
+	struct ballast_link *link;
+
+	if (session->thread)
+		session_stop(session, true);
 	ballast_path_flush();
 	ballast_move_end(&session->move);
 	ballast_for_each_link(link, session) {
@@ -274,18 +299,6 @@ bool ballast_session_attached(struct ballast_session *session)
 	WRITE_ONCE(session->moved, true);
 	wake_up(&session->wait);
 	return true;
-}
-
-/**
- * ballast_session_refuse - make every new request fail
- * @session: started
- *
- * Context: process; when this returns no submitter is in the session
- */
-void ballast_session_refuse(struct ballast_session *session)
-{
-	WRITE_ONCE(session->failing, true);
-	synchronize_rcu(); /* for ballast_session_submit() */
 }
 
 /* Make requests in flight fail. From the session's thread. */

@@ -55,7 +55,8 @@ struct ballast_news {
  * @nr_slots: number of @slots
  * @fences: the old connections
  * @verify: checks that a server has the written data; NULL: verify=off
- * @thread: makes and restores the connections, see reconnect.c
+ * @thread: makes and restores the connections, see reconnect.c; NULL: it was
+ *	    stopped, and there are no connections
  * @wait: wakes @thread, and waiters for @links
  * @notifier: of the interfaces in @net
  * @moved: interfaces or their stacking changed: routes may have moved
@@ -119,9 +120,9 @@ int ballast_session_resolve(struct ballast_session *session,
 			    struct ballast_target *target);
 void ballast_session_free(struct ballast_session *session);
 int ballast_session_start(struct ballast_session *session);
-void ballast_session_end(struct ballast_session *session, bool graceful);
+void ballast_session_end(struct ballast_session *session);
 bool ballast_session_attached(struct ballast_session *session);
-void ballast_session_refuse(struct ballast_session *session);
+void ballast_session_abort(struct ballast_session *session);
 void ballast_session_fail_requests(struct ballast_session *session);
 
 void ballast_session_submit(struct ballast_session *session, unsigned int queue,
