@@ -7,7 +7,7 @@ from errno import EHOSTUNREACH, EINTR, ENETUNREACH, ETIMEDOUT
 
 import pytest
 
-from rig import limits, net, servers
+from rig import limits, nbd, net, servers
 from rig.disk import ATTACH
 from rig.nbd import GREETING, STRUCTURED_REPLY, UNSUP, greet, info_export, reply, take_option
 from rig.scripted import says_at_once, says_to_go, silent, up_to_export_name, up_to_go
@@ -112,6 +112,25 @@ def test_waits_are_bounded(guest, blackhole):
     guest.vm.run("! ls -d /sys/block/ballast* && ! pgrep '^ballast[0-9]'")
     guest.vm.run(f"echo '{guest.good}' > {ATTACH} && "
                  f"echo 1 > /sys/block/ballast{GOOD_INDEX}/ballast/detach")
+
+
+def test_reads_of_the_attach_that_no_later_connection_answers(guest):
+    """The first connection ends at the first read, and the next one is never negotiated."""
+    count = []
+
+    def serve(connection):
+        count.append(1)
+        if len(count) > 1:
+            connection.recv(1)
+            return
+        nbd.negotiate(connection, 1 << 20)
+        nbd.take_request(connection)
+
+    with servers.ScriptedServer(serve) as server:
+        result = guest.write(text(server))
+    assert len(count) > 1
+    assert result.errno == ETIMEDOUT and result.took <= BOUND, result
+    assert any("no answer to the reads of the attach in 10 s" in line for line in result.log)
 
 
 # What ends a wait at once.

@@ -4,7 +4,7 @@
 import shutil
 import signal
 from contextlib import contextmanager
-from errno import EBUSY, ECONNREFUSED, EINTR, EINVAL, ENODEV, EREMCHG
+from errno import EBUSY, ECANCELED, ECONNREFUSED, EINTR, EINVAL, ENODEV, EREMCHG
 
 import pytest
 
@@ -179,15 +179,30 @@ def test_ends_while_the_new_server_is_silent(guest, file):
         until(lambda: silent.connections, 20, "the new server to be tried")
         assert write(guest, text(one)) == EBUSY
         assert job.kill(signal.SIGINT, 20) == EINTR
-        # Its connection is waited for a while longer, and then another may begin.
-        silent.connections[0].shutdown(2)
-        until(lambda: write(guest, text(one)) == 0, 20, "the next move")
+        until(lambda: write(guest, text(one)) == 0, 5, "the next move")
         until(lambda: disk.file("ballast/state") == "live", 20, "the disk to be live")
         tried = len(silent.connections)
         job = guest.spawn(f"exec perl /root/write.pl {disk.sys}/ballast/move {text(silent)}")
         until(lambda: len(silent.connections) > tried, 20, "the new server to be tried again")
         disk.detach("force")
         assert job.wait(20) == ENODEV
+
+
+def test_old_server_restarts_while_the_new_one_is_silent(guest, file):
+    """The new one may take minutes, and the old one is there again at once."""
+    with serve(file) as one, servers.ScriptedServer(scripted.silent) as silent, \
+            Disk(guest, one) as disk:
+        guest.run("dmesg -C")
+        job = guest.spawn(f"exec perl /root/write.pl {disk.sys}/ballast/move '{text(silent)}'")
+        until(lambda: silent.connections, 20, "the new server to be tried")
+        one.stop()
+        one.start()
+        read = f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct"
+        assert guest.run(read, timeout=20).status == 0
+        assert job.wait(20) == ECANCELED
+        log = guest.run("dmesg -t").output
+        assert f"move: server {silent.address}:{silent.port}: negotiation: given up" in log, log
+        assert disk.file("ballast/server") == f"{one.address}:{one.port}"
 
 
 def test_by_another_card(vm, file):

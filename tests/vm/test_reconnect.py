@@ -245,6 +245,35 @@ def test_deadline_in_the_middle_of_a_negotiation(shared_vm):
         assert len(count) > 1 and time.monotonic() - began < 8
 
 
+@pytest.mark.parametrize("back", [True, False], ids=["back", "gone"])
+def test_last_link_is_lost_in_the_middle_of_a_negotiation(shared_vm, back):
+    """The other link's attempt keeps it neither from its server nor from its deadline."""
+    memory = nbd.Memory()
+    count = []
+
+    def serve(connection):
+        count.append(1)
+        if len(count) == 3 or len(count) > 3 and not back:
+            connection.recv(1)
+            return
+        nbd.negotiate(connection, memory.size)
+        while (request := nbd.take_request(connection)).type != nbd.DISC:
+            connection.sendall(memory.answer(request))
+
+    with servers.ScriptedServer(serve) as server, \
+            Disk(shared_vm, server, connections=2, deadline=5) as disk:
+        server.connections[1].shutdown(2)
+        until(lambda: len(count) == 3, 20, "a connection that is not answered")
+        server.connections[0].shutdown(2)
+        until(lambda: disk.file("ballast/reason").startswith("negotiation: given up"), 10,
+              "the attempt to end")
+        said = shared_vm.run(f"dd if={disk.path} of=/dev/null bs=4k count=1 skip=128 iflag=direct "
+                             "2>&1", check=False, timeout=30)
+        assert bool(said.status) != back, said.output
+        if not back:
+            assert disk.file("ballast/state") == "failed"
+
+
 def changing(*exports):
     """A server whose connections see one export after the other; the last one from then on."""
     memories = [nbd.Memory(size, flags=flags) for size, flags in exports]

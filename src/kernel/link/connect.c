@@ -24,23 +24,31 @@
 /* A server that has just started may take long to open its export. */
 #define CONNECT_NEGOTIATION (60 * HZ)
 
+/* Does the session end, or is there something else to do? */
+static bool is_interrupted(int err)
+{
+	return signal_pending(current) || err == -EINTR;
+}
+
 /**
  * ballast_connect_report - log why a connection could not be made
- * @session: the session
  * @how: the attempt; during an outage only the first failed one is logged
  * @step: what failed
- * @err: a negative errno
+ * @err: a negative errno; -EINTR: there is something else to do, which is no
+ *	 failure
  * @why: the reason in words
  *
  * Context: the session's thread; takes the lock of the move
  */
-void ballast_connect_report(struct ballast_session *session,
-			    const struct ballast_attempt *how, const char *step,
+void ballast_connect_report(const struct ballast_attempt *how, const char *step,
 			    int err, const char *why)
 {
-	/* A signal: the session ends, or a move waits. */
-	if (signal_pending(current))
+	struct ballast_session *session = how->session;
+
+	if (is_interrupted(err))
 		return;
+	if (err == -ECANCELED)
+		why = "given up, because the last other connection was lost";
 	if (!how->move)
 		ballast_session_set_reason(session, "%s: %s", step, why);
 	if (how->quiet)
@@ -75,17 +83,14 @@ static int check_first(const struct ballast_session *session, const char **why)
 
 /*
  * Limit of a step: connect_timeout= during the attach; later @normally, or
- * connect_timeout= if that is longer than its default and than @normally;
- * without a live link also the rest of deadline=.
+ * connect_timeout= if that is longer than its default and than @normally.
  */
-static struct ballast_wait wait_for(struct ballast_session *session,
-				    const struct ballast_attempt *how,
-				    long normally)
+static struct ballast_wait wait_for(struct ballast_attempt *how, long normally)
 {
-	const struct ballast_options *opts = &session->opts;
+	const struct ballast_options *opts = &how->session->opts;
 	struct ballast_wait wait = {
 		.timeout = opts->connect_timeout * HZ,
-		.data = session,
+		.data = how,
 	};
 
 	if (how->attach)
@@ -94,21 +99,16 @@ static struct ballast_wait wait_for(struct ballast_session *session,
 	if (opts->connect_timeout <= BALLAST_DEFAULT_CONNECT_TIMEOUT ||
 	    wait.timeout < normally)
 		wait.timeout = normally;
-	if (session->outage && !session->expired &&
-	    !ballast_session_find_live(session))
-		wait.timeout = clamp_t(s64,
-				       ballast_session_deadline_left(session),
-				       1, wait.timeout);
 	return wait;
 }
 
-static int negotiate(struct ballast_session *session, struct socket *sock,
-		     const struct ballast_attempt *how,
+static int negotiate(struct ballast_attempt *how, struct socket *sock,
 		     struct wire_export *export, const char **why)
 {
+	struct ballast_wait wait = wait_for(how, CONNECT_NEGOTIATION);
+	struct ballast_session *session = how->session;
 	const struct ballast_options *opts = &session->opts;
 	const struct ballast_target *target = how->target;
-	struct ballast_wait wait = wait_for(session, how, CONNECT_NEGOTIATION);
 	int err;
 
 	err = ballast_handshake(sock, target->export, target->export_len, &wait,
@@ -125,18 +125,18 @@ static int negotiate(struct ballast_session *session, struct socket *sock,
 }
 
 /* Check that the server has the data that was written. */
-static int verify(struct ballast_session *session, struct socket *sock,
-		  const struct ballast_attempt *how,
+static int verify(struct ballast_attempt *how, struct socket *sock,
 		  const struct wire_export *export)
 {
-	struct ballast_wait wait = wait_for(session, how, CONNECT_NEGOTIATION);
+	struct ballast_wait wait = wait_for(how, CONNECT_NEGOTIATION);
+	struct ballast_session *session = how->session;
 	const char *why = NULL;
 	int err;
 
 	err = ballast_verify_server(session, sock, export->structured, &wait,
 				    &why);
-	if (err && how->move)
-		ballast_connect_report(session, how, "verification", err, why);
+	if (err && (how->move || err == -ECANCELED || is_interrupted(err)))
+		ballast_connect_report(how, "verification", err, why);
 	else
 		ballast_verify_note(session, err, why);
 	return err;
@@ -144,7 +144,6 @@ static int verify(struct ballast_session *session, struct socket *sock,
 
 /**
  * ballast_connect - make a connection, and check the export and its data
- * @session: the session
  * @how: the attempt
  * @export: set to the server's description of its export
  *
@@ -153,29 +152,29 @@ static int verify(struct ballast_session *session, struct socket *sock,
  * Context: the session's thread; sleeps interruptibly
  * Return: the socket, or an errno
  */
-struct socket *ballast_connect(struct ballast_session *session,
-			       const struct ballast_attempt *how,
+struct socket *ballast_connect(struct ballast_attempt *how,
 			       struct wire_export *export)
 {
-	struct ballast_wait wait = wait_for(session, how, CONNECT_TIMEOUT);
+	struct ballast_wait wait = wait_for(how, CONNECT_TIMEOUT);
+	struct ballast_session *session = how->session;
 	const char *why = NULL;
 	struct socket *sock;
 	int err;
 
+	how->live = ballast_session_find_live(session);
 	ballast_session_resolve(session, how->target);
 	sock = ballast_socket_connect(session->net, &how->target->addr, &wait);
 	if (IS_ERR(sock)) {
 		err = PTR_ERR(sock);
-		ballast_connect_report(session, how, "connect", err,
-				       connect_why(err));
+		ballast_connect_report(how, "connect", err, connect_why(err));
 		return sock;
 	}
 	ballast_fences_push(&session->fences);
-	err = negotiate(session, sock, how, export, &why);
+	err = negotiate(how, sock, export, &why);
 	if (err)
-		ballast_connect_report(session, how, "negotiation", err, why);
+		ballast_connect_report(how, "negotiation", err, why);
 	else if (!how->attach)
-		err = verify(session, sock, how, export);
+		err = verify(how, sock, export);
 	if (!err)
 		return sock;
 	ballast_socket_abort(sock);

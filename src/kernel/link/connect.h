@@ -14,27 +14,29 @@ struct wire_export;
 
 /**
  * struct ballast_attempt - how to connect
+ * @session: the session
  * @target: the server and its export
  * @attach: for the attach, when no process can wait for the disk yet
  * @first: the first connection of the session, whose export is the disk's
  * @move: to the new server of a move; if refused, the session keeps its own
  * @quiet: log no failure
- * @poll: called with the session every BALLAST_POLL jiffies, if not @attach
+ * @live: a link of @session was live when the attempt began
+ * @poll: see &struct ballast_wait; called with the attempt, if not @attach
  */
 struct ballast_attempt {
+	struct ballast_session *session;
 	struct ballast_target *target;
 	bool attach;
 	bool first;
 	bool move;
 	bool quiet;
-	void (*poll)(void *session);
+	bool live;
+	int (*poll)(void *attempt);
 };
 
-struct socket *ballast_connect(struct ballast_session *session,
-			       const struct ballast_attempt *how,
+struct socket *ballast_connect(struct ballast_attempt *how,
 			       struct wire_export *export);
-void ballast_connect_report(struct ballast_session *session,
-			    const struct ballast_attempt *how, const char *step,
+void ballast_connect_report(const struct ballast_attempt *how, const char *step,
 			    int err, const char *why);
 
 #endif /* BALLAST_CONNECT_H */

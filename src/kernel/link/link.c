@@ -184,7 +184,7 @@ void ballast_link_start(struct ballast_link *link, struct socket *sock,
 	link->closed = false;
 	link->answered = false;
 	link->repath = ballast_path_stale(link->path, sk);
-	link->repath_at = jiffies;
+	link->repath_failed_at = jiffies - BALLAST_REPATH;
 	link->gso_max_size = 0;
 	link->frags = 0;
 	link->rx = (struct ballast_rx) { .want = WIRE_SIMPLE_REPLY_LEN };

@@ -37,6 +37,9 @@ struct ballast_fences;
 struct ballast_link;
 struct socket;
 
+/* When to retry getting the reserves of a route that has moved. */
+#define BALLAST_REPATH		HZ
+
 /**
  * struct ballast_slot - finds the request of a cookie, by the index in it
  * @link: awaits the reply; NULL: no link does. A reader can rely on the value
@@ -113,7 +116,7 @@ struct ballast_rx {
  * @retry: sends again where no event would wake the sender
  * @watch: checks unanswered requests once a second
  * @probed_at: jiffies; when watch.c last made TCP probe a closed window
- * @repath_at: jiffies; @path is not looked up again earlier
+ * @repath_failed_at: jiffies; @path is not looked up again for BALLAST_REPATH
  * @repath: @path must be looked up again
  * @next: replaces @path when it is ready; only the session's thread uses it
  * @sock: the socket of @sk, for its owner, the session's thread
@@ -163,7 +166,7 @@ struct ballast_link {
 	struct timer_list retry;
 	struct timer_list watch;
 	unsigned long probed_at;
-	unsigned long repath_at;
+	unsigned long repath_failed_at;
 	bool repath;
 	struct ballast_path *next;
 	struct socket *sock;

@@ -7,7 +7,6 @@
 
 #include "move.h"
 
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -51,10 +50,7 @@ static int move_fill_in(struct ballast_session *session,
 	return err;
 }
 
-/*
- * Hand the target over to the thread. The signal interrupts an attempt to reach
- * the old server, which may take a minute.
- */
+/* Hand the target over to the thread. */
 static int move_want(struct ballast_session *session,
 		     const struct ballast_target *target)
 {
@@ -68,9 +64,7 @@ static int move_want(struct ballast_session *session,
 		err = -EBUSY;
 	} else {
 		move->target = *target;
-		move->state = BALLAST_MOVE_WANTED;
-		/* Under the lock: ballast_move_begin() flushes it. */
-		send_sig(SIGKILL, session->thread, 1);
+		WRITE_ONCE(move->state, BALLAST_MOVE_WANTED);
 	}
 	spin_unlock(&move->lock);
 	if (err == -EBUSY)
@@ -97,7 +91,7 @@ static int move_collect(struct ballast_move *move, char **export)
 	case BALLAST_MOVE_COMMITTED:
 		return -EINPROGRESS;
 	default:
-		move->state = BALLAST_MOVE_CANCELLED;
+		WRITE_ONCE(move->state, BALLAST_MOVE_CANCELLED);
 	}
 	return err;
 }
@@ -179,6 +173,22 @@ bool ballast_move_has_work(const struct ballast_move *move)
 	       ballast_move_is_ready(move);
 }
 
+/**
+ * ballast_move_interrupts - is there something better to do than to wait?
+ * @move: of the session
+ * @trying: the thread waits for the new server, else for the session's own
+ *
+ * A server may keep the thread waiting for minutes.
+ *
+ * Context: the session's thread
+ * Return: whether the process has given the move up, or wants one
+ */
+bool ballast_move_interrupts(const struct ballast_move *move, bool trying)
+{
+	return READ_ONCE(move->state) ==
+	       (trying ? BALLAST_MOVE_CANCELLED : BALLAST_MOVE_WANTED);
+}
+
 /* Return: whether the thread must try a new server, @move->target */
 bool ballast_move_begin(struct ballast_move *move)
 {
@@ -191,8 +201,6 @@ bool ballast_move_begin(struct ballast_move *move)
 	if (wanted)
 		move->state = BALLAST_MOVE_TRYING;
 	spin_unlock(&move->lock);
-	if (wanted)
-		flush_signals(current);
 	return wanted;
 }
 

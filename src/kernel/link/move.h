@@ -42,7 +42,7 @@ enum ballast_move_state {
 /**
  * struct ballast_move - the move of a session
  * @lock: guards @state, @closed, and the session's target against readers in
- *	  sysfs; process context; a leaf, except for the thread's siglock
+ *	  sysfs; process context; a leaf
  * @state: its progress; written under @lock
  * @closed: the session ends: no move begins any more
  * @target: the new server; the old one's export after a move
@@ -72,6 +72,7 @@ void ballast_move_close(struct ballast_session *session);
 /* From the session's thread, or before it starts and after it has ended. */
 void ballast_move_init(struct ballast_move *move);
 bool ballast_move_has_work(const struct ballast_move *move);
+bool ballast_move_interrupts(const struct ballast_move *move, bool trying);
 bool ballast_move_begin(struct ballast_move *move);
 bool ballast_move_is_ready(const struct ballast_move *move);
 bool ballast_move_commit(struct ballast_move *move);

@@ -19,6 +19,8 @@
 #include "compat.h"
 #include "connect.h"
 #include "move.h"
+#include "paths.h"
+#include "reserve/pressure.h"
 #include "send.h"
 #include "session.h"
 #include "socket.h"
@@ -28,8 +30,8 @@
 #define RECONNECT_LONGEST_PAUSE	HZ
 /* How long the attach waits for its reads of the partition table. */
 #define RECONNECT_ATTACH	(10 * HZ)
-/* When to retry getting the reserves of a route that has moved. */
-#define RECONNECT_REPATH	HZ
+/* How long a new server keeps the thread from the old one when that is lost. */
+#define RECONNECT_MOVE		(5 * HZ)
 /*
  * A server may need longer than timeout= for a trim or a write of zeroes. The
  * request fails after it has cost this many connections.
@@ -41,104 +43,6 @@ static const char *reserve_why(int err)
 	return err == -ENOMEM ?
 		       "not enough free memory; free some, or use a smaller reserve=PAGES" :
 		       "making the reserve or the filter failed";
-}
-
-static void set_demand(const struct ballast_session *session,
-		       struct ballast_demand *demand)
-{
-	const struct ballast_options *opts = &session->opts;
-
-	*demand = (struct ballast_demand) {
-		.requests = opts->queue_depth,
-		.pages = opts->reserve,
-		.filter = opts->filter,
-		.nr_allow = opts->nr_allow,
-	};
-	memcpy(demand->allow, opts->allow, sizeof(demand->allow));
-}
-
-/*
- * During the attach no other process can wait for the disk yet, so this may
- * wait for memory. The first connection must get its reserves in full.
- */
-static int use_path(struct ballast_session *session, struct ballast_link *link,
-		    struct sock *sk)
-{
-	bool first = link == session->links;
-	struct ballast_demand demand;
-	struct ballast_path *path;
-	int err;
-
-	set_demand(session, &demand);
-	path = ballast_path_find(sk, &demand);
-	if (IS_ERR(path))
-		return first ? PTR_ERR(path) : 0;
-	err = ballast_path_use(path);
-	if (!err && first)
-		err = ballast_path_fill(path);
-	if (err)
-		ballast_path_put(path);
-	else
-		ballast_link_use_path(link, path);
-	return first ? err : 0;
-}
-
-/* Return: whether @link has another path now than before */
-static bool take_next_path(struct ballast_link *link)
-{
-	struct ballast_path *path = link->next;
-	int err = path->error;
-
-	link->next = NULL;
-	if (!err)
-		path = ballast_link_use_path(link, path);
-	ballast_path_put_later(path);
-	return !err;
-}
-
-/*
- * Until the reserves of its new route are ready, a link continues with those
- * that it has, or without any. Return: false: getting the reserves failed
- */
-static bool move_path(struct ballast_session *session,
-		      struct ballast_link *link, bool moved)
-{
-	struct ballast_path *path = link->next;
-	struct ballast_demand demand;
-
-	if (path && !ballast_path_ready(path))
-		return true;
-	if (path && !take_next_path(link))
-		return false;
-	/* The route may have moved again meanwhile. */
-	if (!ballast_link_update_route(link, moved || path))
-		return true;
-	set_demand(session, &demand);
-	path = ballast_path_find(link->sock->sk, &demand);
-	if (IS_ERR(path))
-		return false;
-	link->next = path;
-	ballast_path_use_later(path, &session->wait);
-	return true;
-}
-
-/*
- * The routes of some live links may have moved. Return: jiffies until the retry
- * for links for which getting the reserves failed
- */
-static long move_paths(struct ballast_session *session)
-{
-	bool moved = xchg(&session->moved, false);
-	long left = MAX_SCHEDULE_TIMEOUT;
-	struct ballast_link *link;
-
-	ballast_for_each_link(link, session) {
-		if (!ballast_link_live(link) || move_path(session, link, moved))
-			continue;
-		link->repath_at = jiffies + RECONNECT_REPATH;
-		left = RECONNECT_REPATH;
-	}
-	return left;
 }
 
 /* Has @link answered a request, or has it none to answer? */
@@ -173,59 +77,6 @@ static void update_outage(struct ballast_session *session)
 		session->outage = true;
 		session->outage_at = lost_at;
 	}
-}
-
-static unsigned int drop_failed(struct ballast_session *session, bool *answered);
-
-/* Serves the other links while one waits for the server. */
-static void poll_links(void *data)
-{
-	struct ballast_session *session = data;
-	bool answered = false;
-
-	drop_failed(session, &answered);
-	ballast_session_tell(session);
-	ballast_fences_check(&session->fences);
-}
-
-static void grow(struct ballast_session *session, u64 size)
-{
-	if (size <= session->export.size)
-		return;
-	pr_info("%s: the export has grown from %llu to %llu bytes\n",
-		session->name, session->export.size, size);
-	WRITE_ONCE(session->export.size, size);
-	session->grown(session);
-}
-
-static int connect_link(struct ballast_session *session,
-			struct ballast_link *link, bool attach, bool quiet)
-{
-	struct ballast_attempt how = {
-		.target = &session->target,
-		.attach = attach,
-		.first = attach && link == session->links,
-		.quiet = quiet,
-		.poll = poll_links,
-	};
-	struct wire_export export;
-	struct socket *sock;
-	int err;
-
-	sock = ballast_connect(session, &how, &export);
-	if (IS_ERR(sock))
-		return PTR_ERR(sock);
-	err = attach ? use_path(session, link, sock->sk) : 0;
-	if (err) {
-		ballast_connect_report(session, &how, "reserve", err,
-				       reserve_why(err));
-		ballast_socket_abort(sock);
-		return err;
-	}
-	grow(session, export.size);
-	ballast_link_outage(link, false);
-	ballast_link_start(link, sock, export.structured);
-	return 0;
 }
 
 /* Has a request of unlimited duration used up its attempts? */
@@ -297,6 +148,134 @@ static unsigned int drop_failed(struct ballast_session *session, bool *answered)
 	return down;
 }
 
+/* Return: jiffies until the server must have answered the attach's reads */
+static long check_attach(struct ballast_session *session)
+{
+	unsigned long by = READ_ONCE(session->attach_by);
+
+	if (!by)
+		return MAX_SCHEDULE_TIMEOUT;
+	if (time_before(jiffies, by))
+		return by - jiffies;
+	if (xchg(&session->attach_by, 0)) {
+		pr_err("%s: server %pISpc: no answer to the reads of the attach in %u s\n",
+		       session->name, &session->target.addr, RECONNECT_ATTACH / HZ);
+		WRITE_ONCE(session->failing, true);
+		ballast_session_fail_requests(session);
+	}
+	return MAX_SCHEDULE_TIMEOUT;
+}
+
+/* During an outage: jiffies until deadline= expires; 0 or less: it has. */
+static s64 deadline_left(const struct ballast_session *session)
+{
+	if (!session->opts.deadline)
+		return MAX_SCHEDULE_TIMEOUT;
+	return session->outage_at + session->opts.deadline * HZ -
+	       get_jiffies_64();
+}
+
+/*
+ * When an outage has lasted for deadline=, I/O fails until a link is connected.
+ * Return: jiffies until then
+ */
+static long check_deadline(struct ballast_session *session)
+{
+	s64 left;
+
+	update_outage(session);
+	if (!session->outage)
+		return MAX_SCHEDULE_TIMEOUT;
+	left = deadline_left(session);
+	if (left > 0)
+		return left;
+	if (!session->expired)
+		pr_err("%s: no answer for %u s: I/O fails from now on (deadline=)\n",
+		       session->name, session->opts.deadline);
+	WRITE_ONCE(session->expired, true);
+	ballast_session_set_reason(session, "no answer for %u s",
+				   session->opts.deadline);
+	ballast_session_fail_requests(session);
+	return MAX_SCHEDULE_TIMEOUT;
+}
+
+static void end_expiry(struct ballast_session *session)
+{
+	if (!session->expired || !ballast_session_find_live(session))
+		return;
+	session->outage = false;
+	pr_info("%s: I/O works again\n", session->name);
+	WRITE_ONCE(session->expired, false);
+}
+
+/*
+ * While the thread waits for a server: serve the other links, and see whether to
+ * go on waiting. An attempt that began while another link was live may take
+ * long, so without one another server, or another link, has its turn.
+ * Return: 0, or an errno for ballast_connect_report()
+ */
+static int poll_attempt(void *attempt)
+{
+	const struct ballast_attempt *how = attempt;
+	struct ballast_session *session = how->session;
+	u64 patience = how->move ? RECONNECT_MOVE : 0;
+	bool answered = false;
+
+	drop_failed(session, &answered);
+	end_expiry(session);
+	if (!session->expired)
+		check_deadline(session);
+	check_attach(session);
+	ballast_session_tell(session);
+	ballast_fences_check(&session->fences);
+	if (ballast_move_interrupts(&session->move, how->move))
+		return -EINTR;
+	if (how->live && !ballast_session_find_live(session) &&
+	    get_jiffies_64() - session->outage_at >= patience)
+		return -ECANCELED;
+	return 0;
+}
+
+static void grow(struct ballast_session *session, u64 size)
+{
+	if (size <= session->export.size)
+		return;
+	pr_info("%s: the export has grown from %llu to %llu bytes\n",
+		session->name, session->export.size, size);
+	WRITE_ONCE(session->export.size, size);
+	session->grown(session);
+}
+
+static int connect_link(struct ballast_session *session,
+			struct ballast_link *link, bool attach, bool quiet)
+{
+	struct ballast_attempt how = {
+		.session = session,
+		.target = &session->target,
+		.attach = attach,
+		.first = attach && link == session->links,
+		.quiet = quiet,
+		.poll = poll_attempt,
+	};
+	struct wire_export export;
+	struct socket *sock;
+	int err;
+
+	sock = ballast_connect(&how, &export);
+	if (IS_ERR(sock))
+		return PTR_ERR(sock);
+	err = attach ? ballast_paths_use(session, link, sock->sk) : 0;
+	if (err) {
+		ballast_connect_report(&how, "reserve", err, reserve_why(err));
+		ballast_socket_abort(sock);
+		return err;
+	}
+	grow(session, export.size);
+	ballast_link_outage(link, false);
+	ballast_link_start(link, sock, export.structured);
+	return 0;
+}
+
 static int connect_down(struct ballast_session *session, bool first, bool quiet)
 {
 	struct ballast_link *link;
@@ -320,79 +299,27 @@ static int connect_down(struct ballast_session *session, bool first, bool quiet)
 	return 0;
 }
 
-/* Return: jiffies until the server must have answered the attach's reads */
-static long check_attach(struct ballast_session *session)
-{
-	unsigned long by = READ_ONCE(session->attach_by);
-
-	if (!by)
-		return MAX_SCHEDULE_TIMEOUT;
-	if (time_before(jiffies, by))
-		return by - jiffies;
-	if (xchg(&session->attach_by, 0)) {
-		pr_err("%s: server %pISpc: no answer to the reads of the attach in %u s\n",
-		       session->name, &session->target.addr, RECONNECT_ATTACH / HZ);
-		WRITE_ONCE(session->failing, true);
-		ballast_session_fail_requests(session);
-	}
-	return MAX_SCHEDULE_TIMEOUT;
-}
-
-/*
- * When an outage has lasted for deadline=, I/O fails until a link is connected.
- * Return: jiffies until then
- */
-static long check_deadline(struct ballast_session *session)
-{
-	s64 left;
-
-	update_outage(session);
-	if (!session->outage)
-		return MAX_SCHEDULE_TIMEOUT;
-	left = ballast_session_deadline_left(session);
-	if (left > 0)
-		return left;
-	if (!session->expired)
-		pr_err("%s: no answer for %u s: I/O fails from now on (deadline=)\n",
-		       session->name, session->opts.deadline);
-	WRITE_ONCE(session->expired, true);
-	ballast_session_set_reason(session, "no answer for %u s",
-				   session->opts.deadline);
-	ballast_session_fail_requests(session);
-	return MAX_SCHEDULE_TIMEOUT;
-}
-
-static void end_expiry(struct ballast_session *session)
-{
-	if (!session->expired || !ballast_session_find_live(session))
-		return;
-	session->outage = false;
-	pr_info("%s: I/O works again\n", session->name);
-	WRITE_ONCE(session->expired, false);
-}
-
 /* Connect to the new server, and start to get its interfaces' reserves. */
 static void try_move(struct ballast_session *session)
 {
 	struct ballast_move *move = &session->move;
-	const struct ballast_attempt how = {
+	struct ballast_attempt how = {
+		.session = session,
 		.target = &move->target,
 		.move = true,
-		.poll = poll_links,
+		.poll = poll_attempt,
 	};
-	struct ballast_demand demand;
 	struct ballast_path *path;
 	struct socket *sock;
 
-	sock = ballast_connect(session, &how, &move->export);
+	sock = ballast_connect(&how, &move->export);
 	if (IS_ERR(sock)) {
 		ballast_move_finish(move, PTR_ERR(sock));
 		return;
 	}
-	set_demand(session, &demand);
-	path = ballast_path_find(sock->sk, &demand);
+	path = ballast_paths_find(session, sock->sk);
 	if (IS_ERR(path)) {
-		ballast_connect_report(session, &how, "reserve", PTR_ERR(path),
+		ballast_connect_report(&how, "reserve", PTR_ERR(path),
 				       reserve_why(PTR_ERR(path)));
 		ballast_socket_abort(sock);
 		ballast_move_finish(move, PTR_ERR(path));
@@ -442,6 +369,7 @@ static bool work_on_move(struct ballast_session *session)
 {
 	struct ballast_move *move = &session->move;
 	const struct ballast_attempt how = {
+		.session = session,
 		.target = &move->target,
 		.move = true,
 	};
@@ -449,19 +377,13 @@ static bool work_on_move(struct ballast_session *session)
 	bool answered = false;
 	int err;
 
-	if (ballast_move_begin(move)) {
-		/* ballast_move_begin() may have flushed the signal to stop. */
-		if (READ_ONCE(session->stopping))
-			ballast_move_finish(move, -ENODEV);
-		else
-			try_move(session);
-	}
+	if (ballast_move_begin(move))
+		try_move(session);
 	if (!ballast_move_is_ready(move))
 		return false;
 	err = move->path->error;
 	if (err)
-		ballast_connect_report(session, &how, "reserve", err,
-				       reserve_why(err));
+		ballast_connect_report(&how, "reserve", err, reserve_why(err));
 	if (err || !ballast_move_commit(move)) {
 		ballast_move_drop(move);
 		ballast_move_finish(move, err);
@@ -483,7 +405,7 @@ static bool link_has_path_work(const struct ballast_link *link)
 	if (link->next)
 		return ballast_path_ready(link->next);
 	return READ_ONCE(link->repath) &&
-	       time_after_eq(jiffies, link->repath_at);
+	       !ballast_within(link->repath_failed_at, BALLAST_REPATH);
 }
 
 static bool has_work(struct ballast_session *session)
@@ -520,10 +442,11 @@ static void keep_connected(struct ballast_session *session)
 
 	while (!READ_ONCE(session->stopping)) {
 		bool moved = READ_ONCE(session->moved);
-		long left = min(move_paths(session), check_attach(session));
+		long left = check_attach(session);
 		unsigned int down;
 		bool answered = false;
 
+		left = min(left, ballast_paths_move(session));
 		if (work_on_move(session)) {
 			moved = true;
 			quiet = false;

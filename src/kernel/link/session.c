@@ -393,15 +393,6 @@ struct dst_entry *ballast_session_dst(const struct ballast_session *session)
 	return dst;
 }
 
-/* During an outage: jiffies until deadline= expires; 0 or less: it has. */
-s64 ballast_session_deadline_left(const struct ballast_session *session)
-{
-	if (!session->opts.deadline)
-		return MAX_SCHEDULE_TIMEOUT;
-	return session->outage_at + session->opts.deadline * HZ -
-	       get_jiffies_64();
-}
-
 /**
  * ballast_session_set_reason - set the reason why a connection is missing
  * @session: the session

@@ -133,7 +133,6 @@ __printf(2, 3) void ballast_session_set_reason(struct ballast_session *session,
 					       const char *format, ...);
 bool ballast_session_has_news(const struct ballast_session *session);
 void ballast_session_tell(struct ballast_session *session);
-s64 ballast_session_deadline_left(const struct ballast_session *session);
 const char *ballast_session_state(const struct ballast_session *session);
 struct dst_entry *ballast_session_dst(const struct ballast_session *session);
 

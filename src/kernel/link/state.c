@@ -8,6 +8,7 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "reserve/pressure.h"
 
 /* Let lockdep check that the caller may use the state of a link. */
 void ballast_link_assert_locked(const struct ballast_link *link)
@@ -86,7 +87,8 @@ void ballast_link_fail(struct ballast_link *link, int err, const char *why)
  */
 void ballast_link_note_route(struct ballast_link *link, struct sock *sk)
 {
-	if (link->repath || time_before(jiffies, link->repath_at) ||
+	if (link->repath ||
+	    ballast_within(link->repath_failed_at, BALLAST_REPATH) ||
 	    !ballast_path_stale(link->path, sk))
 		return;
 	WRITE_ONCE(link->repath, true);

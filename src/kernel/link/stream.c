@@ -64,12 +64,12 @@ int ballast_stream_send(struct ballast_stream *stream, struct kvec *vec,
 }
 
 /* A server that sends byte by byte must not delay the other links either. */
-static void stream_poll(struct ballast_stream *stream)
+static int stream_poll(struct ballast_stream *stream)
 {
 	if (!stream->wait->poll || time_before(jiffies, stream->poll_at))
-		return;
-	stream->wait->poll(stream->wait->data);
+		return 0;
 	stream->poll_at = jiffies + BALLAST_POLL;
+	return stream->wait->poll(stream->wait->data);
 }
 
 /**
@@ -80,7 +80,7 @@ static void stream_poll(struct ballast_stream *stream)
  *
  * Context: process; sleeps interruptibly, not beyond the deadline
  * Return: 0; -ETIMEDOUT; -ECONNRESET: the server closed the connection;
- * another errno. @stream->why is set.
+ * the errno of &ballast_wait.poll; another errno. @stream->why is set.
  */
 int ballast_stream_read(struct ballast_stream *stream, void *buf, size_t len)
 {
@@ -89,7 +89,7 @@ int ballast_stream_read(struct ballast_stream *stream, void *buf, size_t len)
 	while (vec.iov_len) {
 		struct msghdr msg = { .msg_flags = MSG_WAITALL };
 		long left = stream->deadline - jiffies;
-		int n = -EAGAIN;
+		int err, n = -EAGAIN;
 
 		if (left > 0) {
 			stream->sock->sk->sk_rcvtimeo =
@@ -97,7 +97,11 @@ int ballast_stream_read(struct ballast_stream *stream, void *buf, size_t len)
 			n = kernel_recvmsg(stream->sock, &msg, &vec, 1,
 					   vec.iov_len, MSG_WAITALL);
 		}
-		stream_poll(stream);
+		err = stream_poll(stream);
+		if (err) {
+			stream->why = "given up";
+			return err;
+		}
 		if (n == -EAGAIN && left > BALLAST_POLL)
 			continue;
 		if (n == -EAGAIN) {

@@ -14,12 +14,13 @@ struct socket;
 /**
  * struct ballast_wait - how to wait for the server
  * @timeout: jiffies, for the whole of it
- * @poll: called every BALLAST_POLL jiffies while nothing arrives; may be NULL
+ * @poll: called every BALLAST_POLL jiffies while nothing arrives; an errno that
+ *	  it returns ends the waiting; may be NULL
  * @data: its argument
  */
 struct ballast_wait {
 	long timeout;
-	void (*poll)(void *data);
+	int (*poll)(void *data);
 	void *data;
 };
 

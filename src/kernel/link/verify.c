@@ -420,8 +420,7 @@ void ballast_verify_note(struct ballast_session *session, int err,
 {
 	struct ballast_verify *verify = session->verify;
 
-	/* A signal: the session ends, or a move waits. */
-	if (!verify || (err && signal_pending(current)))
+	if (!verify)
 		return;
 	if (err && verify->refused != err)
 		pr_err("%s: server %pISpc: verification: %s (error %d)\n",
