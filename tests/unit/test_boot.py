@@ -14,7 +14,8 @@ PROGRAMS = {
     # One that waits for ever says no more than one that fails.
     "dd": 'echo "$1" >> {work}/read; [ "$ANSWERS" ]',
     "findmnt": """case $1 in
-        -no) [ "$3" != / ] || echo "$ROOT" ;;
+        -no) [ "$3" != / ] || echo "$ROOT$SUBVOLUME" ;;
+        -vno) [ "$3" != / ] || echo "$ROOT" ;;
         -vrno) echo "$MOUNTED" ;;
         esac""",
     # ballast-shutdown.service stops after $SECONDS_LEFT.
@@ -27,8 +28,10 @@ PROGRAMS = {
     "swapoff": '[ -z "$SWAPOFF" ] || exit 1; sed "\\|^$1 |d" /proc/swaps > /run/left; '
                "cat /run/left > /proc/swaps",
     # As in the kernel: what is forced off fails all that is on it.
-    "ballastctl": """[ "$2" = --force ] || exit 0
-        rm -r /sys/block/$3; : > /proc/swaps""",
+    "ballastctl": """case "$1 $2" in
+        attach*) eval "$ATTACH" ;;
+        "detach --force") rm -r /sys/block/$3; : > /proc/swaps ;;
+        esac""",
 }
 # The devices: ballast0 has a partition, md0 is on ballast1, and LVM on md0; vda is local.
 RUN = """
@@ -55,7 +58,11 @@ mkdir /dev/disk/by-label
 ln -s ../../ballast2 /dev/disk/by-uuid/1234-5678
 ln -s ../../ballast0p1 '/dev/disk/by-label/a\\x20\\x2fdisk'
 PATH={work}:$PATH
-exec sh {script} {arguments}
+eval "$BEFORE"
+sh {script} {arguments}
+status=$?
+eval "$AFTER"
+exit $status
 """
 
 
@@ -82,6 +89,7 @@ def disk(tmp_path):
                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "STATE": "stopping",
                                    **environment})
         assert done.returncode != 99, done.stderr
+        run.out, run.err = done.stdout, done.stderr
         called = (tmp_path / "called").read_text().splitlines()
         return done.returncode, [each for each in called if "is-system-running" not in each]
 
@@ -210,3 +218,38 @@ def test_abandon(disk, environment, when):
     assert abandoned(called) == sorted(when)
     asked = [call for call in called if not call.startswith("ballastctl")]
     assert asked == ["systemctl --quiet is-active ballast-shutdown.service"] * len(asked)
+
+
+# What ballastctl prints before it swaps to a disk, with the files that tell whose it is.
+ATTACH = """mkdir -p /sys/block/ballast3/ballast
+echo 192.0.2.1:10809 > /sys/block/ballast3/ballast/server
+echo swap > /sys/block/ballast3/ballast/export
+echo '/dev/ballast3: attached to 192.0.2.1:10809, export "swap", 64.0 MiB'"""
+URI = "nbd://192.0.2.1/swap"
+FULL = "seq 99999 > /run/full 2> /dev/null"
+ONLINE = "systemctl --quiet start network-online.target"
+
+
+def test_start(disk):
+    status, called = disk("start swap", URI=URI, SWAP="yes", PRIORITY="3", OPTIONS="a=b c=d",
+                          STATE="running", ATTACH=ATTACH)
+    assert (status, disk.err) == (0, "")
+    assert called == [ONLINE, f"ballastctl attach {URI} --swap --priority 3 a=b c=d"]
+    assert disk.out == '/dev/ballast3: attached to 192.0.2.1:10809, export "swap", 64.0 MiB\n'
+
+
+def test_start_without_room_for_the_note(disk):
+    """/run is full: the disk would be attached anew at each attempt."""
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH,
+                          BEFORE=f"mount -o remount,size=64k /run; {FULL}",
+                          AFTER="ls /run/ballast")
+    assert (status, called, disk.out) == (1, [ONLINE], "")
+    assert "/run/ballast/swap: can't be written" in disk.err
+
+
+def test_run_fills_up_during_the_attach(disk):
+    """The note has room for the name of the disk, so that a stop finds it."""
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=f"{FULL}; {ATTACH}",
+                          BEFORE="mount -o remount,size=64k /run", AFTER=f"sh {SCRIPT} stop swap")
+    assert status == 0
+    assert called[1:] == [f"ballastctl attach {URI}", "ballastctl detach --swapoff ballast3"]
