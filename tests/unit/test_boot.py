@@ -253,3 +253,69 @@ def test_run_fills_up_during_the_attach(disk):
                           BEFORE="mount -o remount,size=64k /run", AFTER=f"sh {SCRIPT} stop swap")
     assert status == 0
     assert called[1:] == [f"ballastctl attach {URI}", "ballastctl detach --swapoff ballast3"]
+
+
+# Another disk gets the name of the one that the unit attached.
+REPLACE = """rm -r /sys/block/ballast3; mkdir /sys/block/another
+mkdir -p /sys/block/ballast3/ballast; cd /sys/block/ballast3/ballast
+echo {server} > server; echo {export} > export"""
+ANOTHER = REPLACE.format(server="192.0.2.2:10809", export="swap")
+# By hand, without the unit.
+SAME = REPLACE.format(server="192.0.2.1:10809", export="swap")
+STOP = f"sh {SCRIPT} stop swap; ls /run/ballast"
+DETACH = "ballastctl detach --swapoff ballast3"
+
+
+@pytest.mark.parametrize("replaced", [ANOTHER, SAME], ids=["another", "same"])
+def test_a_stop_spares_another_disk(disk, replaced):
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH,
+                          AFTER=f"{replaced}; {STOP}")
+    assert (status, called) == (0, [ONLINE, f"ballastctl attach {URI}"])
+    assert disk.out.count("\n") == 1, "the note is still there"
+
+
+@pytest.mark.parametrize("replaced", [ANOTHER, SAME], ids=["another", "same"])
+def test_a_start_does_not_adopt_another_disk(disk, replaced):
+    attach = "echo '/dev/ballast4: attached to x'"
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH,
+                          AFTER=f"{replaced}; ATTACH=\"{attach}\" sh {SCRIPT} start swap")
+    assert (status, called) == (0, [ONLINE, f"ballastctl attach {URI}"] * 2)
+    assert "still attached" not in disk.out
+
+
+def test_a_disk_that_was_moved_is_the_same(disk):
+    moved = "echo 192.0.2.9:10809 > /sys/block/ballast3/ballast/server"
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH,
+                          AFTER=f"{moved}; sh {SCRIPT} start swap; {STOP}")
+    assert (status, called) == (0, [ONLINE, f"ballastctl attach {URI}", DETACH])
+    assert disk.out.endswith("ballast3 is still attached\n")
+
+
+def noted(text):
+    return f"{ATTACH} > /dev/null; mkdir -p /run/ballast; echo '{text}' > /run/ballast/swap"
+
+
+@pytest.mark.parametrize("replaced, calls", [(":", [DETACH]), (ANOTHER, [])],
+                         ids=["kept", "another"])
+def test_stop_after_an_interrupted_start(disk, replaced, calls):
+    """Only ballastctl has written to the note."""
+    text = '/dev/ballast3: attached to 192.0.2.1:10809, export "swap", 64.0 MiB'
+    assert disk("stop swap", STATE="running", BEFORE=f"{noted(text)}; {replaced}") == (0, calls)
+
+
+@pytest.mark.parametrize("replaced, calls", [(":", [DETACH]), (SAME, [])],
+                         ids=["kept", "replaced"])
+def test_stop_after_persist(disk, replaced, calls):
+    """ballastctl attach --persist writes the note and starts the unit."""
+    status, called = disk("start swap", URI=URI, STATE="running",
+                          BEFORE=noted("/dev/ballast3: attached"),
+                          AFTER=f"{replaced}; {STOP}")
+    assert (status, called) == (0, calls)
+    assert disk.out == "ballast3 is still attached\n"
+
+
+def test_an_attach_that_fails_leaves_no_note(disk):
+    status, called = disk("start swap", URI=URI, STATE="running",
+                          ATTACH=f"{ATTACH}; rm -r /sys/block/ballast3; exit 3",
+                          AFTER="ls /run/ballast")
+    assert (status, called, disk.out) == (3, [ONLINE, f"ballastctl attach {URI}"], "")
