@@ -319,3 +319,19 @@ def test_an_attach_that_fails_leaves_no_note(disk):
                           ATTACH=f"{ATTACH}; rm -r /sys/block/ballast3; exit 3",
                           AFTER="ls /run/ballast")
     assert (status, called, disk.out) == (3, [ONLINE, f"ballastctl attach {URI}"], "")
+
+
+@pytest.mark.parametrize("variables", [{"URI": URI}, {"GUARD": "eth0"}])
+def test_options_that_would_change_what_is_printed(disk, variables):
+    status, called = disk("start swap", STATE="running", OPTIONS="timeout=5 --json", **variables)
+    assert (status, called) == (2, [])
+    assert disk.err == "/etc/ballast/swap.conf: OPTIONS=: --json: only OPTION=VALUE is possible\n"
+
+
+@pytest.mark.parametrize("variables, command", [({"URI": URI}, f"attach {URI}"),
+                                                ({"GUARD": "eth0"}, "guard eth0")])
+def test_options_are_no_patterns(disk, variables, command):
+    words = "allow=tcp:2049@[2001:db8::5] timeout=5"
+    status, called = disk("start swap", STATE="running", OPTIONS=words, **variables,
+                          BEFORE="cd /run; touch allow=tcp:2049@2")
+    assert (status, called[-1]) == (0, f"ballastctl {command} {words}")
