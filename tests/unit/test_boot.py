@@ -335,3 +335,10 @@ def test_options_are_no_patterns(disk, variables, command):
     status, called = disk("start swap", STATE="running", OPTIONS=words, **variables,
                           BEFORE="cd /run; touch allow=tcp:2049@2")
     assert (status, called[-1]) == (0, f"ballastctl {command} {words}")
+
+
+@pytest.mark.parametrize("swap", [{}, {"SWAP": "no"}])
+def test_priority_without_swap(disk, swap):
+    status, called = disk("start swap", STATE="running", URI=URI, PRIORITY="5", **swap)
+    assert (status, called) == (2, [])
+    assert disk.err == "/etc/ballast/swap.conf: PRIORITY= requires SWAP=yes\n"
