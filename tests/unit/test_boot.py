@@ -342,3 +342,17 @@ def test_priority_without_swap(disk, swap):
     status, called = disk("start swap", STATE="running", URI=URI, PRIORITY="5", **swap)
     assert (status, called) == (2, [])
     assert disk.err == "/etc/ballast/swap.conf: PRIORITY= requires SWAP=yes\n"
+
+
+@pytest.mark.parametrize("action", ["shutdown", "abandon"])
+def test_root_on_a_subvolume_stays(disk, action):
+    status, called = disk(action, ROOT="/dev/dm-0", SUBVOLUME="[/@]", LIVE="reconnecting",
+                          SECONDS_LEFT="35")
+    assert status == 0 and not any(call.endswith(" ballast1") for call in called)
+
+
+def test_root_on_several_devices_stays(disk):
+    """findmnt names one of them."""
+    both = "mkdir -p /sys/fs/btrfs/1234/devices/ballast2 /sys/fs/btrfs/1234/devices/dm-0"
+    status, called = disk("shutdown", ROOT="/dev/dm-0", BEFORE=both)
+    assert (status, called) == (0, ["ballastctl detach --swapoff ballast0"])
