@@ -356,3 +356,18 @@ def test_root_on_several_devices_stays(disk):
     both = "mkdir -p /sys/fs/btrfs/1234/devices/ballast2 /sys/fs/btrfs/1234/devices/dm-0"
     status, called = disk("shutdown", ROOT="/dev/dm-0", BEFORE=both)
     assert (status, called) == (0, ["ballastctl detach --swapoff ballast0"])
+
+
+LABELS = r"""LABEL=a(b) /srv/a ext4 _netdev 0 0
+LABEL=grün#+-.:=@_ /srv/b ext4 _netdev 0 0
+PARTLABEL="a\040'\134$!" /srv/c ext4 _netdev 0 0
+"""
+
+
+@pytest.mark.parametrize("link, unit", [
+    (r"by-label/a\x28b\x29", "srv-a.mount"), ("by-label/grün#+-.:=@_", "srv-b.mount"),
+    (r"by-partlabel/a\x20\x27\x5c\x24\x21", "srv-c.mount")])
+def test_names_of_links(disk, link, unit):
+    before = f"mkdir -p /dev/disk/by-partlabel; ln -s ../../ballast2 '/dev/disk/{link}'"
+    called = [f"systemctl --no-block start {unit}"]
+    assert disk("fstab ballast2", fstab=LABELS, BEFORE=before) == (0, called)
