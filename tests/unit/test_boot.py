@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "boot" / "disk"
+BOOT = Path(__file__).resolve().parents[2] / "boot"
+SCRIPT = BOOT / "disk"
 
 PROGRAMS = {
     "sleep": '[ -z "$ANSWERS" ] || exec /bin/sleep 0.1',
@@ -371,3 +372,20 @@ def test_names_of_links(disk, link, unit):
     before = f"mkdir -p /dev/disk/by-partlabel; ln -s ../../ballast2 '/dev/disk/{link}'"
     called = [f"systemctl --no-block start {unit}"]
     assert disk("fstab ballast2", fstab=LABELS, BEFORE=before) == (0, called)
+
+
+@pytest.mark.parametrize("line", ["GUARD=eth0", "GUARD = eth0", '\tGUARD\t= "eth0" ',
+                                  "GUARD='eth0'"])
+def test_generator_reads_lines_as_systemd_does(tmp_path, line):
+    if not shutil.which("systemd-escape"):
+        pytest.skip("needs systemd-escape")
+    conf = tmp_path / "root/etc/ballast/card.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text(f"# GUARD=eth9\n{line}\n")
+    units = tmp_path / "units"
+    subprocess.run([BOOT / "ballast-generator", units], check=True, stdin=subprocess.DEVNULL,
+                   env={"PATH": "/usr/bin:/bin", "BALLAST_ROOT": str(tmp_path / "root")})
+    device = "sys-subsystem-net-devices-eth0.device"
+    assert (units / f"{device}.wants/ballast@card.service").is_symlink()
+    assert f"\nBindsTo={device}\n" in (units / "ballast@card.service.d/guard.conf").read_text()
+    assert not list((units / "multi-user.target.wants").iterdir())
