@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import tarfile
-from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
+from test_house import REPO, sources
+
 AUTHOR = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
 
 
@@ -24,12 +24,10 @@ class Copy:
         self.out = root / "dist"
         self.environment = {"GNUPGHOME": str(root / "gpg")}
         (root / "gpg").mkdir(mode=0o700)
-        names = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                    REPO).stdout.split("\0")
-        for name in filter(None, names):
-            if (REPO / name).is_file():
-                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(REPO / name, self.root / name)
+        for path in sources():
+            copied = self.root / path.relative_to(REPO)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copied)
         (self.root / "scripts/deb").write_text(
             '#!/bin/sh\necho package > "$1/ballast-utils.deb"\n: > "$1/log"\n')
         run(["git", "init", "-q"], self.root)
@@ -103,3 +101,12 @@ def test_changes_and_a_key_that_is_not_there(copy):
     done = copy.dist()
     assert done.returncode == 1 and "not committed:\n M NEWS" in done.stderr
     assert not list(copy.out.parent.glob("dist*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_checkout_of_another_user(copy):
+    for path in (copy.root, *copy.root.rglob("*")):
+        os.chown(path, 1234, 1234)
+    done = run(["scripts/dist", str(copy.out)], copy.root, **copy.environment,
+               HOME=str(copy.out.parent))
+    assert not done.returncode, done.stderr

@@ -87,9 +87,11 @@ def stripped(path):
 def _files(source):
     """The files to build from, relative; what git ignores is left out."""
     if (source / ".git").exists():
-        listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others",
-                                 "--exclude-standard", "--", *SOURCES], cwd=source, check=True,
-                                stdout=subprocess.PIPE, text=True).stdout.split("\0")
+        # git refuses the checkout of another user by default.
+        listed = subprocess.run(["git", "-c", f"safe.directory={source.resolve()}", "ls-files",
+                                 "-z", "--cached", "--others", "--exclude-standard", "--",
+                                 *SOURCES], cwd=source, check=True, stdout=subprocess.PIPE,
+                                text=True).stdout.split("\0")
         return sorted(name for name in set(listed) if name and (source / name).is_file())
     return sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
 
