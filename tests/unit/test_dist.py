@@ -110,3 +110,33 @@ def test_checkout_of_another_user(copy):
     done = run(["scripts/dist", str(copy.out)], copy.root, **copy.environment,
                HOME=str(copy.out.parent))
     assert not done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("name", ["precious", "ballast-src/precious", ".hidden"])
+def test_another_directory_is_not_replaced(copy, name):
+    (copy.out / name).parent.mkdir(parents=True)
+    (copy.out / name).write_text("")
+    part = copy.out.parent / "dist.part/precious"
+    part.parent.mkdir()
+    part.write_text("")
+    done = copy.dist()
+    top = name.split("/")[0]
+    assert done.returncode == 1 and f"{copy.out}/{top}: is not of a release" in done.stderr
+    assert (copy.out / name).exists() and part.exists()
+    assert sorted(path.name for path in copy.out.parent.glob("dist*")) == ["dist", "dist.part"]
+
+
+def test_a_file_is_not_replaced(copy):
+    copy.out.write_text("precious")
+    done = copy.dist()
+    assert done.returncode == 1 and f"{copy.out}: is not a directory" in done.stderr
+    assert copy.out.read_text() == "precious"
+
+
+def test_slash_at_the_end(copy):
+    for _ in range(2):
+        done = run(["scripts/dist", f"{copy.out}/"], copy.root, **copy.environment)
+        assert not done.returncode, done.stderr
+    assert (copy.out / "SHA256SUMS").exists()
+    assert [path.name for path in copy.out.parent.glob("dist*")] == ["dist"]
+    assert copy.out.stat().st_mode & 0o777 == copy.root.stat().st_mode & 0o777
