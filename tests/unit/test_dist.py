@@ -2,6 +2,7 @@
 """scripts/dist, on a copy of the tree whose packages are made in no time."""
 
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -11,6 +12,11 @@ import pytest
 from test_house import REPO, sources
 
 AUTHOR = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+
+
+# Manual pages that have a version.
+PAGES = {"docs/man/page.5": '.TH X 5 2026-11-26 "ballast 0.0.1" "File Formats"\n',
+         "docs/man/page.8": ".Dd 2026-11-26\n.Dt X 8\n.Os ballast 0.0.1\n"}
 
 
 def run(argv, cwd, **environment):
@@ -30,6 +36,8 @@ class Copy:
             shutil.copy(path, copied)
         (self.root / "scripts/deb").write_text(
             '#!/bin/sh\necho package > "$1/ballast-utils.deb"\n: > "$1/log"\n')
+        conf = (REPO / "dkms.conf").read_text()
+        self.version = re.search(r'^PACKAGE_VERSION="(.*)"', conf, re.M)[1]
         run(["git", "init", "-q"], self.root)
         self.commit()
 
@@ -81,9 +89,11 @@ def test_signature(copy):
 def test_another_version(copy):
     for path, old in (("debian/changelog", "ballast ("), ("NEWS", "ballast "),
                       ("packaging/rpm/ballast.spec", "Version:        "),
-                      ("packaging/arch/PKGBUILD", "pkgver=")):
+                      ("packaging/rpm/ballast.spec", " The ballast authors - "),
+                      ("packaging/arch/PKGBUILD", "pkgver="), ("docs/man/page.5", '"ballast '),
+                      ("docs/man/page.8", ".Os ballast ")):
         file = copy.root / path
-        text = file.read_text()
+        text = PAGES.get(path) or file.read_text()
         file.write_text(text.replace(old, f"{old}9.", 1))
         copy.commit()
         done = copy.dist()
@@ -91,7 +101,9 @@ def test_another_version(copy):
         assert "dist: dkms.conf has version 0" in done.stderr
         assert f"but {path} has 9." in done.stderr
         assert not list(copy.out.parent.glob("dist*"))
-        file.write_text(text)
+        file.write_text(text.replace("0.0.1", copy.version))
+    copy.commit()
+    assert not copy.dist().returncode
 
 
 def test_changes_and_a_key_that_is_not_there(copy):
