@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
+DOCDIR ?= $(PREFIX)/share/doc/ballast-utils
 
 all: modules
 
@@ -16,6 +17,7 @@ install: modules
 	$(MAKE) modules_install INSTALL_MOD_PATH=$(DESTDIR)
 	$(MAKE) -C src/ctl install
 	$(MAKE) -C boot install
+	$(MAKE) install-docs
 	[ -n "$(DESTDIR)" ] || { depmod; systemctl daemon-reload 2>/dev/null || :; }
 
 uninstall:
@@ -24,6 +26,7 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/man/man8/ballastctl*.8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ballastctl
 	$(MAKE) -C boot uninstall
+	rm -rf $(DESTDIR)$(DOCDIR)
 	[ -n "$(DESTDIR)" ] || { depmod; systemctl daemon-reload 2>/dev/null || :; }
 
 # The module's source, from which DKMS builds it.
@@ -33,6 +36,13 @@ install-source:
 	install -d $(SOURCE)/src
 	cp -r src/kernel $(SOURCE)/src/
 	cp -r include Kbuild dkms.conf $(SOURCE)/
+
+# The documents, in folders as here, so that the links between them work.
+DOCS = NEWS README.md SECURITY.md CONTRIBUTING.md tests/vm/README.md tests/storm/README.md
+install-docs:
+	set -e; for file in $(DOCS) $$(find docs -path docs/man -prune -o -type f -print); do \
+		install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file; \
+	done
 
 # Debian packages, in build/deb.
 DEB_DEPS = debhelper dh-dkms dpkg-dev gcc git libblkid-dev libc6-dev make uuid-dev
@@ -51,7 +61,7 @@ check-packages:
 	scripts/deps --only $(DEB_DEPS) lintian rpm
 	scripts/check-packages
 
-.PHONY: all modules modules_install clean install install-source uninstall deb dist check-packages
+.PHONY: all modules modules_install clean install install-source install-docs uninstall deb dist check-packages
 
 # Style: see scripts/lint. STAGES names some of its stages.
 lint:

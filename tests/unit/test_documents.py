@@ -2,35 +2,55 @@
 """The documents: links lead somewhere, and the map in how-it-works.md is the tree."""
 
 import re
+import subprocess
 
-from test_house import KERNEL, REPO, name, sources
+import pytest
 
-LINK = re.compile(r"\]\(([^)\s]+)\)")
-CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.M | re.S)
+from test_house import KERNEL, REPO, sources
+
 MAP = REPO / "docs" / "how-it-works.md"
 
 
-def documents():
-    return [path for path in sources() if path.suffix == ".md"]
-
-
-def anchors(path):
-    """Those that a heading has on the pages of a repository."""
-    headings = re.findall(r"^#+ +(.*)$", path.read_text(), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+def assert_links_lead_somewhere(documents):
+    done = subprocess.run([REPO / "scripts/check-links", *documents], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_links_lead_somewhere():
-    broken = []
-    for path in documents():
-        for link in LINK.findall(CODE.sub("", path.read_text())):
-            if re.match(r"\w+:", link):
-                continue
-            file, _, anchor = link.partition("#")
-            target = (path.parent / file).resolve() if file else path
-            if not target.exists() or anchor and anchor not in anchors(target):
-                broken.append(f"{name(path)}: {link}")
-    assert not broken, "broken links:\n" + "\n".join(broken)
+    assert_links_lead_somewhere([path for path in sources() if path.suffix == ".md"])
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Where "make install" puts the documents, and /etc/ballast/README."""
+    root = tmp_path_factory.mktemp("installed")
+    for argv in (["make", "install-docs"], ["make", "-C", "boot", "install", "INITRAMFS="]):
+        subprocess.run([*argv, f"DESTDIR={root}", "PREFIX=/usr"], cwd=REPO, check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True)
+    return root
+
+
+def test_links_of_installed_documents_lead_somewhere(installed):
+    documents = list(installed.rglob("*.md"))
+    assert len(documents) > 20
+    assert_links_lead_somewhere(documents)
+
+
+def test_paths_in_the_installed_readme_exist(installed):
+    paths = re.findall(r"/usr/share/doc/[\w./-]*\w", (installed / "etc/ballast/README").read_text())
+    assert paths and all((installed / path[1:]).is_file() for path in paths)
+
+
+@pytest.mark.parametrize("text, link", [
+    ("[a](b.md)", "b.md"), ("[a](#b)", "#b"), ("# B\n[a](#b)", None), ("`[a](b.md)`", None),
+    ("![a](c/b.svg)", "c/b.svg"), ("[a](https://example.org/b)", None)])
+def test_broken_links_are_found(tmp_path, text, link):
+    document = tmp_path / "a.md"
+    document.write_text(f"{text}\n")
+    done = subprocess.run([REPO / "scripts/check-links", document], text=True, capture_output=True)
+    assert done.returncode == (1 if link else 0)
+    assert done.stdout == (f"{document}: broken link: {link}\n" if link else "")
 
 
 def test_the_map_is_the_tree():
