@@ -58,7 +58,7 @@ dist:
 
 # Packages are reproducible, lintian finds nothing, and rpmbuild takes the spec.
 check-packages:
-	scripts/deps --only $(DEB_DEPS) lintian rpm
+	scripts/deps --only $(DEB_DEPS) cpio lintian rpm
 	scripts/check-packages
 
 .PHONY: all modules modules_install clean install install-source install-docs uninstall deb dist check-packages
