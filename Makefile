@@ -129,7 +129,7 @@ storm:
 		--udp-mem=$(UDP_MEM) --tcp-mem=$(TCP_MEM) --threaded=$(THREADED) \
 		--capture=$(CAPTURE) --fs=$(FS) --reserve=$(RESERVE) --out=$(OUT)
 
-# What each part of ballast is worth; goes on where it was stopped.
+# What each part of ballast is worth; resumes an interrupted run.
 storm-proof:
 	scripts/deps
 	tests/storm/proof.py --proofs="$(PROOFS)" --runs=$(RUNS) --out=$(OUT)
@@ -149,7 +149,7 @@ storm-processor:
 	scripts/deps
 	tests/storm/processor.py
 
-# Every kernel that we say: builds, tests, storm (c), and a table of it.
+# Every supported kernel: builds, tests, storm (c), and a table of it.
 matrix:
 	scripts/deps
 	tests/matrix.py --kernels="$(KERNELS)" --tests="$(TESTS)"
