@@ -50,6 +50,24 @@ static void test_order(void **state)
 	assert_int_equal(ballast_estimate_order(&layout, 65536), 5);
 }
 
+/* An MTU that no packet has, such as WireGuard's largest, counts as 64 KiB. */
+static void test_large_mtu(void **state)
+{
+	static const u32 sizes[] = { 65550, 1 << 30, 2147483552, 2147483648,
+				     4294967295 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		assert_int_equal(ballast_estimate_buffer(&layout, sizes[i]),
+				 131072);
+		assert_int_equal(ballast_estimate_order(&layout, sizes[i]), 5);
+		assert_int_equal(ballast_estimate_ring(&layout, 256, sizes[i]),
+				 256 * 32);
+		assert_int_equal(ballast_estimate_pages(&layout, 50, sizes[i]),
+				 ballast_estimate_pages(&layout, 50, 65536));
+	}
+}
+
 static void test_pages(void **state)
 {
 	assert_int_equal(ballast_estimate_pages(&layout, 0, 1514), 0);
@@ -124,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buffer),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_large_mtu),
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_linear),
 		cmocka_unit_test(test_monotonic),

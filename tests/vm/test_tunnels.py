@@ -116,6 +116,36 @@ def test_the_disk_is_read_through(guests, kind):
                 end.us.run("ip link delete top; ip link delete outer 2>/dev/null; true")
 
 
+def test_any_mtu_of_a_tunnel(guests):
+    """It says nothing about what must be free, as a tunnel has no ring; WireGuard allows 2 GiB."""
+    guest, other = guests
+    ends = [End(0, guest, other), End(1, other, guest)]
+    at = "/sys/class/net/top/ballast"
+    with servers.relayed(other) as port:
+        try:
+            for end in ends:
+                end.up(MAKE["wireguard"])
+            guest.run(f"for i in $(seq 20); do ping -c1 -W1 -q {FAR} && exit; done; exit 1")
+            guest.run(f"echo server={FAR}:{port} > /sys/class/ballast/attach || "
+                      "{ dmesg | tail -3; exit 1; }")
+            try:
+                mark = guest.run(f"cat {at}/lend_below").output
+                for mtu in (1420, 65535, 2147483552):
+                    guest.run(f"ip link set top mtu {mtu}")
+                    said = guest.run(f"cat {at}/estimate").output
+                    assert "bytes of buffer (order 0)" in said, f"MTU {mtu}: {said}"
+                    assert guest.run(f"cat {at}/lend_below").output == mark
+                    assert reserves(guest)["top"] == 0
+                guest.run("dd if=/dev/ballast0 of=/dev/null bs=64k count=10 iflag=direct")
+            finally:
+                guest.run("echo force > /sys/block/ballast0/ballast/detach")
+            # No registration of an interface waits for a lock.
+            guest.run("ip link add other type dummy && ip link delete other")
+        finally:
+            for end in ends:
+                end.us.run("ip link delete top")
+
+
 @pytest.mark.parametrize("kind", OF_IPSEC)
 def test_the_disk_is_read_through_ipsec(guests, kind):
     guest, other = guests

@@ -13,6 +13,12 @@
 #define ESTIMATE_COPIED		128
 /* Bytes of a page that drivers receive a packet into, at least. */
 #define ESTIMATE_FRAGMENT	4096U
+/*
+ * Bytes of a packet, at most: IP has no larger ones. An interface without a
+ * ring may have a larger MTU; WireGuard allows 2 GiB, and a buffer of that size
+ * does not fit into 32 bits.
+ */
+#define ESTIMATE_LARGEST 65536U
 
 /* The slab allocator's sizes: powers of two from 8, and 96 and 192. */
 static u32 slab_size(u32 size)
@@ -29,13 +35,15 @@ static u32 slab_size(u32 size)
 /**
  * ballast_estimate_buffer - memory that the buffer of one packet takes
  * @layout: of packets on this kernel
- * @size: of the packet in bytes, link header included
+ * @size: of the packet in bytes, link header included; more than 64 KiB counts
+ *	  as 64 KiB
  *
  * Context: Any.
  * Return: bytes, as rounded up by the slab or the page allocator
  */
 u32 ballast_estimate_buffer(const struct ballast_skb_layout *layout, u32 size)
 {
+	size = min(size, ESTIMATE_LARGEST);
 	return slab_size(ALIGN(size + layout->room, layout->align) +
 			 layout->shared);
 }

@@ -56,7 +56,7 @@ struct net_device;
  * @ring: size of the driver's receive ring in packets; 0: unknown
  * @packets: number of packets that it is sized for, and that may hold memory
  *	     of the emergency reserves; 0 without @demands
- * @order: of a block
+ * @order: of a block, and of the allocations that headroom is computed for
  * @lend_below: headroom in pages; below it blocks are lent
  * @filter_below: headroom in pages; below it the reserve is in use while I/O
  *		  is in flight

@@ -17,6 +17,7 @@
 #include <linux/skbuff.h>
 #include <linux/sysfs.h>
 
+#include "card.h"
 #include "compat.h"
 #include "demand.h"
 #include "estimate.h"
@@ -69,6 +70,16 @@ static int size_fixed_pages(const struct ballast_reserve *res)
 }
 
 /*
+ * A tunnel has no ring and no blocks (path.c): no buffer is allocated for its
+ * packets, so its MTU, which may be large, says nothing about the memory that
+ * must be free.
+ */
+static bool size_has_ring(const struct ballast_reserve *res)
+{
+	return ballast_card_is(res->dev) || size_fixed_pages(res);
+}
+
+/*
  * Read the size of the receive ring. If the RTNL is taken, by the calling
  * notifier or by another process, keep the former value: waiting for it under
  * reserves_mutex could deadlock with the notifier. Also keep it while the
@@ -92,12 +103,14 @@ static void size_read_ring(struct ballast_reserve *res)
  */
 static long size_lend_below(const struct ballast_reserve *res)
 {
-	long ring = ballast_estimate_ring(&size_layout,
-					  max(res->ring, SIZE_RING),
-					  res->frame);
+	long ring = 0;
 
 	if (res->fixed_lend_below != BALLAST_RESERVE_AUTO)
 		return res->fixed_lend_below;
+	if (size_has_ring(res))
+		ring = ballast_estimate_ring(&size_layout,
+					     max(res->ring, SIZE_RING),
+					     res->frame);
 	return max_t(long, SIZE_FLOOR,
 		     min(max_t(long, ring, SIZE_LEND_BELOW),
 			 ballast_headroom_at_low() * 2 / 3));
@@ -131,10 +144,13 @@ void ballast_size_follow(struct ballast_reserve *res)
  */
 void ballast_size_compute(struct ballast_reserve *res)
 {
+	unsigned int order = 0;
+
 	WRITE_ONCE(res->packets, size_packets(res));
 	res->frame = res->dev->mtu + res->dev->hard_header_len;
-	WRITE_ONCE(res->order,
-		   ballast_estimate_order(&size_layout, res->frame));
+	if (size_has_ring(res))
+		order = ballast_estimate_order(&size_layout, res->frame);
+	WRITE_ONCE(res->order, order);
 	ballast_size_follow(res);
 }
 
