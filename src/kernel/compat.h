@@ -210,6 +210,20 @@ static inline bool compat_sk_has_memcg(const struct sock *sk)
 }
 
 /*
+ * Does the socket's memory not count in the limits of its protocol, such as
+ * net.ipv4.tcp_mem? With net.core.bypass_prot_mem, every socket is made so. What
+ * it holds is not subtracted when it closes.
+ */
+static inline bool compat_sk_bypasses_prot(const struct sock *sk)
+{
+#ifdef COMPAT_HAVE_BYPASS_PROT_MEM
+	return sk->sk_bypass_prot_mem;
+#else
+	return false;
+#endif
+}
+
+/*
  * Without SO_RESERVE_MEM a socket can't keep memory charged: TCP returns a
  * charge over time, and its timers return it at once. So the charge is renewed
  * whenever half of what such a socket may keep is gone.

@@ -24,5 +24,6 @@ ccflags-y += $(call have,CONST_CLASS,\*show..const struct class ,linux/device/cl
 ccflags-y += $(call have,KERNEL_RINGPARAM,^struct kernel_ethtool_ringparam,linux/ethtool.h)
 ccflags-y += $(call have,RESERVED_MEM,sk_reserved_mem;,net/sock.h)
 ccflags-y += $(call have,FW_ALLOC,per_cpu_fw_alloc;,net/sock.h)
+ccflags-y += $(call have,BYPASS_PROT_MEM,skc_bypass_prot_mem:1,net/sock.h)
 ccflags-y += $(call have,TASK_FRAG,sk_use_task_frag,net/sock.h)
 ccflags-y += $(call have,SENDPAGE,tcp_sendpage_locked.struct,net/tcp.h)

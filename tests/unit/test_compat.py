@@ -26,17 +26,19 @@ def test_headers(tmp_path):
             ("blk-mq.h", "typedef bool (busy_tag_iter_fn)(struct request *, void *, bool);"),
             ("blkdev.h", "\tint (*open) (struct block_device *, fmode_t);\n"
                          "int __must_check device_add_disk(struct device *parent,"),
-            ("ethtool.h", "struct kernel_ethtool_ringparam {")):
+            ("ethtool.h", "struct kernel_ethtool_ringparam {"),
+            ("../net/sock.h", "\tunsigned char\t\tskc_bypass_prot_mem:1;")):
         file = tmp_path / "include/linux" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{text}\n")
     assert found(tmp_path) == {"-DCOMPAT_HAVE_RESERVED_ARG", "-DCOMPAT_HAVE_ADD_DISK_ERROR",
-                               "-DCOMPAT_HAVE_KERNEL_RINGPARAM"}
+                               "-DCOMPAT_HAVE_KERNEL_RINGPARAM", "-DCOMPAT_HAVE_BYPASS_PROT_MEM"}
     (tmp_path / "include/linux/blk-mq.h").write_text(
         "typedef bool (busy_tag_iter_fn)(struct request *, void *);\n")
     (tmp_path / "include/linux/blkdev.h").write_text(
         "\tint (*open)(struct gendisk *disk, blk_mode_t mode);\n")
-    assert found(tmp_path) == {"-DCOMPAT_HAVE_OPEN_DISK", "-DCOMPAT_HAVE_KERNEL_RINGPARAM"}
+    assert found(tmp_path) == {"-DCOMPAT_HAVE_OPEN_DISK", "-DCOMPAT_HAVE_KERNEL_RINGPARAM",
+                               "-DCOMPAT_HAVE_BYPASS_PROT_MEM"}
 
 
 def test_names():

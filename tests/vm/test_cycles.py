@@ -75,6 +75,36 @@ def test_cycles_leave_nothing(shared_vm, load):
     assert lost < TOLERANCE_KIB
 
 
+def test_cycles_leave_no_charge_of_sockets_without_one(shared_vm):
+    """Sockets that bypass tcp_mem (since 6.19): when they close, the kernel subtracts nothing."""
+    guest = shared_vm
+    bypass = "/proc/sys/net/core/bypass_prot_mem"
+    if not guest.run(f"ls {bypass} 2>/dev/null", check=False).output:
+        pytest.skip("the kernel has no net.core.bypass_prot_mem (try --suite trixie-backports)")
+    with servers.NbdServer(options={"multithread": "true"}) as server:
+        guest.run(CYCLE.format(cycles=1, port=server.port), timeout=120)
+        before = _state(guest)
+        guest.run(f"echo 1 > {bypass}")
+        try:
+            guest.run(CYCLE.format(cycles=5, port=server.port), timeout=120)
+            with Disk(guest, server, export="swap") as disk:
+                read = f"dd if={disk.path} of=/dev/null bs=64k count=100 iflag=direct status=none"
+                guest.run(read)
+                # Such a socket does not depend on the limit, with or without a charge.
+                limits = guest.run("cat /proc/sys/net/ipv4/tcp_mem; "
+                                   "echo 1 2 3 > /proc/sys/net/ipv4/tcp_mem").output.strip()
+                try:
+                    guest.run(f"for i in $(seq 20); do {read} || exit; done", timeout=60)
+                finally:
+                    guest.run(f"echo '{limits}' > /proc/sys/net/ipv4/tcp_mem")
+        finally:
+            guest.run(f"echo 0 > {bypass}")
+        after = _state(guest)
+        print(f"before {before}\nafter  {after}")
+        assert after["sockets"] == before["sockets"]
+        assert abs(after["charged"] - before["charged"]) <= TOLERANCE_CHARGED
+
+
 def test_idle_disk_does_nothing(shared_vm):
     """Over ten seconds the disk's thread is not switched to once."""
     guest = shared_vm

@@ -62,7 +62,8 @@ static bool tcpmem_charge_both(struct sock *sk)
  * ballast_tcpmem_charge - charge a socket in advance, unless it already is
  * @sk: a TCP socket
  *
- * If the charge fails, a later call tries again.
+ * If the charge fails, a later call tries again. A socket that bypasses tcp_mem
+ * (net.core.bypass_prot_mem) gets the same credit, which counts in no limit.
  *
  * Context: The caller holds the lock of @sk, as a process or as a spinlock. As
  * a process it may reclaim if the socket belongs to a memory cgroup; sockets
@@ -80,8 +81,10 @@ void ballast_tcpmem_charge(struct sock *sk)
 		if (!tcpmem_charge_both(sk))
 			return;
 	} else {
-		atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
-				sk->sk_prot->memory_allocated);
+		/* As the kernel does, or the close would not return it. */
+		if (!compat_sk_bypasses_prot(sk))
+			atomic_long_add(TCPMEM_CHARGE >> PAGE_SHIFT,
+					sk->sk_prot->memory_allocated);
 		WRITE_ONCE(sk->sk_forward_alloc,
 			   sk->sk_forward_alloc + (int)TCPMEM_CHARGE);
 	}
