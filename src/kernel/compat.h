@@ -453,16 +453,11 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 	set_capacity_revalidate_and_notify(gd, size, true)
 #define blk_mark_disk_dead(gd) blk_set_queue_dying((gd)->queue)
 #else
-#define compat_alloc_disk(set, data)                              \
-	({                                                        \
-		static struct lock_class_key __key;               \
-								  \
-		__blk_mq_alloc_disk(set, data, &__key);           \
-	})
+#define compat_alloc_disk blk_mq_alloc_disk
 #define compat_device_add_disk device_add_disk
 #endif
 
-/* The limits were not passed as a struct. */
+/* Features were flags of the queue, not limits. */
 #ifndef COMPAT_HAVE_LIMITS_FEATURES
 #define BLK_FEAT_WRITE_CACHE	BIT(0)
 #define BLK_FEAT_FUA		BIT(1)
@@ -471,22 +466,48 @@ static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
 
 struct compat_queue_limits {
 	unsigned int features;
-	unsigned int logical_block_size;
-	unsigned int physical_block_size;
-	unsigned int max_hw_sectors;
+	unsigned int logical_block_size, physical_block_size;
+	unsigned int max_hw_sectors, max_segment_size, io_opt;
 	unsigned short max_segments;
-	unsigned int max_segment_size;
-	unsigned int io_opt;
-	unsigned int max_hw_discard_sectors;
-	unsigned int discard_granularity;
+	unsigned int max_hw_discard_sectors, discard_granularity;
 	unsigned int max_write_zeroes_sectors;
 };
 
-#define queue_limits compat_queue_limits
+static inline void compat_set_features(struct request_queue *q,
+				       unsigned int features)
+{
+	blk_queue_write_cache(q, features & BLK_FEAT_WRITE_CACHE,
+			      features & BLK_FEAT_FUA);
+	if (!(features & BLK_FEAT_ROTATIONAL))
+		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+	if (features & BLK_FEAT_STABLE_WRITES)
+		blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, q);
+	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
+}
 
 static inline struct gendisk *
-compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
+compat_blk_mq_alloc_disk(struct blk_mq_tag_set *set,
+			 const struct compat_queue_limits *lim, void *data)
 {
+#ifdef COMPAT_HAVE_LIMITS_ARG
+	struct queue_limits limits = {
+		.logical_block_size = lim->logical_block_size,
+		.physical_block_size = lim->physical_block_size,
+		.max_hw_sectors = lim->max_hw_sectors,
+		.max_segments = lim->max_segments,
+		.max_segment_size = lim->max_segment_size,
+		.io_opt = lim->io_opt,
+		.max_hw_discard_sectors = lim->max_hw_discard_sectors,
+		.discard_granularity = lim->discard_granularity,
+		.max_write_zeroes_sectors = lim->max_write_zeroes_sectors,
+	};
+	struct gendisk *gd = blk_mq_alloc_disk(set, &limits, data);
+
+	if (!IS_ERR(gd))
+		compat_set_features(gd->queue, lim->features);
+	return gd;
+#else
+	struct gendisk *gd = compat_alloc_disk(set, data);
 	struct request_queue *q;
 
 	if (IS_ERR(gd))
@@ -506,18 +527,13 @@ compat_set_limits(struct gendisk *gd, const struct compat_queue_limits *lim)
 		blk_queue_flag_set(QUEUE_FLAG_DISCARD, q);
 #endif
 	blk_queue_max_write_zeroes_sectors(q, lim->max_write_zeroes_sectors);
-	blk_queue_write_cache(q, lim->features & BLK_FEAT_WRITE_CACHE,
-			      lim->features & BLK_FEAT_FUA);
-	if (!(lim->features & BLK_FEAT_ROTATIONAL))
-		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
-	if (lim->features & BLK_FEAT_STABLE_WRITES)
-		blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, q);
-	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
+	compat_set_features(q, lim->features);
 	return gd;
+#endif
 }
 
-#define compat_blk_mq_alloc_disk(set, lim, data) \
-	compat_set_limits(compat_alloc_disk(set, data), lim)
+/* In the rest of the module, the struct that has features. */
+#define queue_limits compat_queue_limits
 #else
 #define compat_blk_mq_alloc_disk blk_mq_alloc_disk
 #endif

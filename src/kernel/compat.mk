@@ -19,6 +19,7 @@ ccflags-y += $(call have,RQ_DISK,struct gendisk \*rq_disk,linux/blkdev.h linux/b
 ccflags-y += $(call have,CLEANUP_QUEUE,blk_cleanup_queue.struct,linux/blkdev.h)
 ccflags-y += $(call have,ADD_DISK_ERROR,^int .*device_add_disk.,linux/genhd.h linux/blkdev.h)
 ccflags-y += $(call have,OPEN_DISK,\*open. ?.struct gendisk,linux/blkdev.h)
+ccflags-y += $(call have,LIMITS_ARG,define blk_mq_alloc_disk.set. lim.,linux/blk-mq.h)
 ccflags-y += $(call have,LIMITS_FEATURES,BLK_FEAT_WRITE_CACHE,linux/blkdev.h)
 ccflags-y += $(call have,CONST_CLASS,\*show..const struct class ,linux/device/class.h)
 ccflags-y += $(call have,KERNEL_RINGPARAM,^struct kernel_ethtool_ringparam,linux/ethtool.h)

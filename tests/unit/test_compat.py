@@ -41,6 +41,22 @@ def test_headers(tmp_path):
                                "-DCOMPAT_HAVE_BYPASS_PROT_MEM"}
 
 
+def test_limits(tmp_path):
+    """A function of the queue, then an argument (6.9 and 6.10), then with features in it."""
+    (tmp_path / "include/linux").mkdir(parents=True)
+    blk_mq, blkdev = (tmp_path / "include/linux" / name for name in ("blk-mq.h", "blkdev.h"))
+    blk_mq.write_text("#define blk_mq_alloc_disk(set, queuedata)\t\t\t\\\n")
+    blkdev.write_text("\tunsigned int\t\tlogical_block_size;\n")
+    assert found(tmp_path) == set()
+    blk_mq.write_text("struct gendisk *__blk_mq_alloc_disk(struct blk_mq_tag_set *set,\n"
+                      "\t\tstruct queue_limits *lim, void *queuedata,\n"
+                      "\t\tstruct lock_class_key *lkclass);\n"
+                      "#define blk_mq_alloc_disk(set, lim, queuedata)\t\t\\\n")
+    assert found(tmp_path) == {"-DCOMPAT_HAVE_LIMITS_ARG"}
+    blkdev.write_text("#define BLK_FEAT_WRITE_CACHE\t\t((__force blk_features_t)(1u << 0))\n")
+    assert found(tmp_path) == {"-DCOMPAT_HAVE_LIMITS_ARG", "-DCOMPAT_HAVE_LIMITS_FEATURES"}
+
+
 def test_names():
     """Each is found by one file and used by the other."""
     probed = set(re.findall(r"call have,([A-Z_]+),\S", (KERNEL / "compat.mk").read_text()))
