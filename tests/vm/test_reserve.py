@@ -6,6 +6,7 @@ What it does when memory is gone is in tests/storm; what the filter drops in tes
 
 import re
 from errno import EEXIST, EINVAL, ENODEV, EPERM, errorcode
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,34 @@ def test_bad_value(guest, server, name, text, errno, why):
         assert errorcode.get(status, 0) == errorcode.get(errno, 0), log
         assert re.search(f"ballast: eth0: {why}" if why else "", log), log
         assert guest.run(f"cd {RESERVE} && cat size_pages packet_limit lend_below").output == before
+
+
+def test_more_than_the_kernel_can_keep_an_array_of(vm, suite, server):
+    """A tenth of memory is more pages than one allocation of 4 MiB has pointers, from 20 GiB on."""
+    if suite == "debug":
+        pytest.skip("KASAN's shadow of so much memory does not fit into this machine")
+    memory = 21 * 1024
+    host_kib = int(re.search(r"MemTotal: +(\d+)", Path("/proc/meminfo").read_text())[1])
+    if host_kib // 1024 < memory + 512:
+        pytest.skip(f"a guest of {memory} MiB, most of it untouched, needs as much memory")
+    guest = vm(memory=memory)
+    module.load(guest)
+    most = (4 * MIB) // 8
+    assert int(guest.run("awk '/MemTotal/ {print int($2 / 40)}' /proc/meminfo").output) > most
+    with Disk(guest, server):
+        before = pages(guest)
+        status, log = write(guest, f"{RESERVE}/size_pages", most + 1)
+        assert errorcode.get(status) == "EINVAL", log
+        assert (f"ballast: eth0: size_pages={most + 1}: is over {most} pages, "
+                "the most that a reserve can have") in log
+        assert "WARNING" not in log
+        assert pages(guest) == before
+        status, log = write(guest, GUARD, f"eth0 reserve={most + 1}")
+        assert errorcode.get(status) == "EINVAL" and f"is over {most} pages" in log, log
+    status, log = write(guest, "/sys/class/ballast/attach",
+                        f"server={server.address}:{server.port} reserve={most + 1}")
+    assert errorcode.get(status) == "EINVAL" and f"is over {most} pages" in log, log
+    assert "WARNING" not in guest.run("dmesg").output
 
 
 def test_only_an_administrator_writes(guest, server):

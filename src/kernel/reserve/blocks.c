@@ -62,7 +62,7 @@ static void blocks_free(void *element, void *data)
 
 /**
  * ballast_blocks_make - make a set of blocks
- * @nr: number of blocks, at least 1
+ * @nr: number of blocks, 1 to BALLAST_BLOCKS_MAX
  * @order: of each block
  * @node: memory node to allocate from, or NUMA_NO_NODE
  *
@@ -114,7 +114,7 @@ void ballast_blocks_end(struct ballast_blocks *blocks)
 /**
  * ballast_blocks_resize - change the number of blocks
  * @blocks: the set
- * @nr: the new number, at least 1
+ * @nr: the new number, 1 to BALLAST_BLOCKS_MAX
  *
  * Further blocks that cannot be allocated without reclaim count as lent.
  *

@@ -6,7 +6,14 @@
 #ifndef BALLAST_BLOCKS_H
 #define BALLAST_BLOCKS_H
 
+#include <linux/slab.h>
 #include <linux/types.h>
+
+/*
+ * Blocks of a set, at most: mempool allocates an array of pointers to them in
+ * one piece.
+ */
+#define BALLAST_BLOCKS_MAX (KMALLOC_MAX_SIZE / sizeof(void *))
 
 struct ballast_blocks;
 

@@ -95,8 +95,8 @@ static int guard_check(const struct net_device *dev, const char *name,
 		return -EINVAL;
 	}
 	if (opts->reserve > 0 && opts->reserve > max) {
-		pr_err("guard: reserve=%d: is over %lu pages, a tenth of memory\n",
-		       opts->reserve, max);
+		pr_err("guard: reserve=%d: is over %lu pages, %s\n",
+		       opts->reserve, max, ballast_reserve_max_why());
 		return -EINVAL;
 	}
 	return 0;

@@ -184,8 +184,8 @@ static ssize_t size_pages_store(struct kobject *kobj,
 	if (err == -EOPNOTSUPP)
 		refuse_unused(kobj, attr, buf);
 	else if (err == -EINVAL)
-		refuse(kobj, attr, buf, "is over %lu pages, a tenth of memory",
-		       ballast_reserve_max_pages());
+		refuse(kobj, attr, buf, "is over %lu pages, %s",
+		       ballast_reserve_max_pages(), ballast_reserve_max_why());
 	else if (err == -ENOMEM)
 		refuse(kobj, attr, buf,
 		       "not enough free memory without reclaim; write a smaller number");

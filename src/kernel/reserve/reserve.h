@@ -20,6 +20,7 @@
 #include <linux/kobject.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/netfilter.h>
 #include <linux/spinlock.h>
@@ -140,10 +141,18 @@ int ballast_reserve_set_packets(struct ballast_reserve *res, int packets);
 int ballast_reserve_set_lend_below(struct ballast_reserve *res, int pages);
 ssize_t ballast_reserve_explain(struct ballast_reserve *res, char *buf);
 
-/* The largest size that can be set: a tenth of memory, in pages. */
+/* The largest size that can be set, in pages, at any order of a block. */
 static inline unsigned long ballast_reserve_max_pages(void)
 {
-	return totalram_pages() / 10;
+	return min_t(unsigned long, totalram_pages() / 10, BALLAST_BLOCKS_MAX);
+}
+
+/* Why it is not larger, for a message. */
+static inline const char *ballast_reserve_max_why(void)
+{
+	return ballast_reserve_max_pages() == BALLAST_BLOCKS_MAX ?
+		       "the most that a reserve can have" :
+		       "a tenth of memory";
 }
 
 #endif /* BALLAST_RESERVE_H */

@@ -39,7 +39,7 @@ static struct ballast_skb_layout size_layout __ro_after_init;
 /* By default a small machine keeps most of its memory. */
 static unsigned long size_auto_max_pages(void)
 {
-	return totalram_pages() / 64;
+	return min_t(unsigned long, totalram_pages() / 64, BALLAST_BLOCKS_MAX);
 }
 
 static unsigned int size_packets(const struct ballast_reserve *res)
@@ -160,7 +160,7 @@ void ballast_size_compute(struct ballast_reserve *res)
  *
  * Context: Process context, under reserves_mutex.
  * Return: pages: 0 without a demand; the size that was set, else the estimate,
- * but not more than 1/64 of memory
+ * but not more than 1/64 of memory and BALLAST_BLOCKS_MAX
  */
 unsigned int ballast_size_pages(const struct ballast_reserve *res)
 {
@@ -187,7 +187,7 @@ ssize_t ballast_size_explain(const struct ballast_reserve *res, char *buf)
 {
 	return sysfs_emit(buf,
 			  "%u packets of %u bytes: each %u bytes of buffer (order %u), %u for headers and %u of struct sk_buff, and a sixteenth: %u pages\n"
-			  "at most 1/64 of memory: %lu pages\n"
+			  "at most 1/64 of memory and %zu pages: %lu pages\n"
 			  "set by hand: %d pages (-1: no)\n"
 			  "lends below %ld pages of headroom, in use below %ld with I/O in flight; headroom now %ld\n",
 			  res->packets, res->frame,
@@ -196,9 +196,9 @@ ssize_t ballast_size_explain(const struct ballast_reserve *res, char *buf)
 			  size_layout.head,
 			  ballast_estimate_pages(&size_layout, res->packets,
 						 res->frame),
-			  size_auto_max_pages(), size_fixed_pages(res),
-			  res->lend_below, res->filter_below,
-			  ballast_headroom(res->order));
+			  BALLAST_BLOCKS_MAX, size_auto_max_pages(),
+			  size_fixed_pages(res), res->lend_below,
+			  res->filter_below, ballast_headroom(res->order));
 }
 
 /**
