@@ -177,6 +177,24 @@ def test_more_than_the_kernel_can_keep_an_array_of(vm, suite, server):
     assert "WARNING" not in guest.run("dmesg").output
 
 
+def test_refusal_while_the_interface_is_renamed(vm, server):
+    """The log has the old name or the new one. KASAN (--suite debug) sees the old one read late."""
+    guest = vm(nics=2)
+    module.load(guest)
+    with Disk(guest, server):
+        said = guest.run("""
+            ip link set eth1 down
+            dmesg -C
+            exec 3> /sys/class/net/eth1/ballast/size_pages
+            while :; do ip link set eth1 name nic1; ip link set nic1 name eth1; done & renames=$!
+            for i in $(seq 1000); do echo x >&3; done 2>/dev/null
+            kill $renames
+            dmesg -t""", timeout=120).output
+    names = re.findall("ballast: (.*): size_pages=x: is neither", said)
+    assert len(names) == 1000 and set(names) <= {"eth1", "nic1"}, set(names)
+    assert "BUG" not in said
+
+
 def test_only_an_administrator_writes(guest, server):
     with Disk(guest, server):
         for name in ("size_pages", "packet_limit", "lend_below"):

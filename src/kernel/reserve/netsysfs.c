@@ -132,18 +132,22 @@ static struct kobj_attribute estimate_attr =
 /*
  * Log why a value that an administrator wrote is refused. Control characters
  * in it are escaped.
+ *
+ * The name is the device's own array, not that of kobj->parent, which a rename
+ * frees. The device stays: ballast_netsysfs_remove() waits for the write.
  */
 static __printf(4, 5) void refuse(const struct kobject *kobj,
 				  const struct kobj_attribute *attr,
 				  const char *buf, const char *format, ...)
 {
+	const struct ballast_reserve *res =
+		container_of(kobj, const struct ballast_reserve, kobj);
 	struct va_format why = { .fmt = format };
 	va_list args;
 
 	va_start(args, format);
 	why.va = &args;
-	pr_err("%s: %s=%*pE: %pV\n", kobject_name(kobj->parent),
-	       attr->attr.name,
+	pr_err("%s: %s=%*pE: %pV\n", res->dev->name, attr->attr.name,
 	       (int)min_t(size_t, strcspn(buf, "\n"), NETSYSFS_LOGGED), buf,
 	       &why);
 	va_end(args);
