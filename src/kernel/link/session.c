@@ -51,8 +51,8 @@ static int session_check_reserve(const struct ballast_options *opts)
 
 	if (opts->reserve < 0 || opts->reserve <= max)
 		return 0;
-	pr_err("attach: reserve=%d: is over %lu pages, a tenth of memory\n",
-	       opts->reserve, max);
+	pr_err("attach: reserve=%d: is over %lu pages, %s\n", opts->reserve, max,
+	       ballast_reserve_max_why());
 	return -EINVAL;
 }
 
