@@ -160,6 +160,9 @@ static int swap_off(const char *disk)
 	char path[FILE_PATH_LEN];
 
 	while (swap_find(disk, &swap)) {
+		if (file_is_test())
+			return failure("%s: swapoff: not with BALLAST_ROOT",
+				       disk);
 		file_path(path, sizeof(path), "%s", swap.path);
 		if (!swapoff(path)) {
 			out("%s: swap is off\n", disk);

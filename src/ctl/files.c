@@ -17,6 +17,11 @@
 
 #define LINE_LEN 4096
 
+bool file_is_test(void)
+{
+	return getenv("BALLAST_ROOT");
+}
+
 static bool build(char *path, size_t size, const char *format, va_list args)
 {
 	const char *root = getenv("BALLAST_ROOT");

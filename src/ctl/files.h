@@ -24,6 +24,9 @@ bool file_path(char *path, size_t size, const char *format, ...)
  */
 bool file_is_name(const char *name, size_t size);
 
+/* Whether paths are below $BALLAST_ROOT: the devices are then regular files. */
+bool file_is_test(void);
+
 bool file_exists(const char *format, ...) __printf(1, 2);
 
 /* A file descriptor to read from, or -errno. */

@@ -178,6 +178,9 @@ static int switch_on(const struct target *target)
 			(options->priority & SWAP_FLAG_PRIO_MASK);
 	if (options->discard)
 		flags |= SWAP_FLAG_DISCARD;
+	if (file_is_test())
+		return failure("/dev/%s: swapon: not with BALLAST_ROOT",
+			       target->disk);
 	if (swapon(options->encrypt ? target->mapping : target->device, flags))
 		return failure("/dev/%s: swapon: %m", target->disk);
 	return FINE;

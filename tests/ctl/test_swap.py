@@ -18,7 +18,7 @@ DM = "sys/block/ballast5/holders/dm-0"
 
 
 class Machine:
-    """attach() of ballast5, whose content is a sparse file: no kernel swaps to one with holes.
+    """attach() of ballast5, whose content is a sparse file.
 
     The programs that it runs are scripts; ran() says which, and with which arguments.
     """
@@ -119,6 +119,17 @@ def test_own_swap_is_used_as_it_is(machine):
     assert not machine.ran() and machine.disk.read_bytes() == before
 
 
+def test_no_swap_to_a_file_of_a_test(machine, ctl, tree):
+    """The kernel would swap to such a file if it had no holes, and root runs the tests."""
+    machine.mkswap("-U", machine.identity())
+    said = machine.attach()
+    assert said.status == 1 and "swapon: not with BALLAST_ROOT" in said.err
+    detached_again(said, tree)
+    tree.swap("ballast5")
+    said = ctl("detach", "--swapoff", "ballast5", timeout=5)
+    assert said.status == 1 and "swapoff: not with BALLAST_ROOT" in said.err
+
+
 def test_swap_of_nobody_gets_an_owner(machine):
     mine = machine.identity()
     machine.mkswap()
@@ -200,7 +211,6 @@ def test_encrypt(machine, tree):
         assert f" {word}" in opened, word
     assert "--allow-discards" not in opened
     assert machine.ran()[0].endswith(f" {tree.root}/dev/dm-0")
-    # No kernel has made the mapping, so nothing can be swapped to.
     assert said.status == 1 and "swapon" in said.err
     assert closed == "close ballast5-swap"
     detached_again(said, tree)
