@@ -197,7 +197,7 @@ static int expand_names(struct attach *attach)
 {
 	if (attach->uri.has_id) {
 		if (!machine_id(attach->id))
-			return failure("%.200s: %%m: neither /etc/machine-id nor systemd.machine_id= on the kernel's command line has a machine id",
+			return failure("%.200s: %%m: neither /etc/machine-id nor systemd.machine_id= on the kernel's command line has a machine id; in an initramfs the file does not count",
 				       attach->text);
 		attach->names.id = attach->id;
 	}

@@ -13,30 +13,72 @@
 
 #include "files.h"
 
-static bool is_id(const char *text)
+/* 32 hexadecimal digits, or a UUID with its dashes; zero is no id. */
+static bool parse_id(const char *text, char id[MACHINE_ID_LEN])
 {
-	return strspn(text, "0123456789abcdef") == MACHINE_ID_LEN - 1 &&
-	       strspn(text, "0") < MACHINE_ID_LEN - 1;
+	const size_t len = strcspn(text, " \t\r\n");
+	size_t i, nr = 0;
+
+	if (len != 32 && len != 36)
+		return false;
+	for (i = 0; i < len; i++) {
+		if (len == 36 && (i == 8 || i == 13 || i == 18 || i == 23)) {
+			if (text[i] != '-')
+				return false;
+			continue;
+		}
+		if (!isxdigit((unsigned char)text[i]))
+			return false;
+		id[nr++] = tolower((unsigned char)text[i]);
+	}
+	id[nr] = '\0';
+	return strspn(id, "0") < nr;
+}
+
+/* The last value of systemd.machine_id=, or NULL. */
+static const char *find_parameter(const char *line)
+{
+	static const char *const names[] = { "systemd.machine_id=",
+					     "systemd.machine-id=" };
+	const char *value = NULL;
+	size_t i;
+
+	while (*line) {
+		line += strspn(line, " \t\r\n");
+		for (i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strncmp(line, names[i], strlen(names[i])))
+				value = line + strlen(names[i]);
+		line += strcspn(line, " \t\r\n");
+	}
+	return value;
 }
 
 bool machine_id(char id[MACHINE_ID_LEN])
 {
-	static const char parameter[] = "systemd.machine_id=";
-	char text[4096], *at;
+	char line[4096], text[64];
+	const char *value;
 
-	file_read(text, sizeof(text), "/proc/cmdline");
-	at = strstr(text, parameter);
-	if (at && (at == text || isspace((unsigned char)at[-1])) &&
-	    is_id(at + strlen(parameter))) {
-		at += strlen(parameter);
-	} else {
-		file_value(text, sizeof(text), "/etc/machine-id");
-		at = text;
-	}
-	if (!is_id(at))
+	file_read(line, sizeof(line), "/proc/cmdline");
+	value = find_parameter(line);
+	if (value && !strncmp(value, "firmware", 8) &&
+	    (!value[8] || isspace((unsigned char)value[8])))
+		return machine_firmware(id);
+	if (value)
+		return parse_id(value, id);
+	if (file_exists("/etc/initrd-release"))
 		return false;
-	snprintf(id, MACHINE_ID_LEN, "%.32s", at);
-	return true;
+	file_value(text, sizeof(text), "/etc/machine-id");
+	return parse_id(text, id);
+}
+
+/* If all digits are the same, the UUID was never set. */
+bool machine_firmware(char id[MACHINE_ID_LEN])
+{
+	char text[64];
+
+	file_value(text, sizeof(text), "/sys/class/dmi/id/product_uuid");
+	return parse_id(text, id) &&
+	       strspn(id, (char[]){ *id, 0 }) < MACHINE_ID_LEN - 1;
 }
 
 bool machine_host(char host[MACHINE_HOST_LEN])

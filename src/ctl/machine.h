@@ -12,10 +12,15 @@
 #define MACHINE_MAC_LEN	18
 
 /*
- * The machine id from the kernel's command line, as systemd reads it, or from
- * /etc/machine-id. False: there is none yet.
+ * The machine id: systemd.machine_id= on the kernel's command line, in each form
+ * that systemd accepts, or else /etc/machine-id. False: there is none yet, or
+ * the parameter has another form. The file does not count in an initramfs: it
+ * is a copy, which all machines that boot this initramfs share.
  */
 bool machine_id(char id[MACHINE_ID_LEN]);
+
+/* The firmware's UUID, in the same form. False: there is none. */
+bool machine_firmware(char id[MACHINE_ID_LEN]);
 
 /* The host name. False: it is a default, such as localhost. */
 bool machine_host(char host[MACHINE_HOST_LEN]);

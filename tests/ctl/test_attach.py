@@ -79,6 +79,39 @@ def test_machine_id_of_the_command_line(ctl, machine):
     assert f'export="{"b" * 32}"' in machine.read(ATTACH)
 
 
+@pytest.mark.parametrize("line, is_id", [
+    ("systemd.machine_id=0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0", True),
+    ("systemd.machine_id=0B1C2D3E4F5061728394A5B6C7D8E9F0 x", True),
+    ("systemd.machine-id=0b1c2d3e4f5061728394a5b6c7d8e9f0\n", True),
+    (f"systemd.machine_id={'c' * 32} systemd.machine_id=0b1c2d3e4f5061728394a5b6c7d8e9f0", True),
+    ("systemd.machine_id=firmware", True),
+    # systemd takes the file then, which may be that of all machines.
+    ("systemd.machine_id=0b1c2d3e4f50-61728394a5b6c7d8e9f0", False),
+    ("systemd.machine_id=0b1c2d3e4f5061728394a5b6c7d8e9f01", False),
+    (f"systemd.machine_id={'0' * 32}", False),
+    ("systemd.machine_id=", False),
+    ("quiet systemd.machine_id=thin7 ro", False),
+])
+def test_forms_of_the_machine_id(ctl, machine, line, is_id):
+    """Those of systemd; no other id instead of one that cannot be read."""
+    machine.write("proc/cmdline", line)
+    machine.write("sys/class/dmi/id/product_uuid", "0B1C2D3E-4F50-6172-8394-A5B6C7D8E9F0\n")
+    machine.disk("ballast5")
+    said = ctl("attach", "nbd://127.0.0.1/%m", "index=5")
+    assert said.status == (0 if is_id else 1), said
+    assert ('export="0b1c2d3e4f5061728394a5b6c7d8e9f0"' in machine.read(ATTACH)) == is_id
+
+
+def test_machine_id_in_an_initramfs(ctl, machine):
+    """dracut copies the file of the machine that builds it, and other machines boot it too."""
+    machine.write("etc/initrd-release", "")
+    machine.disk("ballast5")
+    said = ctl("attach", "nbd://127.0.0.1/%m", "index=5")
+    assert said.status == 1 and "in an initramfs the file does not count" in said.err
+    machine.write("proc/cmdline", f"systemd.machine_id={'b' * 32}")
+    assert ctl("attach", "nbd://127.0.0.1/%m", "index=5").status == 0
+
+
 @pytest.mark.parametrize("file, text, uri, why", [
     ("etc/machine-id", "uninitialized\n", "nbd://127.0.0.1/%m", "%m: neither /etc/machine-id"),
     ("etc/machine-id", "0" * 32 + "\n", "nbd://127.0.0.1/%m", "%m: neither /etc/machine-id"),
