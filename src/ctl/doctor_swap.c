@@ -54,7 +54,7 @@ static void check_owner(const struct netdisk *disk)
 		return;
 	}
 	if (!identity_is_owner(content.owner.uuid) ||
-	    identity_same(content.owner.uuid, self.uuid))
+	    identity_is_mine(content.owner.uuid))
 		return;
 	f = found("swap-of-two-machines", SERIOUS,
 		  "another machine has made the swap of %s (%s) its own",

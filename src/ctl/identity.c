@@ -48,7 +48,21 @@ bool identity_is_owner(const char *uuid)
 	return !uuid_parse(uuid, parsed) && uuid_type(parsed) == 5;
 }
 
-bool identity_same(const char *uuid, const char *other)
+/*
+ * An initramfs may know no machine id, and makes a swap with the firmware's
+ * UUID. Therefore both count.
+ */
+bool identity_is_mine(const char *uuid)
 {
-	return *uuid && !strcasecmp(uuid, other);
+	char id[MACHINE_ID_LEN], own[IDENTITY_UUID_LEN];
+
+	if (machine_id(id)) {
+		from_id(id, own);
+		if (!strcasecmp(uuid, own))
+			return true;
+	}
+	if (!machine_firmware(id))
+		return false;
+	from_id(id, own);
+	return !strcasecmp(uuid, own);
 }

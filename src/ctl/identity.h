@@ -26,6 +26,10 @@ bool identity_get(struct identity *identity);
  */
 bool identity_is_owner(const char *uuid);
 
-bool identity_same(const char *uuid, const char *other);
+/*
+ * Whether identity_get() made it on this machine: from any of its ids, since
+ * the one that it prefers may not be known in an initramfs.
+ */
+bool identity_is_mine(const char *uuid);
 
 #endif

@@ -32,7 +32,7 @@ struct target {
 
 static bool is_mine(const struct target *target)
 {
-	return identity_same(target->self.uuid, target->content.owner.uuid);
+	return identity_is_mine(target->content.owner.uuid);
 }
 
 /* A swap made by mkswap alone, or by an earlier release, has no owner. */

@@ -111,6 +111,36 @@ def test_identity_without_machine_id(machine, tree):
     assert "--uuid" not in machine.ran()[0]
 
 
+FIRMWARE = "89abcdef-0123-4567-89ab-cdef01234567"
+
+
+def in_initramfs(machine, tree, firmware=FIRMWARE):
+    """The UUID of a swap that is made where the only id is that of the firmware."""
+    tree.write("sys/class/dmi/id/product_uuid", firmware + "\n")
+    mine = machine.identity("uninitialized")
+    tree.write("sys/class/dmi/id/product_uuid", FIRMWARE + "\n")
+    return mine
+
+
+def test_swap_made_in_an_initramfs(machine, ctl, tree):
+    """It stays this machine's when the root and its machine id are there."""
+    mine, other = in_initramfs(machine, tree), in_initramfs(machine, tree, str(uuid.UUID(OTHER)))
+    assert len({mine, other, machine.identity()}) == 3, "the machine id decides for a new one"
+    machine.mkswap("-U", mine)
+    assert "/dev/ballast5: is already a swap\n" in machine.attach().out and not machine.ran()
+    machine.mkswap("-U", mine, "-p", "16384")
+    assert machine.attach().status != REFUSED and len(machine.ran()) == 1
+    machine.mkswap("-U", mine)
+    tree.swap("ballast5")
+    assert not finding(ctl, "swap-of-two-machines")
+
+    # Another machine that boots the same image, with the same /etc/machine-id.
+    machine.mkswap("-U", other)
+    assert len(finding(ctl, "swap-of-two-machines")) == 1
+    tree.write("proc/swaps", "Filename\n")
+    assert machine.attach().status == REFUSED
+
+
 def test_own_swap_is_used_as_it_is(machine):
     machine.mkswap("-U", machine.identity())
     before = machine.disk.read_bytes()
