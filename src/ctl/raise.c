@@ -11,7 +11,6 @@
 #include "raise.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "doctor.h"
 #include "files.h"
 #include "memory_rules.h"
+#include "signals.h"
 
 #define POLL_MS		20
 #define DWELL_MS	60	/* the least time for a step */
@@ -28,24 +28,6 @@
 #define STEP_MS		10000	/* the most time that kswapd gets for a step */
 #define BEFORE_MS	1000	/* without direct reclaim before the first step */
 #define AFTER_MS	1000	/* and after the last */
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-	interrupted = signal;
-}
-
-/* A signal must not end the command before it has restored the old value. */
-static void catch_signals(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = interrupt };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &action, NULL);
-}
 
 static long now_ms(void)
 {
@@ -84,7 +66,7 @@ static enum raise_end look(struct watch *watch)
 		errno = -err;
 		return RAISE_FAILED;
 	}
-	if (interrupted)
+	if (signals_caught())
 		return RAISE_INTERRUPTED;
 	if (watch->now.stalls != watch->begin.stalls ||
 	    watch->now.direct != watch->begin.direct)
@@ -176,7 +158,8 @@ enum raise_end raise_min_free(unsigned long from, unsigned long target,
 
 	memset(report, 0, sizeof(*report));
 	report->reached = from;
-	catch_signals();
+	/* A signal must not end the command before it has restored the value. */
+	signals_catch();
 	/* Restoring the old value must not need memory. Not fatal if denied. */
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	err = reclaim_read(&watch.begin);

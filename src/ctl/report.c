@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "klog.h"
 #include "program.h"
 #include "redact.h"
+#include "signals.h"
 
 const char help_report[] =
 	"Usage: ballastctl report [FILE]\n"
@@ -63,19 +63,12 @@ static const char readme[] =
 	"A file that says \"not collected\" has the reason behind it.\n";
 
 static char work[64]; /* the directory to remove; empty: none */
-static volatile sig_atomic_t ended;
-
-static void end(int signal)
-{
-	(void)signal;
-	ended = 1;
-}
 
 static void redact(const char *text, void *data)
 {
 	FILE *to = data;
 
-	if (!ended)
+	if (!signals_caught())
 		redact_line(text, to);
 }
 
@@ -98,7 +91,7 @@ static int finish(FILE *to)
 
 	if (fclose(to) || bad)
 		return failure("%s: %m", work);
-	return ended ? FAILED : FINE;
+	return signals_caught() ? FAILED : FINE;
 }
 
 static void not_collected(FILE *to, const char *what, int err)
@@ -116,7 +109,7 @@ static bool copy_line(char *text, void *data)
 	struct copy *copy = data;
 
 	redact_line(text, copy->to);
-	return ++copy->lines < MAX_LINES && !ended;
+	return ++copy->lines < MAX_LINES && !signals_caught();
 }
 
 /* Append a file below $BALLAST_ROOT: 0 or -errno. */
@@ -458,7 +451,6 @@ static int reserve_name(const char *file)
 
 int cmd_report(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = end };
 	char name[64], *file = name;
 	time_t now = time(NULL);
 	int err;
@@ -478,15 +470,13 @@ int cmd_report(int argc, char **argv)
 	err = reserve_name(file);
 	if (err)
 		return err;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	err = make_work() || collect() || pack(file) || ended;
+	signals_catch();
+	err = make_work() || collect() || pack(file) || signals_caught();
 	if (*work)
 		nftw(work, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	if (err)
 		unlink(file);
-	if (ended)
+	if (signals_caught())
 		return failure("interrupted; %.200s was not written", file);
 	if (err)
 		return FAILED;

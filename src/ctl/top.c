@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 
 #include "json.h"
 #include "out.h"
+#include "signals.h"
 #include "view.h"
 #include "watch.h"
 
@@ -40,35 +40,15 @@ const char help_top[] =
 
 #define STACK (128 << 10)	/* more than it ever uses */
 
-static volatile sig_atomic_t ended;
+static bool ended; /* by a key */
 static struct termios cooked;
 static bool is_json;
 static bool is_screen;	/* the output is a terminal, and not for a program */
 static bool has_keys;	/* the input is one too */
 
-static void end(int signal)
+static bool has_ended(void)
 {
-	(void)signal;
-	ended = 1;
-}
-
-/* Deliver signals only in ppoll(): one just before it would be missed. */
-static void catch_signals(sigset_t *while_waiting)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	struct sigaction action = { .sa_handler = end };
-	sigset_t blocked;
-	size_t i;
-
-	sigemptyset(&blocked);
-	for (i = 0; i < ARRAY_SIZE(signals); i++) {
-		sigaction(signals[i], &action, NULL);
-		sigaddset(&blocked, signals[i]);
-	}
-	sigprocmask(SIG_BLOCK, &blocked, while_waiting);
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigdelset(while_waiting, signals[i]);
-	signal(SIGPIPE, SIG_IGN);	/* out_flush() reports it */
+	return ended || signals_caught();
 }
 
 static void begin_screen(void)
@@ -154,7 +134,7 @@ static void wait_until(double when, const sigset_t *while_waiting)
 	double left;
 	char key;
 
-	while (!ended && (left = when - watch_clock()) > 0) {
+	while (!has_ended() && (left = when - watch_clock()) > 0) {
 		struct timespec timeout = {
 			.tv_sec = left,
 			.tv_nsec = (left - (long)left) * 1e9,
@@ -165,7 +145,7 @@ static void wait_until(double when, const sigset_t *while_waiting)
 		if (read(STDIN_FILENO, &key, 1) != 1)
 			keys.fd = -1;
 		else if (key == 'q' || key == 'Q')
-			ended = 1;
+			ended = true;
 	}
 }
 
@@ -178,16 +158,17 @@ static int run(double interval, long count)
 
 	if (err)
 		return err;
-	catch_signals(&while_waiting);
+	signals_catch();
+	signals_block(&while_waiting);
 	begin_screen();
 	watch_look(&watch);
 	next = watch_clock();
-	while (!ended && !err) {
+	while (!has_ended() && !err) {
 		next += interval;
 		if (next < watch_clock())	/* it was delayed */
 			next = watch_clock() + interval;
 		wait_until(next, &while_waiting);
-		if (ended)
+		if (has_ended())
 			break;
 		watch_look(&watch);
 		show(&watch);
