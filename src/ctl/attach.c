@@ -440,9 +440,9 @@ int cmd_attach(int argc, char **argv)
 		undo(&attach);
 		return err;
 	}
-	if (attach.json)
-		tell_json(&attach, readonly);
 	if (attach.persist)
 		err = persist(&attach);
+	if (attach.json && !err)
+		tell_json(&attach, readonly);
 	return out_flush() ? FAILED : err;
 }

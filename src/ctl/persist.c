@@ -36,9 +36,12 @@ int persist_check(const char *name, const char *uri)
 	if (strpbrk(uri, "\"\\`\n"))
 		return usage_error("%.200s: --persist: can't be written to a file: encode \" as %%22, \\ as %%5C and ` as %%60",
 				   uri);
+	if (!file_exists(PERSIST_DIR))
+		return failure("--persist: " PERSIST_DIR " does not exist; run mkdir "
+			       PERSIST_DIR);
 	if (file_exists(PERSIST_FILE, name))
 		return failure(PERSIST_FILE
-			       ": is there already; remove it, or use another name: --persist=NAME",
+			       ": already exists; remove it, or use another name: --persist=NAME",
 			       name);
 	return FINE;
 }

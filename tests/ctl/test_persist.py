@@ -28,7 +28,7 @@ def test_file(ctl, machine):
 
 
 @pytest.mark.parametrize("argument, status, why", [
-    ("--persist", 1, "/etc/ballast/disk.conf: is there already; remove it, or use another name"),
+    ("--persist", 1, "/etc/ballast/disk.conf: already exists; remove it, or use another name"),
     ("--persist=", 2, "--persist=: is not a name"),
     ("--persist=.a", 2, "--persist=.a: is not a name"),     # the generator does not see it
     ("--persist=a/b", 2, "--persist=a/b: is not a name of up to 200 letters"),
@@ -48,13 +48,23 @@ def test_uri_that_no_file_can_have(ctl, machine):
     assert machine.read("sys/class/ballast/attach") == ""
 
 
-def test_file_that_cannot_be_written(ctl, machine):
+def test_no_directory(ctl, machine):
     (machine.root / "etc/ballast/README").unlink()
     (machine.root / "etc/ballast").rmdir()
+    before = machine.all()
     said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=x")
-    assert said.status == 1 and said.out.startswith("/dev/ballast5: attached to ")
-    assert "/etc/ballast/x.conf: No such file or directory; ballast5 is attached until the " \
-        "next boot" in said.err
+    assert said.status == 1 and said.out == "" and "/etc/ballast does not exist" in said.err
+    assert machine.all() == before
+
+
+def test_file_that_cannot_be_written(ctl, machine):
+    """A program finds no object."""
+    (machine.root / "etc/ballast/README").unlink()
+    (machine.root / "etc/ballast").rmdir()
+    machine.write("etc/ballast", "not a directory")
+    said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=x", "--json")
+    assert said.status == 1 and said.out == ""
+    assert "/etc/ballast/x.conf: Not a directory" in said.err
 
 
 def test_unit_is_started(ctl, machine, tmp_path):
