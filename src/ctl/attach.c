@@ -22,6 +22,7 @@
 #include "persist.h"
 #include "program.h"
 #include "server.h"
+#include "signals.h"
 #include "swapon.h"
 #include "swaps.h"
 #include "sysfs.h"
@@ -333,12 +334,14 @@ static int connect_to(struct attach *attach)
 			continue;
 		if (expand_mac(attach, info))
 			continue;
+		/* From the attach on, a signal must not leave the disk behind. */
+		signals_catch();
 		klog = klog_open();
 		err = try_address(attach);
 		if (err)
 			told = tell_failure(attach, err, klog);
 		klog_close(klog);
-		if (!server_is_unreachable(err))
+		if (!server_is_unreachable(err) || signals_caught())
 			break;
 	}
 	freeaddrinfo(list);
@@ -381,21 +384,9 @@ static int swap_to(struct attach *attach, bool readonly)
 	return swapon_disk(&attach->swapon, attach->disk);
 }
 
-/* Detach a disk that could not become a swap. */
-static void undo(const struct attach *attach)
-{
-	int err = detach_write(attach->disk, "1");
-
-	errno = -err;
-	if (err)
-		failure("%s: detach: %m; the disk stays attached", attach->disk);
-	else
-		failure("%s: detached again", attach->disk);
-}
-
 static int persist(struct attach *attach)
 {
-	int err = persist_disk(attach->persist, attach->disk, attach->text,
+	int err = persist_disk(attach->persist, attach->text,
 			       attach->swap ? &attach->swapon : NULL,
 			       &attach->options);
 
@@ -421,28 +412,46 @@ static void tell_json(const struct attach *attach, bool readonly)
 	json_end('}');
 }
 
+/* What is left when the disk is attached. After an error the caller undoes it. */
+static int complete(struct attach *attach)
+{
+	bool readonly = false;
+	int err = tell_attached(attach, &readonly);
+
+	if (!err && attach->swap && !signals_caught()) {
+		err = swap_to(attach, readonly);
+		out_flush();
+	}
+	if (!err && signals_caught())
+		err = failure("interrupted");
+	if (!err && attach->persist)
+		err = persist(attach);
+	if (err)
+		return err;
+	if (attach->json)
+		tell_json(attach, readonly);
+	if (!out_flush())
+		return FINE;
+	if (attach->persist)
+		persist_forget(attach->persist);
+	return FAILED;
+}
+
 int cmd_attach(int argc, char **argv)
 {
 	static struct attach attach;
-	bool readonly = false;
 	int err = parse(&attach, argc, argv);
 
 	if (!err && attach.swapon.encrypt)
 		err = crypt_check();
 	if (err)
 		return err;
-	if (load_module(&attach) || connect_to(&attach) ||
-	    tell_attached(&attach, &readonly))
+	if (load_module(&attach) || connect_to(&attach))
 		return FAILED;
-	err = attach.swap ? swap_to(&attach, readonly) : FINE;
-	if (err) {
-		out_flush();
-		undo(&attach);
-		return err;
-	}
-	if (attach.persist)
-		err = persist(&attach);
-	if (attach.json && !err)
-		tell_json(&attach, readonly);
-	return out_flush() ? FAILED : err;
+	err = complete(&attach);
+	if (err)
+		detach_undo(attach.disk);
+	else if (attach.persist)
+		persist_start(attach.persist, attach.disk);
+	return err;
 }

@@ -35,7 +35,11 @@ const char help_detach[] =
 #define BUSY_TRIES 30
 #define BUSY_PAUSE_NS 100000000	/* a tenth of a second */
 
-int detach_write(const char *disk, const char *how)
+/*
+ * Write @how, "1" or "force", to a disk's detach file. udev and others open a
+ * disk for a moment to probe it, so EBUSY is retried for 3 s. 0 or -errno.
+ */
+static int detach_write(const char *disk, const char *how)
 {
 	const struct timespec pause = { 0, BUSY_PAUSE_NS };
 	int err, tries = BUSY_TRIES;
@@ -153,7 +157,7 @@ static int refuse_if_used(const char *disk)
  * EINVAL: another process is swapping it off, such as systemd at shutdown.
  * Retry until it is off: that process may give up.
  */
-static int swap_off(const char *disk)
+static int swap_off(const char *disk, bool quiet)
 {
 	const struct timespec pause = { 0, BUSY_PAUSE_NS };
 	struct swap swap;
@@ -165,7 +169,8 @@ static int swap_off(const char *disk)
 				       disk);
 		file_path(path, sizeof(path), "%s", swap.path);
 		if (!swapoff(path)) {
-			out("%s: swap is off\n", disk);
+			if (!quiet)
+				out("%s: swap is off\n", disk);
 			out_flush();
 		} else if (errno == EINVAL) {
 			nanosleep(&pause, NULL);
@@ -204,6 +209,26 @@ static int detach(const char *disk, bool force)
 	return out_flush();
 }
 
+void detach_undo(const char *disk)
+{
+	char dm[DISK_NAME_LEN];
+	int err;
+
+	if (swap_off(disk, true) ||
+	    (crypt_find(disk, dm, sizeof(dm)) && crypt_close(disk, false))) {
+		failure("%s: stays attached", disk);
+		return;
+	}
+	err = detach_write(disk, "1");
+	errno = -err;
+	if (err == -ENOENT)
+		return; /* it is gone */
+	if (err)
+		failure("%s: detach: %m; the disk stays attached", disk);
+	else
+		failure("%s: detached again", disk);
+}
+
 int cmd_detach(int argc, char **argv)
 {
 	bool force = false, off = false;
@@ -230,7 +255,7 @@ int cmd_detach(int argc, char **argv)
 	disk += i;
 	if (!force && refuse_if_held(disk))
 		return FAILED;
-	if (off && swap_off(disk))
+	if (off && swap_off(disk, false))
 		return FAILED;
 	if (!force && refuse_if_used(disk))
 		return FAILED;

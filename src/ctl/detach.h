@@ -3,9 +3,9 @@
 #define BALLASTCTL_DETACH_H
 
 /*
- * Write @how, "1" or "force", to a disk's detach file. udev and others open a
- * disk for a moment to probe it, so EBUSY is retried for 3 s. 0 or -errno.
+ * Detach a disk whose attach can't be completed, after swapping it off and ending
+ * its encryption. Reports what was done on stderr.
  */
-int detach_write(const char *disk, const char *how);
+void detach_undo(const char *disk);
 
 #endif

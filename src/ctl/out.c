@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 static char buffer[64 << 10];
 static size_t used;
 static int error;	/* errno of the first write that failed */
+static bool told;
 
 static void write_all(void)
 {
@@ -110,5 +112,8 @@ int out_flush(void)
 	if (!error)
 		return FINE;
 	errno = error;
-	return failure("standard output: %m");
+	if (!told)
+		failure("standard output: %m");
+	told = true;
+	return FAILED;
 }

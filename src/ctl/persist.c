@@ -37,8 +37,8 @@ int persist_check(const char *name, const char *uri)
 		return usage_error("%.200s: --persist: can't be written to a file: encode \" as %%22, \\ as %%5C and ` as %%60",
 				   uri);
 	if (!file_exists(PERSIST_DIR))
-		return failure("--persist: " PERSIST_DIR " does not exist; run mkdir "
-			       PERSIST_DIR);
+		return failure("--persist: " PERSIST_DIR
+			       " does not exist; run mkdir " PERSIST_DIR);
 	if (file_exists(PERSIST_FILE, name))
 		return failure(PERSIST_FILE
 			       ": already exists; remove it, or use another name: --persist=NAME",
@@ -46,29 +46,8 @@ int persist_check(const char *name, const char *uri)
 	return FINE;
 }
 
-/*
- * Because of the note, the unit does not attach the disk again. A stop of the
- * unit, or a purge of the package, then detaches it.
- */
-static void start_unit(const char *name, const char *disk)
-{
-	char path[FILE_PATH_LEN], text[64], unit[256];
-	char *const reload[] = { "systemctl", "daemon-reload", NULL };
-	char *const start[] = { "systemctl", "start", unit, NULL };
-
-	if (file_path(path, sizeof(path), NOTE_DIR))
-		mkdir(path, 0755);
-	snprintf(text, sizeof(text), "/dev/%s: attached\n", disk);
-	if (conf_write(text, NOTE_DIR "/%s", name) ||
-	    !file_exists("/run/systemd/system"))
-		return;
-	snprintf(unit, sizeof(unit), "ballast@%s.service", name);
-	if (!program_run(reload))
-		program_run(start);
-}
-
-int persist_disk(const char *name, const char *disk, const char *uri,
-		 const struct swapon *swapon, const struct options *options)
+int persist_disk(const char *name, const char *uri, const struct swapon *swapon,
+		 const struct options *options)
 {
 	char text[16384], priority[32] = "", index[32] = "";
 	int err;
@@ -91,11 +70,37 @@ int persist_disk(const char *name, const char *disk, const char *uri,
 		      conf_write(text, PERSIST_FILE, name) :
 		      -E2BIG;
 	if (err)
-		return failure(PERSIST_FILE
-			       ": %s; %s is attached until the next boot",
-			       name, strerror(-err), disk);
-	start_unit(name, disk);
+		return failure(PERSIST_FILE ": %s", name, strerror(-err));
 	return FINE;
+}
+
+void persist_forget(const char *name)
+{
+	char path[FILE_PATH_LEN];
+
+	if (file_path(path, sizeof(path), PERSIST_FILE, name))
+		unlink(path);
+}
+
+/*
+ * Because of the note, the unit does not attach the disk again. A stop of the
+ * unit, or a purge of the package, then detaches it.
+ */
+void persist_start(const char *name, const char *disk)
+{
+	char path[FILE_PATH_LEN], text[64], unit[256];
+	char *const reload[] = { "systemctl", "daemon-reload", NULL };
+	char *const start[] = { "systemctl", "start", unit, NULL };
+
+	if (file_path(path, sizeof(path), NOTE_DIR))
+		mkdir(path, 0755);
+	snprintf(text, sizeof(text), "/dev/%s: attached\n", disk);
+	if (conf_write(text, NOTE_DIR "/%s", name) ||
+	    !file_exists("/run/systemd/system"))
+		return;
+	snprintf(unit, sizeof(unit), "ballast@%s.service", name);
+	if (!program_run(reload))
+		program_run(start);
 }
 
 /*

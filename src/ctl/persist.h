@@ -20,12 +20,18 @@ bool persist_is_name(const char *name);
 int persist_check(const char *name, const char *uri);
 
 /*
- * Write the file of a disk that is attached as @disk, @swapon NULL: no swap.
- * A swap that was taken is this machine's now, so the file has no TAKE=. FINE,
- * or FAILED after reporting why; then there is no file.
+ * Write the file of a disk, @swapon NULL: no swap. A swap that was taken is this
+ * machine's now, so the file has no TAKE=. FINE, or FAILED after reporting why;
+ * then there is no file.
  */
-int persist_disk(const char *name, const char *disk, const char *uri,
-		 const struct swapon *swapon, const struct options *options);
+int persist_disk(const char *name, const char *uri, const struct swapon *swapon,
+		 const struct options *options);
+
+/* Remove the file again. */
+void persist_forget(const char *name);
+
+/* Give the disk, which is attached as @disk, to the file's unit. */
+void persist_start(const char *name, const char *disk);
 
 /* After a detach: name the files that attach the disk again. */
 void persist_remind(const char *disk);

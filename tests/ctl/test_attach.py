@@ -3,8 +3,10 @@
 
 import json
 import os
+import subprocess
 
 import pytest
+from conftest import CTL
 
 ATTACH = "sys/class/ballast/attach"
 MODULES = f"lib/modules/{os.uname().release}"
@@ -258,6 +260,29 @@ def test_module_is_loaded(ctl, tree, modprobe):
     said = ctl("attach", "nbd://192.0.2.1/swap", "index=0", PATH=str(bin))
     assert said.status == 0, said.err
     assert said.out.splitlines()[0] == "the module ballast was loaded"
+
+
+@pytest.mark.parametrize("how", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("output", ["full", "closed"])
+def test_output_that_fails(ctl, tree, output, how):
+    """The next try would attach another disk; nor is there a file for the next boot."""
+    tree.disk("ballast5")
+    tree.write("etc/ballast/README", "")
+    if output == "full":
+        to = os.open("/dev/full", os.O_WRONLY)
+    else:
+        end, to = os.pipe()
+        os.close(end)
+    done = subprocess.run(
+        [os.path.abspath(CTL), "attach", "nbd://192.0.2.1/swap", "index=5", "--persist", *how],
+        stdout=to, stderr=subprocess.PIPE, text=True, timeout=20,
+        env={**os.environ, "BALLAST_ROOT": str(tree.root)}, check=False)
+    os.close(to)
+    assert done.returncode == 1 and done.stderr.count("standard output: ") == 1, done
+    assert done.stderr.endswith("ballast5: detached again\n")
+    assert tree.read("sys/block/ballast5/ballast/detach") == "1"
+    assert os.listdir(tree.root / "etc/ballast") == ["README"]
+    assert not (tree.root / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["ballast0", "/dev/ballast0"])

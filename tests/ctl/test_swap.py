@@ -4,11 +4,14 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
+import time
 import uuid
 
 import pytest
+from conftest import CTL
 
 URI = "nbd://192.0.2.1/swap"
 MIB = 1 << 20
@@ -46,6 +49,15 @@ class Machine:
         self.blank()
         subprocess.run(["/usr/sbin/mkswap", "-q", *arguments, self.disk], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def start(self, *arguments, **options):
+        """Run attach --swap, for poll() and communicate()."""
+        (self.bin / "log").write_text("")
+        environment = {**os.environ, "BALLAST_ROOT": str(self._tree.root),
+                       "PATH": f"{self.bin}:/usr/bin:/bin"}
+        return subprocess.Popen([os.path.abspath(CTL), "attach", URI, "index=5", "--swap",
+                                 *arguments], text=True, stderr=subprocess.PIPE,
+                                env=environment, **options)
 
     def attach(self, *arguments):
         (self.bin / "log").write_text("")
@@ -303,6 +315,22 @@ def test_failure_on_the_way(machine, tree, failing, words):
     assert machine.ran("cryptsetup")[-1] == "close ballast5-swap" or failing == "cryptsetup"
     assert machine.disk.read_bytes() == before, "no header yet"
     detached_again(said, tree)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted(machine, tree, number):
+    """mkswap ends, and the disk does not stay attached."""
+    machine.program("mkswap", f"sleep 1; echo ended >> {tree.root}/ended")
+    running = machine.start(stdout=subprocess.PIPE)
+    for _ in range(100):
+        if machine.ran():
+            break
+        time.sleep(0.1)
+    running.send_signal(number)
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == 1, err
+    assert "ballast5: detached again" in err and tree.read("ended") == "ended\n"
+    assert tree.read("sys/block/ballast5/ballast/detach") == "1"
 
 
 def test_kernel_without_dm_crypt(machine, tree):
