@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crypt.h"
 #include "detach.h"
@@ -15,6 +16,7 @@
 #include "files.h"
 #include "json.h"
 #include "klog.h"
+#include "lock.h"
 #include "machine.h"
 #include "module.h"
 #include "options.h"
@@ -294,6 +296,12 @@ static int tell_failure(const struct attach *attach, int err, int klog)
 			       "");
 }
 
+static int tell_same_swap(const struct attach *attach, const char *disk)
+{
+	return failure("%s: export \"%.200s\" is already swapped to, as %s",
+		       attach->address, attach->uri.export, disk);
+}
+
 /*
  * With two swaps on one export, each would overwrite pages of the other, and
  * neither the kernel nor the server would report an error.
@@ -308,9 +316,7 @@ static int refuse_same_swap(struct attach *attach, const struct addrinfo *info)
 			return FAILED;
 		if (server_find_swap(attach->address, attach->uri.export, NULL,
 				     attach->disk))
-			return failure("%s: export \"%.200s\" is already swapped to, as %s",
-				       attach->address, attach->uri.export,
-				       attach->disk);
+			return tell_same_swap(attach, attach->disk);
 	}
 	return FINE;
 }
@@ -373,6 +379,26 @@ static int tell_attached(struct attach *attach, bool *readonly)
 	return out_flush();
 }
 
+/*
+ * Two processes that attach one export at the same time each find no swap of it
+ * before. With the lock, the second one sees the swap of the first.
+ */
+static int make_swap(struct attach *attach)
+{
+	char other[DISK_NAME_LEN];
+	int lock = lock_export(attach->address, attach->uri.export), err;
+
+	if (lock < 0)
+		return FAILED;
+	if (server_find_swap(attach->address, attach->uri.export, attach->disk,
+			     other))
+		err = tell_same_swap(attach, other);
+	else
+		err = swapon_disk(&attach->swapon, attach->disk);
+	close(lock);
+	return err;
+}
+
 static int swap_to(struct attach *attach, bool readonly)
 {
 	if (readonly) {
@@ -381,7 +407,7 @@ static int swap_to(struct attach *attach, bool readonly)
 		return REFUSED;
 	}
 	attach->swapon.quiet = attach->json;
-	return swapon_disk(&attach->swapon, attach->disk);
+	return make_swap(attach);
 }
 
 static int persist(struct attach *attach)

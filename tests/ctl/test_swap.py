@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """attach --swap: whose swap a disk is, and what is done to make it this machine's."""
 
+import fcntl
 import json
 import os
 import re
@@ -314,6 +315,41 @@ def test_failure_on_the_way(machine, tree, failing, words):
     assert said.status == 1 and words in said.err
     assert machine.ran("cryptsetup")[-1] == "close ballast5-swap" or failing == "cryptsetup"
     assert machine.disk.read_bytes() == before, "no header yet"
+    detached_again(said, tree)
+
+
+@pytest.fixture
+def locked(tree):
+    """Another process makes swaps of all exports; returns what ends that."""
+    # No other descriptor of the file may be closed here: that would end the lock.
+    lock = os.open(tree.root / "sys/class/ballast/attach", os.O_WRONLY)
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    yield lambda: fcntl.lockf(lock, fcntl.LOCK_UN)
+    os.close(lock)
+
+
+def test_two_attaches_at_once(machine, tree, locked):
+    """Both found no swap on the export. The second waits, and sees the first."""
+    running = machine.start(stdout=subprocess.PIPE)
+    for _ in range(100):
+        if os.stat(tree.root / "sys/class/ballast/attach").st_size:
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    assert running.poll() is None and not machine.ran()
+    tree.disk()
+    tree.swap()
+    locked()
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == 1 and 'export "swap" is already swapped to, as ballast0' in err
+    assert not machine.ran()
+    assert tree.read("sys/block/ballast5/ballast/detach") == "1"
+
+
+def test_other_attach_that_hangs(machine, tree, locked):
+    said = machine.attach()
+    assert said.status == 1 and not machine.ran()
+    assert f'export "swap": process {os.getpid()} makes a swap of it, and does not end' in said.err
     detached_again(said, tree)
 
 
