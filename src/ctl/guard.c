@@ -21,6 +21,7 @@
 #include "sysfs.h"
 
 #define CONF PERSIST_DIR "/guard-%s.conf"
+#define TEXT_LEN 2300 /* of this file */
 
 const char help_guard[] =
 	"Usage: ballastctl guard INTERFACE [allow=...] [reserve=PAGES] [--persist]\n"
@@ -142,11 +143,13 @@ static int show_status(const char *name)
 	return out_flush() || !search.nr ? FAILED : FINE;
 }
 
-static bool is_guarded(const char *name)
+/* Also gets its options. */
+static bool is_guarded(const char *name, struct guard *guard)
 {
 	struct search search = { .name = name };
 
 	guard_each(match, &search);
+	*guard = search.found;
 	return search.nr;
 }
 
@@ -186,22 +189,42 @@ static int write_guard(const char *name, const char *words)
 	return err;
 }
 
-static int persist(const struct arguments *arguments)
+/* The file for the options @words, as "allow=tcp:22 reserve=9". */
+static void format(char *text, size_t size, const char *name, const char *words)
 {
-	const char *name = arguments->name;
-	char text[2300];
-	int err;
+	snprintf(text, size,
+		 "# Written by ballastctl guard --persist.\n"
+		 "GUARD=%s\n"
+		 "OPTIONS=\"%s\"\n",
+		 name, words);
+}
+
+/*
+ * FINE; or, after reporting why the file can't be written, FAILED. A file that
+ * differs may be an administrator's. With @keep it stays as it is.
+ */
+static int check_persist(const char *name, const char *text, bool keep)
+{
+	char old[TEXT_LEN];
 
 	if (!persist_is_name(name))
 		return failure("%s: --persist: the name has a character that can't be in the name of a file in " PERSIST_DIR,
 			       name);
-	snprintf(text, sizeof(text),
-		 "# Written by ballastctl guard --persist.\n"
-		 "GUARD=%s\n"
-		 "OPTIONS=\"%s\"\n",
-		 name,
-		 *arguments->options.words ? arguments->options.words + 1 : "");
-	err = conf_write(text, CONF, name);
+	if (!file_exists(PERSIST_DIR))
+		return failure("--persist: " PERSIST_DIR
+			       " does not exist; run mkdir " PERSIST_DIR);
+	if (!keep && file_read(old, sizeof(old), CONF, name) >= 0 &&
+	    strcmp(old, text))
+		return failure(CONF
+			       ": already exists, with other options; change it, or remove it first",
+			       name);
+	return FINE;
+}
+
+static int persist(const char *name, const char *text)
+{
+	int err = conf_write(text, CONF, name);
+
 	if (err)
 		return failure(CONF ": %s; %s is guarded until the next boot",
 			       name, strerror(-err), name);
@@ -231,12 +254,13 @@ static int forget(const struct arguments *arguments)
 static int guard_off(const struct arguments *arguments)
 {
 	char words[IF_NAMESIZE + 1];
+	struct guard guard;
 	int err = FINE;
 
 	if (!file_is_name(arguments->name, IF_NAMESIZE))
 		return usage_error("%.200s: is not the name of an interface",
 				   arguments->name);
-	if (is_guarded(arguments->name)) {
+	if (is_guarded(arguments->name, &guard)) {
 		snprintf(words, sizeof(words), "-%s", arguments->name);
 		err = write_guard(arguments->name, words);
 		if (!err)
@@ -249,30 +273,42 @@ static int guard_off(const struct arguments *arguments)
 	return out_flush() ? FAILED : err;
 }
 
+/* Without options, an interface that is guarded keeps those that it has. */
 static int guard_on(const struct arguments *arguments)
 {
 	const char *name = arguments->name, *options = arguments->options.words;
-	char words[2200];
+	char words[2200], text[TEXT_LEN];
+	struct guard guard;
 	int err = check_interface(name);
-	bool loaded;
+	bool loaded, keep;
 
+	if (err)
+		return err;
+	keep = is_guarded(name, &guard) && !*options;
+	format(text, sizeof(text), name,
+	       keep ? guard.options : options + (*options == ' '));
+	if (arguments->persist)
+		err = check_persist(name, text, keep);
 	if (!err)
 		err = module_load(&loaded);
 	if (err)
 		return err;
 	if (loaded)
 		out("the module ballast was loaded\n");
-	snprintf(words, sizeof(words), "%s%s", name, options);
-	if (!*options && is_guarded(name)) {
+	if (keep) {
 		out("%s: is already guarded\n", name);
 	} else {
+		snprintf(words, sizeof(words), "%s%s", name, options);
 		err = write_guard(name, words);
 		if (err)
 			return err;
 		out("%s: is guarded\n", name);
 	}
-	if (arguments->persist)
-		err = persist(arguments);
+	/* The file may have the same options in another order. */
+	if (arguments->persist && keep && file_exists(CONF, name))
+		out(CONF " guards it at boot already\n", name);
+	else if (arguments->persist)
+		err = persist(name, text);
 	return out_flush() ? FAILED : err;
 }
 

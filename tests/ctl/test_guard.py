@@ -80,10 +80,44 @@ def test_persist(ctl, machine):
     assert f"/{CONF} guards it again at the next boot" in said.out
     assert f"/{CONF} is removed\n" in ctl("guard", "eth0", "off", "--persist").out
     assert sorted(os.listdir(machine.root / "etc/ballast")) == ["README"]
-    (machine.root / "etc/ballast").joinpath("README").unlink()
-    (machine.root / "etc/ballast").rmdir()
+
+
+def test_persist_keeps_the_options(ctl, machine):
+    """doctor prints the command without options; ssh must not be dropped after the next boot."""
+    machine.write(GUARD, "eth0 allow=tcp:22 reserve=100\n")
     said = ctl("guard", "eth0", "--persist")
-    assert said.status == 1 and f"/{CONF}: No such file or directory" in said.err
+    assert said == (0, f"eth0: is already guarded\n/{CONF} guards it at boot\n", "")
+    assert machine.read(CONF).splitlines()[1:] == ["GUARD=eth0",
+                                                   'OPTIONS="allow=tcp:22 reserve=100"']
+    # The kernel lists the options in an order of its own.
+    machine.write(GUARD, "eth0 reserve=100 allow=tcp:22\n")
+    before = machine.all()
+    assert ctl("guard", "eth0", "--persist") == (
+        0, f"eth0: is already guarded\n/{CONF} guards it at boot already\n", "")
+    assert machine.all() == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["allow=tcp:22"]], ids=["without", "with-options"])
+def test_persist_keeps_a_file(ctl, machine, arguments):
+    machine.write(CONF, 'GUARD=eth0\nOPTIONS="allow=tcp:22 reserve=900"\n')
+    before = machine.all()
+    said = ctl("guard", "eth0", *arguments, "--persist")
+    assert said.status == 1 and said.out == ""
+    assert f"/{CONF}: already exists, with other options" in said.err
+    assert machine.all() == before
+
+
+@pytest.mark.parametrize("name", ["eth0", "eth@0"])
+def test_persist_is_checked_first(ctl, machine, name):
+    """Before the guard is on, and before the module is loaded."""
+    machine.write("sys/class/net/eth@0/flags", "0x1003\n")
+    if name == "eth0":
+        (machine.root / "etc/ballast").joinpath("README").unlink()
+        (machine.root / "etc/ballast").rmdir()
+    before = machine.all()
+    said = ctl("guard", name, "--persist")
+    assert said.status == 1 and said.out == "" and "--persist: " in said.err
+    assert machine.all() == before
 
 
 def test_generator(machine, tmp_path):
