@@ -103,6 +103,29 @@ void persist_start(const char *name, const char *disk)
 		program_run(start);
 }
 
+static void ignore(const char *line, void *data)
+{
+	(void)line, (void)data;
+}
+
+/*
+ * Otherwise the unit stays active, and a start does nothing. While it stops, as
+ * when the unit itself detaches the disk, it is not active: another stop would
+ * turn a restart into a stop.
+ */
+static void stop_unit(const char *name)
+{
+	char unit[256];
+	char *const is_active[] = { "systemctl", "--quiet", "is-active", unit,
+				    NULL };
+	char *const stop[] = { "systemctl", "--no-block", "stop", unit, NULL };
+
+	snprintf(unit, sizeof(unit), "ballast@%s.service", name);
+	if (file_exists("/run/systemd/system") &&
+	    !program_lines(is_active, ignore, NULL))
+		program_run(stop);
+}
+
 /*
  * A note has what attach printed. The next disk may get the same name, and is
  * not the unit's.
@@ -116,6 +139,7 @@ static bool remind(const char *name, void *data)
 		return true;
 	if (file_path(path, sizeof(path), NOTE_DIR "/%s", name))
 		unlink(path);
+	stop_unit(name);
 	if (file_exists(PERSIST_FILE, name))
 		out(PERSIST_FILE
 		    " attaches it again at the next boot; remove it to end that\n",

@@ -33,7 +33,10 @@ void persist_forget(const char *name);
 /* Give the disk, which is attached as @disk, to the file's unit. */
 void persist_start(const char *name, const char *disk);
 
-/* After a detach: name the files that attach the disk again. */
+/*
+ * After a detach: end the unit that the disk belongs to, and name the files that
+ * attach the disk again.
+ */
 void persist_remind(const char *disk);
 
 #endif

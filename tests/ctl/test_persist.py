@@ -67,17 +67,35 @@ def test_file_that_cannot_be_written(ctl, machine):
     assert "/etc/ballast/x.conf: Not a directory" in said.err
 
 
-def test_unit_is_started(ctl, machine, tmp_path):
-    """It finds its disk there, and does not attach it once more."""
+@pytest.fixture
+def systemctl(machine, tmp_path):
+    """A PATH with one that tells what it was asked, and whether a unit is active."""
     (machine.root / "run/systemd/system").mkdir(parents=True)
-    stub = tmp_path / "bin" / "systemctl"
-    machine.write("bin/systemctl", f"#!/bin/sh\necho \"$@\" >> {tmp_path}/said\n")
-    stub.chmod(0o755)
-    said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=a",
-               PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    machine.write("bin/systemctl", f"#!/bin/sh\necho \"$@\" >> {tmp_path}/said\n"
+                  f"! grep -q is-active {tmp_path}/said || exit $(cat {tmp_path}/status)\n")
+    (tmp_path / "bin/systemctl").chmod(0o755)
+    machine.write("status", "0")
+    return f"{tmp_path}/bin:{os.environ['PATH']}"
+
+
+def test_unit_is_started(ctl, machine, systemctl):
+    """It finds its disk there, and does not attach it once more."""
+    said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=a", PATH=systemctl)
     assert (said.status, said.err) == (0, "")
     assert machine.read("run/ballast/a") == "/dev/ballast5: attached\n"
     assert machine.read("said") == "daemon-reload\nstart ballast@a.service\n"
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_unit_is_stopped(ctl, machine, systemctl, is_active):
+    """Of this disk: systemctl start attaches it again. Not if the unit is just stopping."""
+    machine.write("status", "0" if is_active else "3")
+    machine.write("run/ballast/a", "/dev/ballast5: attached to x\n")
+    machine.write("run/ballast/b", "/dev/ballast6: attached to x\n")
+    said = ctl("detach", "ballast5", PATH=systemctl)
+    assert (said.status, said.err) == (0, "")
+    assert machine.read("said") == "--quiet is-active ballast@a.service\n" + (
+        "--no-block stop ballast@a.service\n" if is_active else "")
 
 
 def test_detach_names_the_file(ctl, machine):
