@@ -277,8 +277,8 @@ static void check_nm(const char *interface, long long index)
 		f = address_lost(interface, "NetworkManager");
 		figures(f, "No ignore-carrier for it in NetworkManager.conf.");
 		command(f,
-			"printf '[device-ballast]\\nmatch-device=interface-name:%s\\nignore-carrier=1\\n' > /etc/NetworkManager/conf.d/ballast.conf",
-			interface);
+			"printf '[device-ballast-%s]\\nmatch-device=interface-name:%s\\nignore-carrier=1\\n' > /etc/NetworkManager/conf.d/ballast-%s.conf",
+			interface, interface, interface);
 		command(f, "systemctl restart NetworkManager");
 	}
 	check_swappable(interface, "NetworkManager");

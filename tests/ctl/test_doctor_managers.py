@@ -2,6 +2,8 @@
 """doctor: programs that manage the interface of a swap."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
@@ -86,6 +88,28 @@ def test_settings_of_network_manager(ctl, swap, path, lines, is_found):
     in_memory(swap, "NetworkManager")
     swap.write(path, f"{lines}\n")
     assert set(findings(ctl)) == ({LOST} if is_found else set())
+
+
+def test_two_interfaces_of_network_manager(ctl, swap):
+    """The commands for one do not undo those for the other."""
+    swap.disk("ballast1", interface="eth1", server="192.0.2.9:10809")
+    swap.write("proc/swaps", "Filename Type Size Used Priority\n"
+               "/dev/ballast0 partition 1048572 0 -2\n/dev/ballast1 partition 1048572 0 -3\n")
+    swap.write("sys/class/net/eth1/ifindex", "3\n")
+    in_memory(swap, "NetworkManager")
+    for index in "23":
+        swap.write(f"run/NetworkManager/devices/{index}", "[device]\nconnection-uuid=1-2\n")
+    found = [each for each in json.loads(ctl("doctor", "--json").out)["findings"]
+             if each["id"] == LOST]
+    assert len(found) == 2
+    directory = swap.root / "etc/NetworkManager/conf.d"
+    directory.mkdir(parents=True)
+    for each in found:
+        command = each["commands"][0].replace("/etc/", f"{swap.root}/etc/")
+        subprocess.run(["sh", "-c", command], check=True)
+    assert findings(ctl) == {}
+    text = "".join(path.read_text() for path in directory.iterdir())
+    assert len(set(re.findall(r"^\[.*", text, re.M))) == 2, "sections of one name are merged"
 
 
 def test_only_with_a_swap(ctl, swap):
