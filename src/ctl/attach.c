@@ -56,9 +56,9 @@ const char help_attach[] =
 	"  reserve=PAGES      size of the interface's reserve, or auto\n"
 	"  filter=on|off      drop unrelated packets while the reserve is in use\n"
 	"  verify=on|off      refuse a server that has lost pages swapped to it\n"
-	"  allow=tcp:22,...   ports whose packets the filter lets pass, a few of them\n"
+	"  allow=tcp:22,...   ports whose packets the filter lets pass, at a low rate\n"
 	"  allow=tcp:2049@192.0.2.5,tcp:2049@[2001:db8::5],...\n"
-	"                     the same from one address, enough of them for a disk\n";
+	"                     the same from one address, at a rate sufficient for a disk\n";
 /* clang-format on */
 
 #define INDEX_TRIES 64

@@ -33,7 +33,7 @@ int crypt_check(void)
 
 	if (run_quietly(version) == 127)
 		return usage_error(
-			"--encrypt: cryptsetup is not installed; run apt install cryptsetup-bin");
+			"--encrypt: cryptsetup is not installed; install cryptsetup (Debian: cryptsetup-bin)");
 	if (!file_exists("/sys/module/dm_crypt") && run_quietly(modprobe))
 		return usage_error(
 			"--encrypt: the kernel has no dm-crypt; modprobe dm_crypt says why");

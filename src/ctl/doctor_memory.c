@@ -24,7 +24,8 @@ static void judge_min_free(unsigned long value, unsigned long memory)
 		f = found("min-free-broken", SERIOUS,
 			  "vm.min_free_kbytes is %lu, under %d", value,
 			  MIN_FREE_FLOOR);
-		why(f, "With less the kernel is subtly broken and deadlocks under load: when no other memory is free, the kernel uses this memory to write pages out and to receive packets.");
+		why(f,
+		    "With less the kernel is unreliable and deadlocks under load: when no other memory is free, the kernel uses this memory to write pages out and to receive packets.");
 		break;
 	case MIN_FREE_LOW:
 		f = found("min-free-low", ADVICE,

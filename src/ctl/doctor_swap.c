@@ -112,7 +112,7 @@ static void check_verify(const struct netdisk *disk)
 	figures(f,
 		"The kernel log has the offset and the reason: dmesg | grep verification.");
 	why(f,
-	    "It serves a blank export, another one or an old copy, or its crash lost writes that it had acknowledged; or it cannot read them. Programs whose pages are there wait. If the server gets the right data back, they go on. If these are lost, detach the disk: those programs die, and no wrong page gets into memory.");
+	    "It serves a blank export, another one or an old copy, or its crash lost writes that it had acknowledged; or it cannot read them. Programs whose pages are there wait. They continue once the server has the right data. If these are lost, detach the disk: those programs die, and no wrong page gets into memory.");
 	command(f, "ballastctl detach --force %s   # if the data are lost",
 		disk->name);
 }

@@ -44,8 +44,8 @@ static void print_verify(const struct disk *disk)
 	    disk->verify, disk->verified, plural(disk->verified),
 	    disk->verify_errors, plural(disk->verify_errors));
 	if (!strcmp(disk->verify, "refused"))
-		out("  The server does not have the pages that were swapped out to it. Give it back\n"
-		    "  the data that it had; see the kernel log and ballastctl doctor.\n");
+		out("  The server does not have the pages that were swapped out to it. Restore the\n"
+		    "  server's data; see the kernel log and ballastctl doctor.\n");
 }
 
 static void print_fences(const struct disk *disk)

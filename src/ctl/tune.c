@@ -35,7 +35,8 @@ const char help_tune[] =
 	"restored.\n"
 	"\n"
 	"Exit status: 0 the value is set; 1 it was refused or failed, and the old value\n"
-	"is in force; 2 an argument is wrong. See ballastctl-tune(8).\n";
+	"is in force, or only --persist failed; 2 an argument is wrong. See\n"
+	"ballastctl-tune(8).\n";
 
 struct arguments {
 	bool show;
@@ -52,7 +53,7 @@ static int read_value(const char *text, unsigned long *value)
 		return usage_error("%s: is not a number of KiB", text);
 	*value = strtoul(text, NULL, 10);
 	if (*value < MIN_FREE_FLOOR)
-		return usage_error("%s: is under %d KiB, with which the kernel is subtly broken",
+		return usage_error("%s: is under %d KiB, with which the kernel is unreliable",
 				   text, MIN_FREE_FLOOR);
 	return FINE;
 }
@@ -127,7 +128,7 @@ static int show(unsigned long now, const struct memory_figures *figures)
 {
 	static const char *const verdicts[] = {
 		[MIN_FREE_FINE] = "good",
-		[MIN_FREE_BROKEN] = "so low that the kernel is subtly broken",
+		[MIN_FREE_BROKEN] = "so low that the kernel is unreliable",
 		[MIN_FREE_LOW] = "low for so much memory",
 		[MIN_FREE_WASTE] = "a waste of memory",
 	};

@@ -117,7 +117,7 @@ def test_force(guest):
 
 @pytest.mark.parametrize("hide, back, words", [
     ("mv /usr/sbin/cryptsetup /root/", "mv /root/cryptsetup /usr/sbin/",
-     "cryptsetup is not installed; run apt install cryptsetup-bin"),
+     "cryptsetup is not installed; install cryptsetup (Debian: cryptsetup-bin)"),
     ("rmmod dm_crypt; echo install dm_crypt false > /etc/modprobe.d/no.conf",
      "rm /etc/modprobe.d/no.conf", "the kernel has no dm-crypt"),
 ], ids=["cryptsetup", "dm-crypt"])
