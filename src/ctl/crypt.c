@@ -40,7 +40,7 @@ int crypt_check(void)
 	return FINE;
 }
 
-void crypt_name(char *name, size_t size, const char *disk)
+static void crypt_name(char *name, size_t size, const char *disk)
 {
 	snprintf(name, size, "%s-swap", disk);
 }

@@ -17,9 +17,6 @@
 /* FINE, or USAGE after reporting what this machine lacks. */
 int crypt_check(void);
 
-/* Get the mapping's name. */
-void crypt_name(char *name, size_t size, const char *disk);
-
 /* Make the mapping. FINE, or FAILED after reporting the failure. */
 int crypt_open(const char *disk, bool discard);
 

@@ -25,7 +25,7 @@ static void source_path(const char *source, char *path, size_t size)
 	char by[16], value[256];
 	size_t i, j, len;
 
-	for (i = 0; i < sizeof(tags) / sizeof(*tags); i++) {
+	for (i = 0; i < ARRAY_SIZE(tags); i++) {
 		len = strlen(tags[i]);
 		if (strncmp(source, tags[i], len) || source[len] != '=')
 			continue;

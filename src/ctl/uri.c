@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ballastctl.h"
 #include "sysfs.h"
 
 static const char form[] = "is not of the form nbd://SERVER[:PORT]/EXPORT";
@@ -243,7 +244,7 @@ const char *uri_parse(const char *text, const struct uri_names *names,
 	const char *path, *why;
 	size_t i;
 
-	for (i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(foreign); i++)
 		if (!strncasecmp(text, foreign[i].scheme,
 				 strlen(foreign[i].scheme)))
 			return foreign[i].why;
