@@ -15,18 +15,6 @@
 
 #include "files.h"
 
-static int write_all(int fd, const char *text)
-{
-	size_t len = strlen(text);
-	ssize_t n = write(fd, text, len);
-
-	if (n < 0)
-		return -errno;
-	if ((size_t)n < len)
-		return -ENOSPC;
-	return fchmod(fd, 0644) || fsync(fd) ? -errno : 0;
-}
-
 /* Without this the new name may be lost in a crash. */
 static int sync_directory(const char *path)
 {
@@ -60,7 +48,9 @@ int conf_write(const char *text, const char *format, ...)
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, text);
+	err = file_write_all(fd, text, strlen(text));
+	if (!err && (fchmod(fd, 0644) || fsync(fd)))
+		err = -errno;
 	close(fd);
 	if (!err && rename(tmp, path))
 		err = -errno;

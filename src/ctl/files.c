@@ -183,6 +183,23 @@ int file_write(const char *text, const char *format, ...)
 	return err;
 }
 
+int file_write_all(int fd, const void *bytes, size_t size)
+{
+	const char *at = bytes;
+	ssize_t n;
+
+	while (size) {
+		n = write(fd, at, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		size -= n;
+	}
+	return 0;
+}
+
 long long file_field(const char *text, const char *word)
 {
 	size_t len = strlen(word);

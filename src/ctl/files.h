@@ -51,6 +51,9 @@ int file_number(long long *number, const char *format, ...) __printf(2, 3);
 /* Write @text in one write(2): 0 or -errno. */
 int file_write(const char *text, const char *format, ...) __printf(2, 3);
 
+/* Write all of @bytes to an open file: 0 or -errno. */
+int file_write_all(int fd, const void *bytes, size_t size);
+
 /*
  * The number after @word at the beginning of a line of @text, as in
  * /proc/meminfo and /proc/vmstat ("MemFree:", "pgscan_direct"); -1: no such

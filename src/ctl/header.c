@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
+
 #define MAGIC "ballast: encrypted swap, version 1\n"
 #define OWNER "owner: "
 #define LABEL "label: "
@@ -57,22 +59,6 @@ static void format(char *text, const struct identity *owner)
 		 label);
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size) {
-		n = pwrite(fd, bytes + done, size - done, done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += n;
-	}
-	return fsync(fd) ? -errno : 0;
-}
-
 int header_write(const char *device, const struct identity *owner)
 {
 	int fd = open(device, O_WRONLY | O_CLOEXEC);
@@ -84,7 +70,9 @@ int header_write(const char *device, const struct identity *owner)
 	bytes = calloc(1, HEADER_SIZE);
 	if (bytes && owner)
 		format(bytes, owner);
-	err = bytes ? write_all(fd, bytes, HEADER_SIZE) : -ENOMEM;
+	err = bytes ? file_write_all(fd, bytes, HEADER_SIZE) : -ENOMEM;
+	if (!err && fsync(fd))
+		err = -errno;
 	free(bytes);
 	close(fd);
 	return err;

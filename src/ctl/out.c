@@ -55,6 +55,11 @@ void out(const char *format, ...)
 					(size_t)len : sizeof(line) - 1);
 }
 
+double mib(double bytes)
+{
+	return bytes / (1 << 20);
+}
+
 const char *plural(long long n)
 {
 	return n == 1 ? "" : "s";

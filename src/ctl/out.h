@@ -16,6 +16,8 @@ void out_bytes(const char *text, size_t len);
 /* For terminals: a byte that is not printable UTF-8 becomes \xNN. */
 void out_text(const char *text);
 
+double mib(double bytes);
+
 /* The "s" of a noun after the number @n. */
 const char *plural(long long n);
 

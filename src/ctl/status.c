@@ -29,11 +29,6 @@ const char help_status[] =
 
 static bool as_json;
 
-static double mib(double bytes)
-{
-	return bytes / (1 << 20);
-}
-
 static const char *const directions[] = { "read", "written" };
 
 static void print_verify(const struct disk *disk)

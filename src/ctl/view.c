@@ -12,11 +12,6 @@
 #define LINE_BAR 40
 #define END "\033[K\n"	/* clears the rest of the line */
 
-static double mib(double bytes)
-{
-	return bytes / (1 << 20);
-}
-
 static double rate_field(const struct watch *watch,
 			 const struct watched_reserve *reserve,
 			 enum reserve_field field)
