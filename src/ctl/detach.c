@@ -232,7 +232,7 @@ void detach_undo(const char *disk)
 int cmd_detach(int argc, char **argv)
 {
 	bool force = false, off = false;
-	const char *disk = NULL;
+	const char *disk = NULL, *argument;
 	int i;
 
 	for (i = 1; i < argc; i++) {
@@ -249,10 +249,11 @@ int cmd_detach(int argc, char **argv)
 	}
 	if (!disk)
 		return usage_error("DISK is missing");
-	i = strncmp(disk, "/dev/", 5) ? 0 : 5;
-	if (!disk_exists(disk + i))
-		return usage_error("%.200s: is not a disk of ballast", disk);
-	disk += i;
+	argument = disk;
+	disk = disk_name(argument);
+	if (!disk_exists(disk))
+		return usage_error("%.200s: is not a disk of ballast",
+				   argument);
 	if (!force && refuse_if_held(disk))
 		return FAILED;
 	if (off && swap_off(disk, false))

@@ -50,6 +50,11 @@ static const struct field {
 _Static_assert(sizeof(((struct disk *)0)->fds) / sizeof(int) == STAT + 1,
 	       "a file descriptor for each file");
 
+const char *disk_name(const char *argument)
+{
+	return strncmp(argument, "/dev/", 5) ? argument : argument + 5;
+}
+
 bool disk_exists(const char *name)
 {
 	return file_is_name(name, DISK_NAME_LEN) &&

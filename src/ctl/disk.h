@@ -43,6 +43,9 @@ struct disk {
 	struct disk_stat stat;
 };
 
+/* The name in an argument, which may be "/dev/ballast0". */
+const char *disk_name(const char *argument);
+
 /* Whether a ballast disk has this name, which may be any string. */
 bool disk_exists(const char *name);
 

@@ -323,8 +323,8 @@ int cmd_events(int argc, char **argv)
 	}
 	if (err)
 		return err;
-	if (only && !strncmp(only, "/dev/", 5))
-		only += 5;
+	if (only)
+		only = disk_name(only);
 	if (only && !disk_exists(only) && !reserve_exists(only))
 		return usage_error("%.200s: neither a disk of ballast nor an interface with a reserve",
 				   only);

@@ -105,7 +105,7 @@ int cmd_move(int argc, char **argv)
 	}
 	if (argc < 2)
 		return usage_error("DISK is missing");
-	move.disk = argv[1] + (strncmp(argv[1], "/dev/", 5) ? 0 : 5);
+	move.disk = disk_name(argv[1]);
 	if (!disk_exists(move.disk))
 		return usage_error("%.200s: is not a disk of ballast", argv[1]);
 	if (argc < 3)

@@ -326,7 +326,7 @@ int cmd_status(int argc, char **argv)
 		show(NULL, NULL);
 		return out_flush();
 	}
-	name = strncmp(which, "/dev/", 5) ? which : which + 5;
+	name = disk_name(which);
 	disk = disk_exists(name);
 	reserve = name == which && reserve_exists(name);
 	if (!disk && !reserve)
