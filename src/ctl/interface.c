@@ -4,8 +4,6 @@
  */
 #include "interface.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,20 +30,19 @@ static void read_driver(struct interface *interface)
 		 slash ? slash + 1 : link);
 }
 
+static bool count_queue(const char *name, void *data)
+{
+	struct interface *interface = data;
+
+	if (!strncmp(name, "rx-", 3))
+		interface->rx_queues++;
+	return true;
+}
+
 static void count_queues(struct interface *interface)
 {
-	char path[FILE_PATH_LEN];
-	struct dirent *entry;
-	DIR *dir = NULL;
-
-	if (file_path(path, sizeof(path), "/sys/class/net/%s/queues",
-		      interface->name))
-		dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		if (!strncmp(entry->d_name, "rx-", 3))
-			interface->rx_queues++;
-	if (dir)
-		closedir(dir);
+	file_each_name(count_queue, interface, "/sys/class/net/%s/queues",
+		       interface->name);
 	if (!interface->rx_queues)
 		interface->rx_queues = 1;
 }
@@ -88,26 +85,27 @@ static void read_interface(struct interface *interface, const char *name)
 	count_queues(interface);
 }
 
+struct list {
+	struct interface *interfaces;
+	int max;
+	int nr;
+};
+
+static bool add(const char *name, void *data)
+{
+	struct list *list = data;
+
+	if (is_up(name) && is_physical(name))
+		read_interface(&list->interfaces[list->nr++], name);
+	return list->nr < list->max;
+}
+
 int interfaces_find(struct interface *interfaces, int max)
 {
-	char path[FILE_PATH_LEN];
-	struct dirent *entry;
-	DIR *dir;
-	int nr = 0;
+	struct list list = { interfaces, max, 0 };
+	int err = file_each_name(add, &list, "/sys/class/net");
 
-	if (!file_path(path, sizeof(path), "/sys/class/net"))
-		return -ENAMETOOLONG;
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	while (nr < max && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || !is_up(entry->d_name) ||
-		    !is_physical(entry->d_name))
-			continue;
-		read_interface(&interfaces[nr++], entry->d_name);
-	}
-	closedir(dir);
-	return nr;
+	return err ? err : list.nr;
 }
 
 bool interfaces_guarded(void)

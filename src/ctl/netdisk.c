@@ -5,7 +5,6 @@
 #include "netdisk.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,20 +232,11 @@ static bool add_ballast(const char *name, void *data)
 }
 
 /* A connected nbd disk has a pid. */
-static void add_connected(struct netdisks *disks)
+static bool add_connected(const char *name, void *data)
 {
-	char path[FILE_PATH_LEN];
-	struct dirent *entry;
-	DIR *dir = NULL;
-
-	if (file_path(path, sizeof(path), "/sys/block"))
-		dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		if (is_name(entry->d_name, "nbd") &&
-		    file_exists("/sys/block/%s/pid", entry->d_name))
-			add_disk(disks, entry->d_name, false);
-	if (dir)
-		closedir(dir);
+	if (is_name(name, "nbd") && file_exists("/sys/block/%s/pid", name))
+		add_disk(data, name, false);
+	return true;
 }
 
 void netdisks_find(struct netdisks *disks)
@@ -259,7 +249,7 @@ void netdisks_find(struct netdisks *disks)
 		close(fd);
 	}
 	disk_each(add_ballast, disks);
-	add_connected(disks);
+	file_each_name(add_connected, disks, "/sys/block");
 }
 
 bool netdisks_swap(const struct netdisks *disks)
