@@ -171,3 +171,33 @@ int disk_each(bool (*fn)(const char *name, void *data), void *data)
 
 	return file_each_name(if_ours, &each, "/sys/block");
 }
+
+struct each_read {
+	bool (*fn)(const struct disk *disk, void *data);
+	void *data;
+};
+
+static bool read_one(const char *name, void *data)
+{
+	const struct each_read *each = data;
+	static struct disk disk;
+	bool go_on = true;
+
+	if (disk_open(&disk, name))
+		return true;
+	if (!disk_read(&disk))
+		go_on = each->fn(&disk, each->data);
+	disk_close(&disk);
+	return go_on;
+}
+
+void disk_each_read(const char *name,
+		    bool (*fn)(const struct disk *disk, void *data), void *data)
+{
+	struct each_read each = { fn, data };
+
+	if (name)
+		read_one(name, &each);
+	else
+		disk_each(read_one, &each);
+}

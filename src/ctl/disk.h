@@ -57,4 +57,12 @@ void disk_close(struct disk *disk);
 /* Call @fn for each disk's name until it returns false, in no order: 0, -errno. */
 int disk_each(bool (*fn)(const char *name, void *data), void *data);
 
+/*
+ * Read each disk, or only the disk @name if not NULL, and call @fn for it until
+ * it returns false. A disk that was detached meanwhile is left out.
+ */
+void disk_each_read(const char *name,
+		    bool (*fn)(const struct disk *disk, void *data),
+		    void *data);
+
 #endif

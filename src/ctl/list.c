@@ -68,23 +68,16 @@ static void json_disk(const struct disk *disk, const struct swap *swap)
 	json_end('}');
 }
 
-static bool list_disk(const char *name, void *data)
+static bool list_disk(const struct disk *disk, void *data)
 {
-	static struct disk disk;
 	struct table *table = data;
 	struct swap swap;
-	bool swapped;
+	bool swapped = swap_find(disk->name, &swap);
 
-	if (disk_open(&disk, name))
-		return true;	/* detached since its name was read */
-	if (!disk_read(&disk)) {
-		swapped = swap_find(name, &swap);
-		if (table->json)
-			json_disk(&disk, swapped ? &swap : NULL);
-		else
-			print_disk(table, &disk, swapped ? &swap : NULL);
-	}
-	disk_close(&disk);
+	if (table->json)
+		json_disk(disk, swapped ? &swap : NULL);
+	else
+		print_disk(table, disk, swapped ? &swap : NULL);
 	return true;
 }
 
@@ -153,7 +146,7 @@ int cmd_list(int argc, char **argv)
 		json_begin(NULL, '{');
 		json_begin("disks", '[');
 	}
-	disk_each(list_disk, &disks);
+	disk_each_read(NULL, list_disk, &disks);
 	reserves.after = disks.begun;
 	if (disks.json) {
 		json_end(']');

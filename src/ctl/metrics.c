@@ -46,7 +46,7 @@ static void *one_more(void *array, size_t nr, size_t size)
 	return more;
 }
 
-static bool add_disk(const char *name, void *data)
+static bool add_disk(const struct disk *disk, void *data)
 {
 	struct disk_sample *more = one_more(disks, nr_disks, sizeof(*disks));
 	struct disk_sample *next;
@@ -55,16 +55,11 @@ static bool add_disk(const char *name, void *data)
 	if (!more)
 		return false;
 	disks = more;
-	next = &disks[nr_disks];
-	if (disk_open(&next->disk, name))
-		return true; /* detached since its name was read */
-	if (!disk_read(&next->disk)) {
-		if (!swap_find(name, &next->swap))
-			memset(&next->swap, 0, sizeof(next->swap));
-		next->encrypted = next->swap.encrypted;
-		nr_disks++;
-	}
-	disk_close(&next->disk);
+	next = &disks[nr_disks++];
+	next->disk = *disk;
+	if (!swap_find(disk->name, &next->swap))
+		memset(&next->swap, 0, sizeof(next->swap));
+	next->encrypted = next->swap.encrypted;
 	return true;
 }
 
@@ -385,7 +380,7 @@ int cmd_metrics(int argc, char **argv)
 	if (argc > 1)
 		return usage_error("%.200s: metrics takes no argument",
 				   argv[1]);
-	disk_each(add_disk, NULL);
+	disk_each_read(NULL, add_disk, NULL);
 	reserve_each(add_reserve, NULL);
 	/* Prometheus would take a missing disk for a detached one. */
 	if (no_memory)

@@ -322,16 +322,10 @@ static bool host_of_mount(char *line, void *data)
 	return true;
 }
 
-static bool export_of_disk(const char *name, void *data)
+static bool export_of_disk(const struct disk *disk, void *data)
 {
-	static struct disk disk;
-
 	(void)data;
-	if (disk_open(&disk, name))
-		return true;
-	if (!disk_read(&disk))
-		redact_export(disk.export);
-	disk_close(&disk);
+	redact_export(disk->export);
 	return true;
 }
 
@@ -360,7 +354,7 @@ static void know_names(void)
 		file_each_line(fd, sources[i].line, NULL);
 		close(fd);
 	}
-	disk_each(export_of_disk, NULL);
+	disk_each_read(NULL, export_of_disk, NULL);
 }
 
 static int collect(void)

@@ -60,23 +60,18 @@ struct search {
 	char *disk;
 };
 
-static bool is_swap_of(const char *name, void *data)
+static bool is_swap_of(const struct disk *disk, void *data)
 {
 	const struct search *search = data;
-	static struct disk disk;
 	struct swap swap;
-	bool same;
 
-	if ((search->but && !strcmp(name, search->but)) ||
-	    disk_open(&disk, name))
+	if ((search->but && !strcmp(disk->name, search->but)) ||
+	    !address_is_same_server(disk->server, search->address) ||
+	    strcmp(disk->export, search->export) ||
+	    !swap_find(disk->name, &swap))
 		return true;
-	same = !disk_read(&disk) &&
-	       address_is_same_server(disk.server, search->address) &&
-	       !strcmp(disk.export, search->export) && swap_find(name, &swap);
-	disk_close(&disk);
-	if (same)
-		strcpy(search->disk, name);
-	return !same;
+	strcpy(search->disk, disk->name);
+	return false;
 }
 
 bool server_find_swap(const char *address, const char *export, const char *but,
@@ -90,6 +85,6 @@ bool server_find_swap(const char *address, const char *export, const char *but,
 	};
 
 	*disk = '\0';
-	disk_each(is_swap_of, &search);
+	disk_each_read(NULL, is_swap_of, &search);
 	return *disk;
 }

@@ -204,21 +204,13 @@ static void json_reserve(const struct reserve *reserve)
 	json_end('}');
 }
 
-static bool show_disk(const char *name, void *data)
+static bool show_disk(const struct disk *disk, void *data)
 {
-	static struct disk disk;
 	struct swap swap;
-	bool swapped;
+	bool swapped = swap_find(disk->name, &swap);
 
 	(void)data;
-	if (disk_open(&disk, name))
-		return true;	/* detached since its name was read */
-	if (!disk_read(&disk)) {
-		swapped = swap_find(name, &swap);
-		(as_json ? json_disk : print_disk)(&disk,
-						   swapped ? &swap : NULL);
-	}
-	disk_close(&disk);
+	(as_json ? json_disk : print_disk)(disk, swapped ? &swap : NULL);
 	return true;
 }
 
@@ -282,10 +274,8 @@ static void show(const char *disk, const char *interface)
 	} else if (all && !file_exists(SYSFS_CLASS)) {
 		out("the module is not loaded; attach loads it\n");
 	}
-	if (disk)
-		show_disk(disk, NULL);
-	else if (all)
-		disk_each(show_disk, NULL);
+	if (disk || all)
+		disk_each_read(disk, show_disk, NULL);
 	if (as_json) {
 		json_end(']');
 		json_begin("reserves", '[');
