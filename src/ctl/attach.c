@@ -85,17 +85,11 @@ struct attach {
 
 static int parse_priority(struct attach *attach, const char *value)
 {
-	char *end;
-	long number;
+	long number = -1;
+	int err = option_number("--priority", value, 0, 32767, &number);
 
-	if (!value)
-		return usage_error("--priority: the number is missing");
-	number = strtol(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || number > 32767)
-		return usage_error("--priority: %.200s is not a number from 0 to 32767",
-				   value);
 	attach->swapon.priority = number;
-	return FINE;
+	return err;
 }
 
 /* An option that takes no value. */

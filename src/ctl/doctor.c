@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "netdisk.h"
+#include "options.h"
 #include "out.h"
 
 #define MAX_SECONDS 3600
@@ -34,26 +35,13 @@ const char help_doctor[] =
 	"See ballastctl-doctor(8).\n";
 
 struct arguments {
-	int seconds;
+	long seconds;
 	bool json;
 };
 
-static int read_seconds(const char *text, int *seconds)
+static int read_seconds(const char *text, long *seconds)
 {
-	char *end;
-	long n = 0;
-
-	if (text && *text >= '0' && *text <= '9') {
-		n = strtol(text, &end, 10);
-		if (!*end && n >= 1 && n <= MAX_SECONDS) {
-			*seconds = n;
-			return FINE;
-		}
-	}
-	if (!text)
-		return usage_error("--seconds: the number is missing");
-	return usage_error("--seconds %s: is not a number from 1 to %d", text,
-			   MAX_SECONDS);
+	return option_number("--seconds", text, 1, MAX_SECONDS, seconds);
 }
 
 static int read_arguments(struct arguments *arguments, int argc, char **argv)

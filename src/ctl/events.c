@@ -16,6 +16,7 @@
 #include "disk.h"
 #include "files.h"
 #include "json.h"
+#include "options.h"
 #include "out.h"
 #include "reserve.h"
 #include "sysfs.h"
@@ -292,16 +293,7 @@ static int run(void)
 
 static int parse_count(const char *value)
 {
-	char *end;
-
-	if (!value)
-		return usage_error("-n: the number is missing");
-	left = strtol(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || left < 1 ||
-	    left > 1000000000)
-		return usage_error("-n: %.200s is not a number from 1 to 1000000000",
-				   value);
-	return FINE;
+	return option_number("-n", value, 1, 1000000000, &left);
 }
 
 int cmd_events(int argc, char **argv)
@@ -313,6 +305,8 @@ int cmd_events(int argc, char **argv)
 			as_json = true;
 		else if (!strcmp(argv[i], "-n"))
 			err = parse_count(argv[++i]);
+		else if (!strncmp(argv[i], "-n", 2))
+			err = parse_count(argv[i] + 2);
 		else if (argv[i][0] == '-')
 			err = usage_error("%.200s: no such option", argv[i]);
 		else if (only)

@@ -33,6 +33,17 @@ static bool is_number(const char *text, long min, long max, long *number)
 	return !errno && !*end && *number >= min && *number <= max;
 }
 
+int option_number(const char *option, const char *text, long min, long max,
+		  long *number)
+{
+	if (!text)
+		return usage_error("%s: the number is missing", option);
+	if (!is_number(text, min, max, number))
+		return usage_error("%s: %.200s is not a number from %ld to %ld",
+				   option, text, min, max);
+	return FINE;
+}
+
 static const char *check_number(const struct kind *kind, const char *value,
 				char *why, size_t size)
 {

@@ -18,4 +18,11 @@ struct options {
 /* FINE, or USAGE after reporting what is wrong with @word. */
 int options_add(struct options *options, const char *word);
 
+/*
+ * Get the number from @min to @max that is the value of a command's option; @text
+ * NULL: it is missing. FINE, or USAGE after reporting what is wrong.
+ */
+int option_number(const char *option, const char *text, long min, long max,
+		  long *number);
+
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "options.h"
 #include "out.h"
 #include "signals.h"
 #include "view.h"
@@ -191,17 +192,6 @@ static int read_interval(const char *text, double *interval)
 	return FINE;
 }
 
-static int read_count(const char *text, long *count)
-{
-	char *end;
-
-	*count = strtol(text, &end, 10);
-	if (end == text || *end || *count < 1 || *count > 1000000000)
-		return usage_error("-n: %.200s is not a number from 1 to 1000000000",
-				   text);
-	return FINE;
-}
-
 int cmd_top(int argc, char **argv)
 {
 	double interval = 1;
@@ -223,8 +213,10 @@ int cmd_top(int argc, char **argv)
 		value = argv[i][2] ? argv[i] + 2 : argv[i + 1];
 		if (!value)
 			return usage_error("%.200s: the number is missing", argv[i]);
-		err = argv[i][1] == 'd' ? read_interval(value, &interval) :
-					  read_count(value, &count);
+		if (argv[i][1] == 'd')
+			err = read_interval(value, &interval);
+		else
+			err = option_number("-n", value, 1, 1000000000, &count);
 		if (!argv[i][2])
 			i++;
 	}

@@ -87,7 +87,8 @@ def test_an_outage_between_two_looks(tree):
 
 @pytest.mark.parametrize("arguments, why", [
     (["ballast7"], "ballast7: neither a disk of ballast nor"),
-    (["-n", "0"], "-n: 0 is not a number"), (["-n"], "-n: the number is missing"),
+    (["-n", "0"], "-n: 0 is not a number"),
+    (["-n+5"], "-n: +5 is not a number"), (["-n"], "-n: the number is missing"),
     (["--all"], "--all: no such option"), (["ballast0", "x"], "x: only one disk or interface"),
 ])
 def test_bad_arguments(ctl, tree, arguments, why):
