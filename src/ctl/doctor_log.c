@@ -7,18 +7,14 @@
  * mode:0xa20(...)", and after it the stack: the allocator's own functions, then
  * its callers. A function of a module is followed by the module in brackets.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "doctor.h"
-#include "files.h"
+#include "klog.h"
 #include "netdisk.h"
 
-#define MAX_PLACES	16
-#define RECORD_LEN	8192	/* bytes; /dev/kmsg returns one record a read */
+#define MAX_PLACES 16
 
 struct place {
 	int order;
@@ -129,53 +125,21 @@ static void read_text(struct log *log, const char *text)
 	}
 }
 
-/* A line of /dev/kmsg: "4,1234,5678901,-;text". The time is in microseconds. */
-static void read_line(struct log *log, const char *line)
+static void read_record(unsigned long long microseconds, const char *text,
+			void *data)
 {
-	const char *text = strchr(line, ';');
-	unsigned long long microseconds;
+	struct log *log = data;
 
-	/* " SUBSYSTEM=..." and the like, which follow some records */
-	if (!text || *line == ' ')
-		return;
-	if (sscanf(line, "%*u,%*u,%llu", &microseconds) == 1)
-		log->time = microseconds / 1e6;
-	read_text(log, text + 1);
+	log->time = microseconds / 1e6;
+	read_text(log, text);
 }
 
 static int read_log(struct log *log)
 {
-	static char record[RECORD_LEN + 1];
-	char *line, *end;
-	size_t len = 0;
-	ssize_t n;
-	int fd = file_open("/dev/kmsg");
+	int err = klog_each(read_record, log);
 
-	if (fd < 0)
-		return fd;
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	/* The first read returns the oldest record in the buffer. */
-	for (;;) {
-		n = read(fd, record + len, RECORD_LEN - len);
-		if (n < 0 && (errno == EPIPE || errno == EINTR))
-			continue;	/* overwritten: read the next */
-		if (n <= 0)
-			break;
-		len += n;
-		record[len] = '\0';
-		for (line = record; (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			read_line(log, line);
-		}
-		len = record + len - line;
-		memmove(record, line, len);
-		/* Discard a partial line that leaves no room for a record. */
-		if (len > RECORD_LEN / 2)
-			len = 0;
-	}
-	close(fd);
 	end_of_trace(log);
-	return 0;
+	return err;
 }
 
 static void place_found(const struct place *place, bool network_swap)

@@ -12,6 +12,8 @@
 
 #include "files.h"
 
+#define RECORD_LEN 8192 /* bytes; /dev/kmsg returns one record a read */
+
 int klog_open(void)
 {
 	int fd = file_open("/dev/kmsg");
@@ -86,45 +88,53 @@ void klog_why(int fd, const char *disk, int err, char *why, size_t size)
 	snprintf(why, size, "the kernel says: %s (%s)", line, strerror(-err));
 }
 
-/* "6,1234,5678901,-;text" as "[    5.678901] text" */
-static void stamp(const char *record, char *line, size_t size)
+/* "6,1234,5678901,-;text"; " SUBSYSTEM=..." and the like follow some records. */
+static void each_record(const char *record,
+			void (*line)(unsigned long long microseconds,
+				     const char *text, void *data),
+			void *data)
 {
 	const char *text = strchr(record, ';');
 	unsigned long long microseconds = 0;
 
-	*line = '\0';
-	/* " SUBSYSTEM=..." and the like follow some records. */
 	if (!text || *record == ' ')
 		return;
 	sscanf(record, "%*u,%*u,%llu", &microseconds);
-	snprintf(line, size, "[%5llu.%06llu] %s", microseconds / 1000000,
-		 microseconds % 1000000, text + 1);
+	line(microseconds, text + 1, data);
 }
 
-int klog_each(const char *word, void (*line)(const char *text, void *data),
+int klog_each(void (*line)(unsigned long long microseconds, const char *text,
+			   void *data),
 	      void *data)
 {
-	char records[8192], text[8192], *rest, *record;
-	int fd = file_open("/dev/kmsg");
+	static char records[RECORD_LEN + 1];
+	char *record, *end;
+	size_t len = 0;
 	ssize_t n;
+	int fd = file_open("/dev/kmsg");
 
 	if (fd < 0)
 		return fd;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	/* Each read returns one record, the oldest first. */
+	/* Each read returns one record, the oldest first; in tests, a part. */
 	for (;;) {
-		n = read(fd, records, sizeof(records) - 1);
+		n = read(fd, records + len, RECORD_LEN - len);
 		if (n < 0 && (errno == EPIPE || errno == EINTR))
 			continue; /* overwritten: read the next */
 		if (n <= 0)
 			break;
-		records[n] = '\0';
-		rest = records;
-		while ((record = strsep(&rest, "\n"))) {
-			stamp(record, text, sizeof(text));
-			if (strstr(text, word))
-				line(text, data);
+		len += n;
+		records[len] = '\0';
+		for (record = records; (end = strchr(record, '\n'));
+		     record = end + 1) {
+			*end = '\0';
+			each_record(record, line, data);
 		}
+		len = records + len - record;
+		memmove(records, record, len);
+		/* Discard a partial line that leaves no room for a record. */
+		if (len > RECORD_LEN / 2)
+			len = 0;
 	}
 	close(fd);
 	return 0;

@@ -18,10 +18,11 @@ void klog_why(int fd, const char *disk, int err, char *why, size_t size);
 void klog_close(int fd);
 
 /*
- * Call @line for each record in the log that has @word in it, from the oldest
- * on, as "[    5.678901] TEXT". 0 or -errno.
+ * Call @line for each record in the log, from the oldest on, with its time
+ * after boot. 0 or -errno.
  */
-int klog_each(const char *word, void (*line)(const char *text, void *data),
+int klog_each(void (*line)(unsigned long long microseconds, const char *text,
+			   void *data),
 	      void *data);
 
 #endif

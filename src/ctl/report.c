@@ -194,9 +194,15 @@ static int collect_output(void)
 	return err;
 }
 
-static void log_line(const char *text, void *data)
+static void log_record(unsigned long long microseconds, const char *text,
+		       void *data)
 {
-	redact_line(text, data);
+	static char line[8300];
+
+	snprintf(line, sizeof(line), "[%5llu.%06llu] %s",
+		 microseconds / 1000000, microseconds % 1000000, text);
+	if (strstr(line, "ballast"))
+		redact_line(line, data);
 }
 
 static int collect_log(void)
@@ -206,7 +212,7 @@ static int collect_log(void)
 
 	if (!to)
 		return FAILED;
-	err = klog_each("ballast", log_line, to);
+	err = klog_each(log_record, to);
 	if (err)
 		not_collected(to, "/dev/kmsg", -err);
 	return finish(to);
