@@ -18,11 +18,14 @@ static void note(int signal)
 
 void signals_catch(void)
 {
-	struct sigaction action = { .sa_handler = note };
+	struct sigaction action = { .sa_handler = note }, before;
 	size_t i;
 
+	/* One that is ignored stays so, as under nohup. */
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &action, NULL);
+		if (!sigaction(signals[i], NULL, &before) &&
+		    before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
 	/* Not SIG_IGN, which programs that are run would inherit. */
 	sigaction(SIGPIPE, &action, NULL);
 }

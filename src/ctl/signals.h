@@ -8,8 +8,8 @@
 
 /*
  * From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT only make signals_caught()
- * true, and a write to a closed pipe fails with EPIPE. Programs that are run
- * get the default actions.
+ * true, unless they are ignored, and a write to a closed pipe fails with EPIPE.
+ * Programs that are run get the default actions.
  */
 void signals_catch(void);
 bool signals_caught(void);

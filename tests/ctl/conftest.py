@@ -2,6 +2,7 @@
 """ballastctl over a made-up tree of /proc and /sys; run by make -C src/ctl check."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections import namedtuple
@@ -12,6 +13,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))  # for rig.limits
 
 CTL = os.environ.get("BALLASTCTL")
+
+# A shell without job control starts background jobs with these ignored.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 Said = namedtuple("Said", "status out err")
 

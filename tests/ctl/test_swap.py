@@ -328,13 +328,17 @@ def locked(tree):
     os.close(lock)
 
 
-def test_two_attaches_at_once(machine, tree, locked):
-    """Both found no swap on the export. The second waits, and sees the first."""
-    running = machine.start(stdout=subprocess.PIPE)
+def wait_for_attach(tree):
     for _ in range(100):
         if os.stat(tree.root / "sys/class/ballast/attach").st_size:
             break
         time.sleep(0.1)
+
+
+def test_two_attaches_at_once(machine, tree, locked):
+    """Both found no swap on the export. The second waits, and sees the first."""
+    running = machine.start(stdout=subprocess.PIPE)
+    wait_for_attach(tree)
     time.sleep(0.5)
     assert running.poll() is None and not machine.ran()
     tree.disk()
@@ -367,6 +371,21 @@ def test_interrupted(machine, tree, number):
     assert running.returncode == 1, err
     assert "ballast5: detached again" in err and tree.read("ended") == "ended\n"
     assert tree.read("sys/block/ballast5/ballast/detach") == "1"
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_interrupted_while_it_waits(machine, tree, locked, nohup):
+    """Under nohup the signal stays ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    running = machine.start(stdout=subprocess.PIPE)
+    signal.signal(signal.SIGHUP, before)
+    wait_for_attach(tree)
+    running.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    locked()
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == 1 and len(machine.ran()) == nohup
+    assert ("ballastctl attach: interrupted\n" in err) != nohup
 
 
 def test_kernel_without_dm_crypt(machine, tree):
