@@ -216,8 +216,8 @@ static int check_persist(const char *name, const char *text, bool keep)
 	if (!keep && file_read(old, sizeof(old), CONF, name) >= 0 &&
 	    strcmp(old, text))
 		return failure(CONF
-			       ": already exists, with other options; change it, or remove it first",
-			       name);
+			       ": already exists, with other options; systemctl start ballast@guard-%s applies it; to replace it, remove it first",
+			       name, name);
 	return FINE;
 }
 
