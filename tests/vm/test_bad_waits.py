@@ -10,7 +10,7 @@ import pytest
 from rig import limits, nbd, net, servers
 from rig.disk import ATTACH
 from rig.nbd import GREETING, STRUCTURED_REPLY, UNSUP, greet, info_export, reply, take_option
-from rig.scripted import says_at_once, says_to_go, silent, up_to_export_name, up_to_go
+from rig.scripted import once, says_at_once, says_to_go, silent, up_to_export_name, up_to_go
 from rig.wait import until
 from rig.writer import GOOD_INDEX, Guest, Result, check, text
 
@@ -116,19 +116,13 @@ def test_waits_are_bounded(guest, blackhole):
 
 def test_reads_of_the_attach_that_no_later_connection_answers(guest):
     """The first connection ends at the first read, and the next one is never negotiated."""
-    count = []
-
     def serve(connection):
-        count.append(1)
-        if len(count) > 1:
-            connection.recv(1)
-            return
         nbd.negotiate(connection, 1 << 20)
         nbd.take_request(connection)
 
-    with servers.ScriptedServer(serve) as server:
+    with servers.ScriptedServer(once(serve)) as server:
         result = guest.write(text(server))
-    assert len(count) > 1
+        assert len(server.connections) > 1
     assert result.errno == ETIMEDOUT and result.took <= BOUND, result
     assert any("no answer to the reads of the attach in 10 s" in line for line in result.log)
 

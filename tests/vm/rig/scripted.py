@@ -2,6 +2,7 @@
 """What scripted servers do: follow the negotiation up to a point, then say something else."""
 
 import struct
+import threading
 
 from rig.nbd import EXPORT_NAME, GO, HAS_FLAGS, STRUCTURED_REPLY, UNSUP, greet, reply, take_option
 
@@ -57,3 +58,12 @@ def says_to_export_name(data):
 
 def silent(connection):
     connection.recv(1)
+
+
+def once(serve):
+    """Serves the first connection so, and says nothing to later ones."""
+    first = threading.Lock()
+
+    def either(connection):
+        (serve if first.acquire(blocking=False) else silent)(connection)
+    return either
