@@ -187,7 +187,7 @@ ssize_t ballast_size_explain(const struct ballast_reserve *res, char *buf)
 {
 	return sysfs_emit(buf,
 			  "%u packets of %u bytes: each %u bytes of buffer (order %u), %u for headers and %u of struct sk_buff, and a sixteenth: %u pages\n"
-			  "at most 1/64 of memory and %zu pages: %lu pages\n"
+			  "at most 1/64 of memory and %lu pages: %lu pages\n"
 			  "set by hand: %d pages (-1: no)\n"
 			  "lends below %ld pages of headroom, in use below %ld with I/O in flight; headroom now %ld\n",
 			  res->packets, res->frame,
