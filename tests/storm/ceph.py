@@ -107,6 +107,17 @@ class Ceph:
         self._daemon(f"ceph-osd.{number}", "-i", number, "--public-addr", address,
                      command=machine.command)
 
+    def lose_osd(self, number):
+        """Its machine says nothing any more, for good."""
+        self._machines[number].crash()
+        process = self._processes.pop(f"ceph-osd.{number}")
+        process.kill()
+        process.wait()
+
+    def knows_of_loss(self):
+        """Have the monitors marked an OSD down? Until then, requests wait for it."""
+        return f"{OSDS - 1} up" in self.run("ceph", "osd", "stat")
+
     def close(self):
         for process in self._processes.values():
             process.kill()

@@ -5,9 +5,12 @@
     BALLAST_ROUNDS=2 scripts/vm-test tests/storm/test_ceph.py -s
 """
 
+from contextlib import contextmanager
+
 import pytest
 
 import ceph
+from rig.wait import until
 from subjects import Subject
 from test_outages import AWAY, SLOW, moved, storm  # noqa: F401 (a fixture)
 
@@ -25,5 +28,20 @@ class Image(Subject):
 IMAGE = Image("ceph", "ballast0", "ballast, an image of Ceph by qemu-nbd", ballast=True)
 
 
+@contextmanager
+def osd_lost(storm):  # noqa: F811
+    """For good. Requests that need it wait until Ceph has marked it down."""
+    storm.server.ceph.lose_osd(1)
+    yield
+    until(storm.server.ceph.knows_of_loss, 60, "Ceph to mark the OSD down", 0.5)
+
+
+osd_lost.least = 40     # seconds; Ceph takes half a minute
+
+
 def test_exporter_is_lost(storm):  # noqa: F811
     storm([(moved, AWAY)], IMAGE)
+
+
+def test_osd_is_lost(storm):  # noqa: F811
+    storm([(osd_lost, 45)], IMAGE)

@@ -71,7 +71,7 @@ class Outages(threading.Thread):
     def __init__(self, kinds, pause):
         super().__init__()
         # What, for how many seconds.
-        self.plan = [(kind, random.uniform(1 if most > AWAY else 0, most))
+        self.plan = [(kind, random.uniform(getattr(kind, "least", int(most > AWAY)), most))
                      for kind, most in kinds]
         self.pause = pause
         self.length = sum(seconds + pause for _, seconds in self.plan)
