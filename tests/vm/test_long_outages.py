@@ -88,7 +88,7 @@ def test_server_that_counts_the_dead_connection(shared_vm):
             shared_vm.run("rm /run/enough")
 
 
-@pytest.fixture(params=[15, 5], ids=["15-probes", "5-probes"])
+@pytest.fixture
 def probes(request, shared_vm):
     """How many TCP sends before it gives a connection up."""
     path = "/proc/sys/net/ipv4/tcp_retries2"
@@ -97,16 +97,23 @@ def probes(request, shared_vm):
     shared_vm.run(f"echo {before} > {path}")
 
 
-def test_outage_while_the_window_is_closed(shared_vm, probes):
-    """Nothing is in flight for TCP then, but probes of the window."""
+FENCE = 20
+
+
+@pytest.mark.parametrize("probes, closed", [(5, 0), (15, FENCE + 5)], indirect=["probes"],
+                         ids=["few-probes", "closed-for-long"])
+def test_outage_while_the_window_is_closed(shared_vm, probes, closed):
+    """Nothing is in flight for TCP then, but probes of the window. TCP counts them, and the time
+    since the first one; none of this may end the old connection before its fence."""
     with servers.NbdServer({"swap": 64 * MIB}) as server, \
-            Disk(shared_vm, server, export="swap") as disk:
+            Disk(shared_vm, server, export="swap", fence=FENCE) as disk:
         with stall.stopped(stall.serving(server)):
             job = shared_vm.spawn(f"dd if=/dev/zero of={disk.path} bs=4M count=12 "
                                   "oflag=direct 2>&1")
             sockets = f"ss -tinoH dst {server.address} dport = {server.port}"
             until(lambda: "timer:(persist" in shared_vm.run(sockets).output, 30,
                   "the window to close")
+            threading.Event().wait(closed)
             with line.dropped(shared_vm):
                 began = time.monotonic()
                 until(lambda: disk.file("ballast/state") == "reconnecting", 40, "it to be missed")

@@ -26,6 +26,8 @@
 #define FENCE_LOOK		max(HZ / 20, 1)
 /* Time for packets to leave an interface's queue after an abort. */
 #define FENCE_DRAIN		HZ
+/* How much longer than a fence TCP may keep a connection; some time before it. */
+#define FENCE_TCP		(15 * 60 * HZ)
 
 /**
  * ballast_fences_init - prepare for old connections
@@ -234,9 +236,12 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 	WRITE_ONCE(set->active, set->active | BIT_ULL(i));
 	spin_unlock_bh(&set->lock);
 
-	/* TCP must not give up before the fence does. See also fence_check(). */
-	tcp_sock_set_user_timeout(sk,
-				  jiffies_to_msecs(set->limit + FENCE_DRAIN));
+	/*
+	 * TCP must not give up before the fence does. It counts from the first
+	 * probe of a closed window, or the first retransmission, so from long
+	 * before. The fence's own end is in fence_check().
+	 */
+	tcp_sock_set_user_timeout(sk, jiffies_to_msecs(set->limit + FENCE_TCP));
 	lock_sock(sk);
 	ballast_reply_hand_over(link, &fence->drain, pending);
 	fence_set_callbacks(fence);
