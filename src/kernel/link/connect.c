@@ -6,6 +6,7 @@
 
 #include "connect.h"
 
+#include <linux/jiffies.h>
 #include <linux/sched/signal.h>
 
 #include "compat.h"
@@ -135,7 +136,7 @@ static int verify(struct ballast_attempt *how, struct socket *sock,
 
 	err = ballast_verify_server(session, sock, export->structured, &wait,
 				    &why);
-	if (err && (how->move || err == -ECANCELED || is_interrupted(err)))
+	if (err && (how->move || is_interrupted(err)))
 		ballast_connect_report(how, "verification", err, why);
 	else
 		ballast_verify_note(session, err, why);
@@ -161,7 +162,9 @@ struct socket *ballast_connect(struct ballast_attempt *how,
 	struct socket *sock;
 	int err;
 
-	how->live = ballast_session_find_live(session);
+	how->live_at = 0;
+	if (ballast_session_find_live(session))
+		how->live_at = get_jiffies_64();
 	ballast_session_resolve(session, how->target);
 	sock = ballast_socket_connect(session->net, &how->target->addr, &wait);
 	if (IS_ERR(sock)) {

@@ -20,7 +20,8 @@ struct wire_export;
  * @first: the first connection of the session, whose export is the disk's
  * @move: to the new server of a move; if refused, the session keeps its own
  * @quiet: log no failure
- * @live: a link of @session was live when the attempt began
+ * @live_at: get_jiffies_64() when a link of @session was last seen live; 0: not
+ *	     since the attempt began
  * @poll: see &struct ballast_wait; called with the attempt, if not @attach
  */
 struct ballast_attempt {
@@ -30,7 +31,7 @@ struct ballast_attempt {
 	bool first;
 	bool move;
 	bool quiet;
-	bool live;
+	u64 live_at;
 	int (*poll)(void *attempt);
 };
 

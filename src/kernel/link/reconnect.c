@@ -210,17 +210,17 @@ static void end_expiry(struct ballast_session *session)
 
 /*
  * While the thread waits for a server: serve the other links, and see whether to
- * go on waiting. An attempt that began while another link was live may take
- * long, so without one another server, or another link, has its turn.
+ * go on waiting. An attempt may take long. If the last live link is lost
+ * meanwhile, that link has its turn, and during a move, the old server.
  * Return: 0, or an errno for ballast_connect_report()
  */
 static int poll_attempt(void *attempt)
 {
-	const struct ballast_attempt *how = attempt;
+	struct ballast_attempt *how = attempt;
 	struct ballast_session *session = how->session;
-	u64 patience = how->move ? RECONNECT_MOVE : 0;
 	bool answered = false;
 
+	ballast_paths_move(session);
 	drop_failed(session, &answered);
 	end_expiry(session);
 	if (!session->expired)
@@ -230,8 +230,15 @@ static int poll_attempt(void *attempt)
 	ballast_fences_check(&session->fences);
 	if (ballast_move_interrupts(&session->move, how->move))
 		return -EINTR;
-	if (how->live && !ballast_session_find_live(session) &&
-	    get_jiffies_64() - session->outage_at >= patience)
+	if (ballast_session_find_live(session)) {
+		how->live_at = get_jiffies_64();
+		return 0;
+	}
+	if (!how->live_at)
+		return 0;
+	if (!how->move)
+		return -EINTR;
+	if (get_jiffies_64() - how->live_at >= RECONNECT_MOVE)
 		return -ECANCELED;
 	return 0;
 }
@@ -443,8 +450,9 @@ static void keep_connected(struct ballast_session *session)
 	while (!READ_ONCE(session->stopping)) {
 		bool moved = READ_ONCE(session->moved);
 		long left = check_attach(session);
-		unsigned int down;
 		bool answered = false;
+		unsigned int down;
+		int err;
 
 		left = min(left, ballast_paths_move(session));
 		if (work_on_move(session)) {
@@ -468,7 +476,10 @@ static void keep_connected(struct ballast_session *session)
 					RECONNECT_FIRST_PAUSE,
 					RECONNECT_LONGEST_PAUSE);
 			next = jiffies + pause;
-			quiet = connect_down(session, false, quiet);
+			err = connect_down(session, false, quiet);
+			/* An attempt that was not finished has logged nothing. */
+			if (err != -EINTR)
+				quiet = err;
 			continue;
 		}
 		if (down)
