@@ -21,7 +21,8 @@
 #include "sysfs.h"
 
 #define CONF PERSIST_DIR "/guard-%s.conf"
-#define TEXT_LEN 2300 /* of this file */
+#define WORDS_LEN 2200 /* of all options */
+#define BLANKS " \t"
 
 const char help_guard[] =
 	"Usage: ballastctl guard INTERFACE [allow=...] [reserve=PAGES] [--persist]\n"
@@ -189,23 +190,64 @@ static int write_guard(const char *name, const char *words)
 	return err;
 }
 
-/* The file for the options @words, as "allow=tcp:22 reserve=9". */
-static void format(char *text, size_t size, const char *name, const char *words)
+/* GUARD= or OPTIONS= of the file; the last one counts, as with systemd. */
+struct value {
+	const char *key;
+	char text[WORDS_LEN];
+};
+
+static bool find_value(char *line, void *data)
 {
-	snprintf(text, size,
-		 "# Written by ballastctl guard --persist.\n"
-		 "GUARD=%s\n"
-		 "OPTIONS=\"%s\"\n",
-		 name, words);
+	struct value *value = data;
+	size_t len = strlen(value->key);
+
+	line += strspn(line, " \t");
+	if (strncmp(line, value->key, len))
+		return true;
+	line += len + strspn(line + len, " \t");
+	if (*line++ != '=')
+		return true;
+	line += strspn(line, " \t\"'");
+	snprintf(value->text, sizeof(value->text), "%.*s",
+		 (int)strcspn(line, "\"'"), line);
+	return true;
+}
+
+static bool has_word(const char *words, const char *word, size_t len)
+{
+	size_t n;
+
+	for (; *(words += strspn(words, BLANKS)); words += n) {
+		n = strcspn(words, BLANKS);
+		if (n == len && !strncmp(words, word, len))
+			return true;
+	}
+	return false;
+}
+
+/* Are all of @words in @others? The kernel does not list a default. */
+static bool has_words(const char *others, const char *words)
+{
+	const char *const none = BALLAST_OPT_RESERVE "=auto";
+	size_t n;
+
+	for (; *(words += strspn(words, BLANKS)); words += n) {
+		n = strcspn(words, BLANKS);
+		if (!has_word(others, words, n) && !has_word(none, words, n))
+			return false;
+	}
+	return true;
 }
 
 /*
  * FINE; or, after reporting why the file can't be written, FAILED. A file that
- * differs may be an administrator's. With @keep it stays as it is.
+ * differs may be an administrator's. @exists: it has the options @words, maybe
+ * in another order, and stays as it is.
  */
-static int check_persist(const char *name, const char *text, bool keep)
+static int check_persist(const char *name, const char *words, bool *exists)
 {
-	char old[TEXT_LEN];
+	struct value guard = { "GUARD", "" }, old = { "OPTIONS", "" };
+	int fd;
 
 	if (!persist_is_name(name))
 		return failure("%s: --persist: the name has a character that can't be in the name of a file in " PERSIST_DIR,
@@ -213,18 +255,36 @@ static int check_persist(const char *name, const char *text, bool keep)
 	if (!file_exists(PERSIST_DIR))
 		return failure("--persist: " PERSIST_DIR
 			       " does not exist; run mkdir " PERSIST_DIR);
-	if (!keep && file_read(old, sizeof(old), CONF, name) >= 0 &&
-	    strcmp(old, text))
+	fd = file_open(CONF, name);
+	*exists = fd >= 0;
+	if (!*exists)
+		return FINE;
+	file_each_line(fd, find_value, &guard);
+	file_each_line(fd, find_value, &old);
+	close(fd);
+	if (!has_word(guard.text, name, strlen(name)))
 		return failure(CONF
-			       ": already exists, with other options; systemctl start ballast@guard-%s applies it; to replace it, remove it first",
+			       ": already exists, and does not guard %s; to replace it, remove it first",
 			       name, name);
-	return FINE;
+	if (has_words(old.text, words) && has_words(words, old.text))
+		return FINE;
+	return failure(CONF
+		       ": already exists, with other options: \"%.200s\" and not \"%.200s\"; systemctl restart ballast@guard-%s applies it; to replace it, remove it first",
+		       name, old.text, words, name);
 }
 
-static int persist(const char *name, const char *text)
+/* For the options @words, as "allow=tcp:22 reserve=9". */
+static int persist(const char *name, const char *words)
 {
-	int err = conf_write(text, CONF, name);
+	char text[WORDS_LEN + 128];
+	int err;
 
+	snprintf(text, sizeof(text),
+		 "# Written by ballastctl guard --persist.\n"
+		 "GUARD=%s\n"
+		 "OPTIONS=\"%s\"\n",
+		 name, words);
+	err = conf_write(text, CONF, name);
 	if (err)
 		return failure(CONF ": %s; %s is guarded until the next boot",
 			       name, strerror(-err), name);
@@ -277,18 +337,18 @@ static int guard_off(const struct arguments *arguments)
 static int guard_on(const struct arguments *arguments)
 {
 	const char *name = arguments->name, *options = arguments->options.words;
-	char words[2200], text[TEXT_LEN];
+	bool loaded, keep, exists = false;
+	char words[WORDS_LEN];
+	const char *wanted;
 	struct guard guard;
 	int err = check_interface(name);
-	bool loaded, keep;
 
 	if (err)
 		return err;
 	keep = is_guarded(name, &guard) && !*options;
-	format(text, sizeof(text), name,
-	       keep ? guard.options : options + (*options == ' '));
+	wanted = keep ? guard.options : options + (*options == ' ');
 	if (arguments->persist)
-		err = check_persist(name, text, keep);
+		err = check_persist(name, wanted, &exists);
 	if (!err)
 		err = module_load(&loaded);
 	if (err)
@@ -304,11 +364,10 @@ static int guard_on(const struct arguments *arguments)
 			return err;
 		out("%s: is guarded\n", name);
 	}
-	/* The file may have the same options in another order. */
-	if (arguments->persist && keep && file_exists(CONF, name))
+	if (exists)
 		out(CONF " guards it at boot already\n", name);
 	else if (arguments->persist)
-		err = persist(name, text);
+		err = persist(name, wanted);
 	return out_flush() ? FAILED : err;
 }
 

@@ -97,6 +97,30 @@ def test_persist_keeps_the_options(ctl, machine):
     assert machine.all() == before
 
 
+APPLY = "; systemctl restart ballast@guard-eth0 applies it"
+
+
+@pytest.mark.parametrize("running, kept, differs", [
+    ("allow=tcp:443", 'OPTIONS="allow=tcp:22"', f'"allow=tcp:22" and not "allow=tcp:443"{APPLY}'),
+    ("reserve=9 allow=tcp:22", "OPTIONS=allow=tcp:22", '"allow=tcp:22" and not "reserve=9 '),
+    ("", 'OPTIONS="allow=tcp:22"', f'"allow=tcp:22" and not ""{APPLY}'),
+    ("allow=tcp:22", "", f'"" and not "allow=tcp:22"{APPLY}'),
+    ("allow=tcp:22", "OPTIONS=allow=tcp:22\nGUARD=eth1", "does not guard eth0"),
+    ("allow=tcp:22", "OPTIONS=x\n OPTIONS = ' allow=tcp:22  reserve=auto' ", None),
+])
+def test_persist_compares_the_options(ctl, machine, running, kept, differs):
+    """After the next boot the file would drop packets that pass now."""
+    machine.write(GUARD, f"eth0 {running}\n")
+    machine.write(CONF, f"GUARD=eth0\n{kept}\n")
+    before = machine.all()
+    said = ctl("guard", "eth0", "--persist")
+    assert machine.all() == before
+    if differs:
+        assert (said.status, said.out) == (1, "") and differs in said.err
+    else:
+        assert said == (0, f"eth0: is already guarded\n/{CONF} guards it at boot already\n", "")
+
+
 @pytest.mark.parametrize("arguments", [[], ["allow=tcp:22"]], ids=["without", "with-options"])
 def test_persist_keeps_a_file(ctl, machine, arguments):
     machine.write(CONF, 'GUARD=eth0\nOPTIONS="allow=tcp:22 reserve=900"\n')
