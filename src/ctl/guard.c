@@ -311,6 +311,16 @@ static int forget(const struct arguments *arguments)
 	return FINE;
 }
 
+/* Wait for it: the unit ends the guard, and that must not be the next one. */
+static void stop_unit(const char *name)
+{
+	char unit[IF_NAMESIZE + 8];
+
+	snprintf(unit, sizeof(unit), "guard-%s", name);
+	if (persist_is_name(name))
+		persist_stop(unit, true);
+}
+
 static int guard_off(const struct arguments *arguments)
 {
 	char words[IF_NAMESIZE + 1];
@@ -328,8 +338,11 @@ static int guard_off(const struct arguments *arguments)
 	} else {
 		out("%s: is not guarded\n", arguments->name);
 	}
-	if (!err)
+	if (!err) {
+		out_flush();
+		stop_unit(arguments->name);
 		err = forget(arguments);
+	}
 	return out_flush() ? FAILED : err;
 }
 

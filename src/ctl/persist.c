@@ -109,16 +109,16 @@ static void ignore(const char *line, void *data)
 }
 
 /*
- * Otherwise the unit stays active, and a start does nothing. While it stops, as
- * when the unit itself detaches the disk, it is not active: another stop would
- * turn a restart into a stop.
+ * While the unit stops, as when it detaches the disk itself, it is not active:
+ * another stop would turn a restart into a stop.
  */
-static void stop_unit(const char *name)
+void persist_stop(const char *name, bool wait)
 {
 	char unit[256];
 	char *const is_active[] = { "systemctl", "--quiet", "is-active", unit,
 				    NULL };
-	char *const stop[] = { "systemctl", "--no-block", "stop", unit, NULL };
+	char *const stop[] = { "systemctl", "stop", unit,
+			       wait ? NULL : "--no-block", NULL };
 
 	snprintf(unit, sizeof(unit), "ballast@%s.service", name);
 	if (file_exists("/run/systemd/system") &&
@@ -139,7 +139,7 @@ static bool remind(const char *name, void *data)
 		return true;
 	if (file_path(path, sizeof(path), NOTE_DIR "/%s", name))
 		unlink(path);
-	stop_unit(name);
+	persist_stop(name, false);
 	if (file_exists(PERSIST_FILE, name))
 		out(PERSIST_FILE
 		    " attaches it again at the next boot; remove it to end that\n",

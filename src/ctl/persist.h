@@ -34,6 +34,12 @@ void persist_forget(const char *name);
 void persist_start(const char *name, const char *disk);
 
 /*
+ * Stop the file's unit if it is active, because a start would do nothing.
+ * @wait: until it has stopped.
+ */
+void persist_stop(const char *name, bool wait);
+
+/*
  * After a detach: end the unit that the disk belongs to, and name the files that
  * attach the disk again.
  */

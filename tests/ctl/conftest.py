@@ -143,3 +143,14 @@ def ctl(tree):
                               env={**os.environ, "BALLAST_ROOT": str(tree.root), **environment})
         return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
     return run
+
+
+@pytest.fixture
+def systemctl(tree):
+    """A PATH with one that tells what it was asked, and whether a unit is active."""
+    (tree.root / "run/systemd/system").mkdir(parents=True)
+    tree.write("bin/systemctl", f"#!/bin/sh\necho \"$@\" >> {tree.root}/said\n"
+               f"! grep -q is-active {tree.root}/said || exit $(cat {tree.root}/status)\n")
+    (tree.root / "bin/systemctl").chmod(0o755)
+    tree.write("status", "0")
+    return f"{tree.root}/bin:{os.environ['PATH']}"

@@ -131,6 +131,17 @@ def test_persist_keeps_a_file(ctl, machine, arguments):
     assert machine.all() == before
 
 
+@pytest.mark.parametrize("guarded, is_active", [(True, True), (True, False), (False, True)])
+def test_off_stops_the_unit(ctl, machine, systemctl, guarded, is_active):
+    """Otherwise a start does nothing. Not if the unit itself ends the guard."""
+    machine.write("status", "0" if is_active else "3")
+    machine.write(GUARD, "eth0\n" if guarded else "")
+    said = ctl("guard", "eth0", "off", PATH=systemctl)
+    assert (said.status, said.err) == (0, "")
+    assert machine.read("said") == "--quiet is-active ballast@guard-eth0.service\n" + (
+        "stop ballast@guard-eth0.service\n" if is_active else "")
+
+
 @pytest.mark.parametrize("name", ["eth0", "eth@0"])
 def test_persist_is_checked_first(ctl, machine, name):
     """Before the guard is on, and before the module is loaded."""
