@@ -31,6 +31,7 @@ PROGRAMS = {
     # As in the kernel: what is forced off fails all that is on it.
     "ballastctl": """case "$1 $2" in
         attach*) eval "$ATTACH" ;;
+        "detach --swapoff") eval "$DETACHED" ;;
         "detach --force") rm -r /sys/block/$3; : > /proc/swaps ;;
         esac""",
 }
@@ -311,6 +312,27 @@ def test_an_attach_that_fails_leaves_no_note(disk):
                           ATTACH=f"{ATTACH}; rm -r /sys/block/ballast3; exit 3",
                           AFTER="ls /run/ballast")
     assert (status, called, disk.out) == (3, [ONLINE, f"ballastctl attach {URI}"], "")
+
+
+def test_a_stop_waits_for_the_attach_to_undo(disk):
+    """SIGTERM is for both. Without the wait, "disk stop" would detach the disk as well."""
+    undo = "kill $PPID; sleep 1; rm -r /sys/block/ballast3; exit 1"
+    status, _ = disk("start swap", URI=URI, STATE="running", ANSWERS="yes",
+                     ATTACH=f"{ATTACH}; {undo}", AFTER="ls -d /sys/block/ballast3 /run/ballast/*")
+    assert (status, disk.out) == (0, "")
+
+
+def test_a_stop_of_what_another_process_has_detached(disk):
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH, AFTER=STOP,
+                          DETACHED="rm -r /sys/block/ballast3; exit 2")
+    assert (status, called[-1]) == (0, DETACH)
+    assert disk.out.count("\n") == 1, "the note is still there"
+
+
+def test_a_stop_that_fails(disk):
+    _, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH, AFTER=STOP,
+                     DETACHED="exit 1")
+    assert called[-1] == DETACH and disk.out.endswith("\nswap\n")
 
 
 @pytest.mark.parametrize("variables", [{"URI": URI}, {"GUARD": "eth0"}])
