@@ -314,6 +314,26 @@ def test_an_attach_that_fails_leaves_no_note(disk):
     assert (status, called, disk.out) == (3, [ONLINE, f"ballastctl attach {URI}"], "")
 
 
+# Its name in sysfs, and as ballastctl prints it.
+NAMED = """mkdir -p /sys/block/ballast3/ballast
+echo 192.0.2.1:10809 > /sys/block/ballast3/ballast/server
+printf '%b\\n' '{name}' > /sys/block/ballast3/ballast/export
+printf '%s\\n' '/dev/ballast3: attached to 192.0.2.1:10809, export "{said}", 64.0 MiB'"""
+BLANKS = NAMED.format(name=" a swap ", said=" a swap ")
+CONTROL = NAMED.format(name="a\\tswap", said="a\\x09swap")
+
+
+@pytest.mark.parametrize("attach", [BLANKS, CONTROL], ids=["blanks", "control"])
+def test_export_of_any_name(disk, attach):
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=attach, AFTER=STOP)
+    assert (status, disk.err, called[-1]) == (0, "", DETACH)
+
+
+def test_export_with_blanks_after_an_interrupted_start(disk):
+    before = f"mkdir /run/ballast; {{ {BLANKS}; }} > /run/ballast/swap"
+    assert disk("stop swap", STATE="running", BEFORE=before) == (0, [DETACH])
+
+
 def test_a_stop_waits_for_the_attach_to_undo(disk):
     """SIGTERM is for both. Without the wait, "disk stop" would detach the disk as well."""
     undo = "kill $PPID; sleep 1; rm -r /sys/block/ballast3; exit 1"
