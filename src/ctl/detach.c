@@ -189,6 +189,7 @@ static int detach(const char *disk, bool force)
 {
 	char dm[DISK_NAME_LEN];
 	bool encrypted = crypt_find(disk, dm, sizeof(dm));
+	unsigned long long identity = persist_identity(disk);
 	int err;
 
 	if (encrypted && !force && crypt_close(disk, false))
@@ -205,7 +206,7 @@ static int detach(const char *disk, bool force)
 	if (encrypted && force && crypt_close(disk, true))
 		return FAILED;
 	out("%s: detached\n", disk);
-	persist_remind(disk);
+	persist_remind(disk, identity);
 	return out_flush();
 }
 

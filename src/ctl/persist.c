@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 
 /* Notes by which the unit ballast@NAME knows its disk. */
 #define NOTE_DIR "/run/ballast"
+#define IDENTITY "identity " /* a line of a note; boot/disk reads it */
 
 bool persist_is_name(const char *name)
 {
@@ -82,19 +84,34 @@ void persist_forget(const char *name)
 		unlink(path);
 }
 
+unsigned long long persist_identity(const char *disk)
+{
+	char path[FILE_PATH_LEN];
+	struct stat status;
+
+	if (!file_path(path, sizeof(path), "/sys/block/%s", disk) ||
+	    stat(path, &status))
+		return 0;
+	return status.st_ino;
+}
+
 /*
  * Because of the note, the unit does not attach the disk again. A stop of the
  * unit, or a purge of the package, then detaches it.
  */
 void persist_start(const char *name, const char *disk)
 {
-	char path[FILE_PATH_LEN], text[64], unit[256];
+	unsigned long long identity = persist_identity(disk);
+	char path[FILE_PATH_LEN], text[96], unit[256];
 	char *const reload[] = { "systemctl", "daemon-reload", NULL };
 	char *const start[] = { "systemctl", "start", unit, NULL };
 
+	if (!identity)
+		return; /* another process has detached it */
 	if (file_path(path, sizeof(path), NOTE_DIR))
 		mkdir(path, 0755);
-	snprintf(text, sizeof(text), "/dev/%s: attached\n", disk);
+	snprintf(text, sizeof(text), "/dev/%s: attached\n" IDENTITY "%llu\n",
+		 disk, identity);
 	if (conf_write(text, NOTE_DIR "/%s", name) ||
 	    !file_exists("/run/systemd/system"))
 		return;
@@ -126,16 +143,27 @@ void persist_stop(const char *name, bool wait)
 		program_run(stop);
 }
 
+struct detached {
+	char line[64];
+	unsigned long long identity;
+};
+
 /*
  * A note has what attach printed. The next disk may get the same name, and is
- * not the unit's.
+ * not the unit's. A note without an identity is that of a start that has not
+ * ended.
  */
 static bool remind(const char *name, void *data)
 {
-	char text[4096], path[FILE_PATH_LEN];
+	char text[4096], path[FILE_PATH_LEN], *identity;
+	const struct detached *detached = data;
 
 	if (file_read(text, sizeof(text), NOTE_DIR "/%s", name) <= 0 ||
-	    !strstr(text, data))
+	    !strstr(text, detached->line))
+		return true;
+	identity = strstr(text, "\n" IDENTITY);
+	if (identity && strtoull(identity + strlen("\n" IDENTITY), NULL, 10) !=
+				detached->identity)
 		return true;
 	if (file_path(path, sizeof(path), NOTE_DIR "/%s", name))
 		unlink(path);
@@ -147,10 +175,11 @@ static bool remind(const char *name, void *data)
 	return true;
 }
 
-void persist_remind(const char *disk)
+void persist_remind(const char *disk, unsigned long long identity)
 {
-	char line[64];
+	struct detached detached = { .identity = identity };
 
-	snprintf(line, sizeof(line), "/dev/%s: attached", disk);
-	file_each_name(remind, line, NOTE_DIR);
+	snprintf(detached.line, sizeof(detached.line), "/dev/%s: attached",
+		 disk);
+	file_each_name(remind, &detached, NOTE_DIR);
 }

@@ -30,6 +30,12 @@ int persist_disk(const char *name, const char *uri, const struct swapon *swapon,
 /* Remove the file again. */
 void persist_forget(const char *name);
 
+/*
+ * A number that no other disk has, not even one that gets the same name later,
+ * as boot/disk writes it; 0: there is no such disk.
+ */
+unsigned long long persist_identity(const char *disk);
+
 /* Give the disk, which is attached as @disk, to the file's unit. */
 void persist_start(const char *name, const char *disk);
 
@@ -41,8 +47,8 @@ void persist_stop(const char *name, bool wait);
 
 /*
  * After a detach: end the unit that the disk belongs to, and name the files that
- * attach the disk again.
+ * attach the disk again. @identity: the disk's, from before the detach.
  */
-void persist_remind(const char *disk);
+void persist_remind(const char *disk, unsigned long long identity);
 
 #endif

@@ -14,6 +14,12 @@ def machine(tree):
     return tree
 
 
+def note(machine, other=0):
+    """boot/disk gets the same number with stat -L, for no disk has it a second time."""
+    inode = (machine.root / "sys/block/ballast5").stat().st_ino
+    return f"/dev/ballast5: attached\nidentity {inode + other}\n"
+
+
 def test_file(ctl, machine):
     said = ctl("attach", "nbd://192.0.2.1/a%25b", "index=5", "--persist", "connections=2",
                "allow=tcp:22,udp:53")
@@ -22,7 +28,7 @@ def test_file(ctl, machine):
     assert machine.read(CONF).splitlines()[1:] == [
         'URI="nbd://192.0.2.1/a%25b"', 'OPTIONS="connections=2 allow=tcp:22,udp:53 index=5"']
     # The unit, if it is started now, finds its disk there.
-    assert machine.read("run/ballast/disk") == "/dev/ballast5: attached\n"
+    assert machine.read("run/ballast/disk") == note(machine)
 
 
 @pytest.mark.parametrize("argument, status, why", [
@@ -69,7 +75,7 @@ def test_unit_is_started(ctl, machine, systemctl):
     """It finds its disk there, and does not attach it once more."""
     said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=a", PATH=systemctl)
     assert (said.status, said.err) == (0, "")
-    assert machine.read("run/ballast/a") == "/dev/ballast5: attached\n"
+    assert machine.read("run/ballast/a") == note(machine)
     assert machine.read("said") == "daemon-reload\nstart ballast@a.service\n"
 
 
@@ -83,6 +89,18 @@ def test_unit_is_stopped(ctl, machine, systemctl, is_active):
     assert (said.status, said.err) == (0, "")
     assert machine.read("said") == "--quiet is-active ballast@a.service\n" + (
         "stop ballast@a.service --no-block\n" if is_active else "")
+
+
+def test_detach_spares_the_note_of_another_disk(ctl, machine, systemctl):
+    """It had the number of this one before."""
+    machine.write("run/ballast/a", note(machine, other=1))
+    machine.write("run/ballast/b", note(machine))
+    for name in "ab":
+        machine.write(f"etc/ballast/{name}.conf", "")
+    said = ctl("detach", "ballast5", PATH=systemctl)
+    assert (said.status, said.err) == (0, "") and "b.conf" in said.out and "a.conf" not in said.out
+    assert [path.name for path in (machine.root / "run/ballast").iterdir()] == ["a"]
+    assert "@a.service" not in machine.read("said")
 
 
 def test_detach_names_the_file(ctl, machine):

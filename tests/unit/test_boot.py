@@ -300,8 +300,9 @@ def test_stop_after_an_interrupted_start(disk, replaced, calls):
                          ids=["kept", "replaced"])
 def test_stop_after_persist(disk, replaced, calls):
     """ballastctl attach --persist writes the note and starts the unit."""
+    identity = "echo identity $(stat -L -c %i /sys/block/ballast3) >> /run/ballast/swap"
     status, called = disk("start swap", URI=URI, STATE="running",
-                          BEFORE=noted("/dev/ballast3: attached"),
+                          BEFORE=f"{noted('/dev/ballast3: attached')}; {identity}",
                           AFTER=f"{replaced}; {STOP}")
     assert (status, called) == (0, calls)
     assert disk.out == "ballast3 is still attached\n"
