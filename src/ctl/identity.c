@@ -28,6 +28,14 @@ static void from_id(const char *id, char uuid[IDENTITY_UUID_LEN])
 	uuid_unparse_lower(hash, uuid);
 }
 
+/* The initramfs would refuse a swap of a machine whose id it does not know. */
+static bool own_id(char id[MACHINE_ID_LEN])
+{
+	if (machine_initramfs_lacks_id() && machine_firmware(id))
+		return true;
+	return machine_id(id) || machine_firmware(id);
+}
+
 bool identity_get(struct identity *identity)
 {
 	char id[MACHINE_ID_LEN], host[256] = "";
@@ -35,7 +43,7 @@ bool identity_get(struct identity *identity)
 	gethostname(host, sizeof(host) - 1);
 	snprintf(identity->label, sizeof(identity->label), "%.15s", host);
 	identity->uuid[0] = '\0';
-	if (!machine_id(id) && !machine_firmware(id))
+	if (!own_id(id))
 		return false;
 	from_id(id, identity->uuid);
 	return true;

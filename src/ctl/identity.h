@@ -16,7 +16,9 @@ struct identity {
 
 /*
  * Get this machine's identity. The UUID is a hash of the machine id, or else of
- * the firmware's UUID. false: there is neither, and the UUID is "".
+ * the firmware's UUID; the firmware's comes first if an initramfs that does not
+ * know the machine id attaches disks. false: there is neither, and the UUID
+ * is "".
  */
 bool identity_get(struct identity *identity);
 

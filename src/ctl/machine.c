@@ -35,17 +35,19 @@ static bool parse_id(const char *text, char id[MACHINE_ID_LEN])
 	return strspn(id, "0") < nr;
 }
 
-/* The last value of systemd.machine_id=, or NULL. */
-static const char *find_parameter(const char *line)
+static const char *const id_names[] = { "systemd.machine_id=",
+					"systemd.machine-id=", NULL };
+static const char *const attach_names[] = { "rd.ballast=", NULL };
+
+/* The last value of a parameter that has one of these names, or NULL. */
+static const char *find_parameter(const char *line, const char *const names[])
 {
-	static const char *const names[] = { "systemd.machine_id=",
-					     "systemd.machine-id=" };
 	const char *value = NULL;
 	size_t i;
 
 	while (*line) {
 		line += strspn(line, " \t\r\n");
-		for (i = 0; i < ARRAY_SIZE(names); i++)
+		for (i = 0; names[i]; i++)
 			if (!strncmp(line, names[i], strlen(names[i])))
 				value = line + strlen(names[i]);
 		line += strcspn(line, " \t\r\n");
@@ -59,7 +61,7 @@ bool machine_id(char id[MACHINE_ID_LEN])
 	const char *value;
 
 	file_read(line, sizeof(line), "/proc/cmdline");
-	value = find_parameter(line);
+	value = find_parameter(line, id_names);
 	if (value && !strncmp(value, "firmware", 8) &&
 	    (!value[8] || isspace((unsigned char)value[8])))
 		return machine_firmware(id);
@@ -69,6 +71,15 @@ bool machine_id(char id[MACHINE_ID_LEN])
 		return false;
 	file_value(text, sizeof(text), "/etc/machine-id");
 	return parse_id(text, id);
+}
+
+bool machine_initramfs_lacks_id(void)
+{
+	char line[4096];
+
+	file_read(line, sizeof(line), "/proc/cmdline");
+	return find_parameter(line, attach_names) &&
+	       !find_parameter(line, id_names);
 }
 
 /* If all digits are the same, the UUID was never set. */

@@ -19,6 +19,12 @@
  */
 bool machine_id(char id[MACHINE_ID_LEN]);
 
+/*
+ * Whether this machine's initramfs attaches disks, by rd.ballast=, without
+ * knowing the machine id.
+ */
+bool machine_initramfs_lacks_id(void);
+
 /* The firmware's UUID, in the same form. False: there is none. */
 bool machine_firmware(char id[MACHINE_ID_LEN]);
 

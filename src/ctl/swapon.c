@@ -210,6 +210,9 @@ int swapon_disk(struct swapon *options, const char *disk)
 	file_path(target.device, sizeof(target.device), "/dev/%s", disk);
 	identity_get(&target.self);
 	content_probe(target.device, &target.content);
+	/* An initramfs that has made the swap may not know another identity. */
+	if (is_mine(&target))
+		strcpy(target.self.uuid, target.content.owner.uuid);
 	err = refuse(&target);
 	if (!err)
 		err = make_and_switch_on(&target);

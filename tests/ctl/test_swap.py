@@ -154,6 +154,31 @@ def test_swap_made_in_an_initramfs(machine, ctl, tree):
     assert machine.attach().status == REFUSED
 
 
+@pytest.mark.parametrize("cmdline, by_firmware", [
+    ("ro rd.ballast=nbd://192.0.2.1/swap,swap", True),
+    ("ro xrd.ballast=nbd://192.0.2.1/swap,swap", False),
+    (f"rd.ballast=nbd://192.0.2.1/swap,swap systemd.machine_id={MACHINE}", False)])
+def test_swap_for_an_initramfs(machine, tree, cmdline, by_firmware):
+    """Made by the running system, for an initramfs that knows no machine id."""
+    early, late = in_initramfs(machine, tree), machine.identity()
+    tree.write("proc/cmdline", cmdline + "\n")
+    assert machine.identity() == (early if by_firmware else late)
+    tree.write("sys/class/dmi/id/product_uuid", "0" * 32 + "\n")
+    assert machine.identity() == late
+
+
+@pytest.mark.parametrize("arguments", [[], ["--encrypt"]], ids=["clear", "encrypt"])
+def test_own_swap_keeps_its_owner(machine, tree, arguments):
+    """If it is made again. The initramfs that made it would refuse another owner."""
+    machine.program("cryptsetup", MAPPING.format(root=tree.root))
+    early = in_initramfs(machine, tree)
+    assert machine.identity() != early
+    machine.encrypted(early)
+    machine.attach(*arguments)
+    assert early in machine.ran()[0]
+    assert not arguments or f"owner: {early}\n".encode() in machine.disk.read_bytes()
+
+
 def test_own_swap_is_used_as_it_is(machine):
     machine.mkswap("-U", machine.identity())
     before = machine.disk.read_bytes()
