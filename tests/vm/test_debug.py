@@ -46,7 +46,7 @@ def test_a_long_way(guest):
                 host.stop()
                 until(lambda: disk.file("ballast/state") == "reconnecting", 20, "it to notice")
                 host.start()
-                assert reader.wait(120) == 0
+                assert reader.wait(300) == 0
         # Without a route TCP takes no pages: the sender copies what it sends.
         with Disk(guest, server, export="swap") as disk:
             write = f"dd if=/dev/zero of={disk.path} bs=4k count=1 oflag=direct status=none"

@@ -37,7 +37,7 @@ def install(guest):
     built = module.build(guest.image.suite, guest.image.flavour)
     guest.put(f"/lib/modules/{guest.image.release}/ballast.ko", module.stripped(built.path))
     put(guest)
-    guest.run("depmod -a && modprobe ballast")
+    guest.run("depmod -a && modprobe ballast", timeout=180)
 
 
 def run(guest, arguments, status=0, timeout=60):
