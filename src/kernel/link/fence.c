@@ -258,16 +258,16 @@ void ballast_fence_begin(struct ballast_fences *set, struct ballast_link *link,
 static void fence_finish_sending(struct ballast_fence *fence)
 {
 	struct sock *sk = fence->sk;
-	bool shut = sk->sk_shutdown & SEND_SHUTDOWN;
 	int err = 0;
 
+	if (sk->sk_shutdown & SEND_SHUTDOWN)
+		return;
 	lock_sock(sk);
-	ballast_socket_keep(sk);
-	if (fence->has_rest && !shut)
+	if (fence->has_rest)
 		err = ballast_cmd_send(&fence->rest, sk, false, false);
 	fence->has_rest = err == -EAGAIN;
 	release_sock(sk);
-	if (!fence->has_rest && !shut &&
+	if (!fence->has_rest &&
 	    (READ_ONCE(fence->answered) || READ_ONCE(fence->drain.broken)))
 		kernel_sock_shutdown(fence->sock, SHUT_WR);
 }
@@ -327,8 +327,12 @@ static void fence_check(struct ballast_fences *set, unsigned int i)
 	bool ended = READ_ONCE(fence->ended);
 	bool answered;
 
-	if (fence->sock)
+	if (fence->sock) {
+		lock_sock(fence->sk);
+		ballast_socket_keep(fence->sk);
+		release_sock(fence->sk);
 		fence_finish_sending(fence);
+	}
 	/* The rest of a write is sent from the request's pages. */
 	answered = READ_ONCE(fence->answered) &&
 		   !(fence->has_rest && fence->rest.type == NBD_CMD_WRITE);
