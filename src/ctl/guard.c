@@ -252,9 +252,8 @@ static int check_persist(const char *name, const char *words, bool *exists)
 	if (!persist_is_name(name))
 		return failure("%s: --persist: the name has a character that can't be in the name of a file in " PERSIST_DIR,
 			       name);
-	if (!file_exists(PERSIST_DIR))
-		return failure("--persist: " PERSIST_DIR
-			       " does not exist; run mkdir " PERSIST_DIR);
+	if (persist_check_directory())
+		return FAILED;
 	fd = file_open(CONF, name);
 	*exists = fd >= 0;
 	if (!*exists)

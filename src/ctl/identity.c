@@ -56,21 +56,22 @@ bool identity_is_owner(const char *uuid)
 	return !uuid_parse(uuid, parsed) && uuid_type(parsed) == 5;
 }
 
+static bool is_made_from(const char *uuid, const char *id)
+{
+	char own[IDENTITY_UUID_LEN];
+
+	from_id(id, own);
+	return !strcasecmp(uuid, own);
+}
+
 /*
  * An initramfs may know no machine id, and makes a swap with the firmware's
  * UUID. Therefore both count.
  */
 bool identity_is_mine(const char *uuid)
 {
-	char id[MACHINE_ID_LEN], own[IDENTITY_UUID_LEN];
+	char id[MACHINE_ID_LEN];
 
-	if (machine_id(id)) {
-		from_id(id, own);
-		if (!strcasecmp(uuid, own))
-			return true;
-	}
-	if (!machine_firmware(id))
-		return false;
-	from_id(id, own);
-	return !strcasecmp(uuid, own);
+	return (machine_id(id) && is_made_from(uuid, id)) ||
+	       (machine_firmware(id) && is_made_from(uuid, id));
 }

@@ -29,6 +29,14 @@ bool persist_is_name(const char *name)
 				  "0123456789:_.-")];
 }
 
+int persist_check_directory(void)
+{
+	if (file_exists(PERSIST_DIR))
+		return FINE;
+	return failure("--persist: " PERSIST_DIR
+		       " does not exist; run mkdir " PERSIST_DIR);
+}
+
 int persist_check(const char *name, const char *uri)
 {
 	if (!persist_is_name(name) || strlen(name) > 200)
@@ -38,9 +46,8 @@ int persist_check(const char *name, const char *uri)
 	if (strpbrk(uri, "\"\\`\n"))
 		return usage_error("%.200s: --persist: can't be written to a file: encode \" as %%22, \\ as %%5C and ` as %%60",
 				   uri);
-	if (!file_exists(PERSIST_DIR))
-		return failure("--persist: " PERSIST_DIR
-			       " does not exist; run mkdir " PERSIST_DIR);
+	if (persist_check_directory())
+		return FAILED;
 	if (file_exists(PERSIST_FILE, name))
 		return failure(PERSIST_FILE
 			       ": already exists; remove it, or use another name: --persist=NAME",

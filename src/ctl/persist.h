@@ -16,6 +16,9 @@
 /* Does it have only characters that are allowed in these names? */
 bool persist_is_name(const char *name);
 
+/* FINE, or FAILED after reporting that PERSIST_DIR does not exist. */
+int persist_check_directory(void);
+
 /* Before the attach: can the file be written? FINE, USAGE or FAILED. */
 int persist_check(const char *name, const char *uri);
 
