@@ -13,6 +13,7 @@ import uuid
 
 import pytest
 from conftest import CTL
+from rig.wait import until
 
 URI = "nbd://192.0.2.1/swap"
 MIB = 1 << 20
@@ -354,10 +355,7 @@ def locked(tree):
 
 
 def wait_for_attach(tree):
-    for _ in range(100):
-        if os.stat(tree.root / "sys/class/ballast/attach").st_size:
-            break
-        time.sleep(0.1)
+    until(lambda: os.stat(tree.root / "sys/class/ballast/attach").st_size, 10, "the attach")
 
 
 def test_two_attaches_at_once(machine, tree, locked):
@@ -387,10 +385,7 @@ def test_interrupted(machine, tree, number):
     """mkswap ends, and the disk does not stay attached."""
     machine.program("mkswap", f"sleep 1; echo ended >> {tree.root}/ended")
     running = machine.start(stdout=subprocess.PIPE)
-    for _ in range(100):
-        if machine.ran():
-            break
-        time.sleep(0.1)
+    until(machine.ran, 10, "mkswap")
     running.send_signal(number)
     _, err = running.communicate(timeout=20)
     assert running.returncode == 1, err

@@ -2,12 +2,11 @@
 """scripts/deb, on a copy of the tree, with a dpkg-buildpackage that builds nothing."""
 
 import os
-import shutil
 import subprocess
 
 import pytest
 
-from test_house import REPO, sources
+from test_house import REPO, copy_sources, sources
 
 BUILD = '#!/bin/sh\nfind . ! -type d | sort > "$BUILT"\n: > ../ballast-utils_1.deb\n'
 # What a build leaves in a tree.
@@ -19,9 +18,7 @@ class Copy:
     def __init__(self, root):
         self.root, self.out, self.built = root / "tree", root / "out", root / "built"
         self.files = sorted(f"./{path.relative_to(REPO)}" for path in sources())
-        for name in self.files:
-            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPO / name, self.root / name)
+        copy_sources(self.root)
         for name in LEFT:
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             (self.root / name).write_text("")

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from test_house import REPO, sources
+from test_house import REPO, copy_sources
 
 AUTHOR = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
 
@@ -30,10 +30,7 @@ class Copy:
         self.out = root / "dist"
         self.environment = {"GNUPGHOME": str(root / "gpg")}
         (root / "gpg").mkdir(mode=0o700)
-        for path in sources():
-            copied = self.root / path.relative_to(REPO)
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, copied)
+        copy_sources(self.root)
         (self.root / "scripts/deb").write_text(
             '#!/bin/sh\necho package > "$1/ballast-utils.deb"\n: > "$1/log"\n')
         conf = (REPO / "dkms.conf").read_text()

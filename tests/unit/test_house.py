@@ -3,6 +3,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def sources():
     listed = subprocess.run([REPO / "scripts/files"], capture_output=True, check=True).stdout
     paths = {REPO / name for name in listed.decode().split("\0") if name}
     return sorted(path for path in paths if path.is_file())
+
+
+def copy_sources(root):
+    for path in sources():
+        copied = root / path.relative_to(REPO)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copied)
 
 
 def name(path):
