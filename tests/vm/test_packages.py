@@ -126,7 +126,8 @@ def guarded(machine):
 def purge_while_it_swaps(machine, state="running"):
     """state: what systemd thinks of the machine without ballast."""
     guest = machine.guest
-    print(guest.run("apt-get purge -y ballast-dkms ballast-utils 2>&1", timeout=300).output)
+    # dracut makes an initramfs, in a guest that swaps.
+    print(guest.run("apt-get purge -y ballast-dkms ballast-utils 2>&1", timeout=900).output)
     assert not machine.swaps()
     guest.run("! lsmod | grep ballast && ! modinfo ballast && ! which ballastctl && "
               "! ls -d /etc/ballast /usr/src/ballast* /var/lib/dkms/ballast")
