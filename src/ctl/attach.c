@@ -81,6 +81,7 @@ struct attach {
 	long long size_bytes;
 	char address[128];	/* [ADDRESS]:PORT that answered */
 	char disk[DISK_NAME_LEN];
+	unsigned long long identity; /* of the disk */
 };
 
 static int parse_priority(struct attach *attach, const char *value)
@@ -384,8 +385,10 @@ static int make_swap(struct attach *attach)
 
 	if (lock < 0)
 		return FAILED;
-	if (server_find_swap(attach->address, attach->uri.export, attach->disk,
-			     other))
+	if (persist_identity(attach->disk) != attach->identity)
+		err = failure("/dev/%s: was detached meanwhile", attach->disk);
+	else if (server_find_swap(attach->address, attach->uri.export,
+				  attach->disk, other))
 		err = tell_same_swap(attach, other);
 	else
 		err = swapon_disk(&attach->swapon, attach->disk);
@@ -468,10 +471,11 @@ int cmd_attach(int argc, char **argv)
 		return err;
 	if (load_module(&attach) || connect_to(&attach))
 		return FAILED;
+	attach.identity = persist_identity(attach.disk);
 	err = complete(&attach);
 	if (err)
-		detach_undo(attach.disk);
+		detach_undo(attach.disk, attach.identity);
 	else if (attach.persist)
-		persist_start(attach.persist, attach.disk);
+		persist_start(attach.persist, attach.disk, attach.identity);
 	return err;
 }

@@ -210,11 +210,13 @@ static int detach(const char *disk, bool force)
 	return out_flush();
 }
 
-void detach_undo(const char *disk)
+void detach_undo(const char *disk, unsigned long long identity)
 {
 	char dm[DISK_NAME_LEN];
 	int err;
 
+	if (persist_identity(disk) != identity)
+		return; /* it is gone */
 	if (swap_off(disk, true) ||
 	    (crypt_find(disk, dm, sizeof(dm)) && crypt_close(disk, false))) {
 		failure("%s: stays attached", disk);
@@ -222,8 +224,8 @@ void detach_undo(const char *disk)
 	}
 	err = detach_write(disk, "1");
 	errno = -err;
-	if (err == -ENOENT)
-		return; /* it is gone */
+	if (err == -ENOENT || err == -ENODEV)
+		return; /* it has just gone */
 	if (err)
 		failure("%s: detach: %m; the disk stays attached", disk);
 	else

@@ -106,14 +106,14 @@ unsigned long long persist_identity(const char *disk)
  * Because of the note, the unit does not attach the disk again. A stop of the
  * unit, or a purge of the package, then detaches it.
  */
-void persist_start(const char *name, const char *disk)
+void persist_start(const char *name, const char *disk,
+		   unsigned long long identity)
 {
-	unsigned long long identity = persist_identity(disk);
 	char path[FILE_PATH_LEN], text[96], unit[256];
 	char *const reload[] = { "systemctl", "daemon-reload", NULL };
 	char *const start[] = { "systemctl", "start", unit, NULL };
 
-	if (!identity)
+	if (!identity || persist_identity(disk) != identity)
 		return; /* another process has detached it */
 	if (file_path(path, sizeof(path), NOTE_DIR))
 		mkdir(path, 0755);

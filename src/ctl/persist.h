@@ -40,7 +40,8 @@ void persist_forget(const char *name);
 unsigned long long persist_identity(const char *disk);
 
 /* Give the disk, which is attached as @disk, to the file's unit. */
-void persist_start(const char *name, const char *disk);
+void persist_start(const char *name, const char *disk,
+		   unsigned long long identity);
 
 /*
  * Stop the file's unit if it is active, because a start would do nothing.

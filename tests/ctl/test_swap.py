@@ -12,7 +12,7 @@ import time
 import uuid
 
 import pytest
-from conftest import CTL
+from conftest import CTL, Said
 from rig.wait import until
 
 URI = "nbd://192.0.2.1/swap"
@@ -344,6 +344,28 @@ def test_failure_on_the_way(machine, tree, failing, words):
     detached_again(said, tree)
 
 
+# Another process detaches the disk and attaches another one, which gets its name.
+REPLACE = """cd {root}/sys/block
+cp -r ballast5 new && mv ballast5 {root}/old && mv new ballast5"""
+
+
+def spared(said, tree):
+    assert "detached again" not in said.err and "stays attached" not in said.err, said
+    assert tree.read("sys/block/ballast5/ballast/detach") == ""
+
+
+def test_undo_spares_another_disk(machine, tree):
+    """It may be swapped to, or encrypted."""
+    mapping = MAPPING.format(root=tree.root)
+    replace = REPLACE.format(root=tree.root)
+    machine.program("cryptsetup", mapping)
+    machine.program("mkswap", f"{replace}; {machine.bin}/cryptsetup open; exit 1")
+    said = machine.attach()
+    assert said.status == 1 and "mkswap failed" in said.err
+    assert machine.ran("cryptsetup") == ["open"]
+    spared(said, tree)
+
+
 @pytest.fixture
 def locked(tree):
     """Another process makes swaps of all exports; returns what ends that."""
@@ -371,6 +393,19 @@ def test_two_attaches_at_once(machine, tree, locked):
     assert running.returncode == 1 and 'export "swap" is already swapped to, as ballast0' in err
     assert not machine.ran()
     assert tree.read("sys/block/ballast5/ballast/detach") == "1"
+
+
+def test_another_disk_after_the_wait(machine, tree, locked):
+    """It is not made a swap."""
+    running = machine.start(stdout=subprocess.PIPE)
+    wait_for_attach(tree)
+    time.sleep(0.5)
+    subprocess.run(REPLACE.format(root=tree.root), shell=True, check=True)
+    locked()
+    out, err = running.communicate(timeout=20)
+    assert running.returncode == 1 and "/dev/ballast5: was detached meanwhile\n" in err
+    assert not machine.ran()
+    spared(Said(running.returncode, out, err), tree)
 
 
 def test_other_attach_that_hangs(machine, tree, locked):
