@@ -284,7 +284,7 @@ static int tell_failure(const struct attach *attach, int err, int klog)
 	static const char silent[] = "the server does not answer";
 	char why[512];
 
-	klog_why(klog, attach->disk, err, why, sizeof(why));
+	klog_why(klog, attach->disk, "attach", err, why, sizeof(why));
 	return failure("%s: %s%s", attach->address, why,
 		       strstr(why, silent) ?
 			       "; it may serve one client at a time and still count an old connection: qemu-nbd needs --shared=N" :

@@ -174,9 +174,10 @@ static int check_interface(const char *name)
 
 static int tell_failure(const char *name, int err, int klog)
 {
-	char why[512];
+	char why[512], what[IF_NAMESIZE + 8];
 
-	klog_why(klog, "guard", err, why, sizeof(why));
+	snprintf(what, sizeof(what), "guard: %s", name);
+	klog_why(klog, what, NULL, err, why, sizeof(why));
 	return failure("%s: %s", name, why);
 }
 

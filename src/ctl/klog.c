@@ -45,12 +45,19 @@ static const char *text_of(char *record)
 	return text + 9;
 }
 
-static bool last_line(int fd, const char *disk, char *line, size_t size)
+static bool is_about(const char *text, const char *what)
 {
-	size_t name = strlen(disk);
+	size_t len = what ? strlen(what) : 0;
+
+	return len && !strncmp(text, what, len) && text[len] == ':';
+}
+
+static bool last_line(int fd, const char *what, const char *other, char *line,
+		      size_t size)
+{
+	bool found = false, own = false, is_own;
 	char record[4096];
 	const char *text;
-	bool found = false;
 	ssize_t n;
 
 	if (fd < 0)
@@ -65,20 +72,21 @@ static bool last_line(int fd, const char *disk, char *line, size_t size)
 		text = text_of(record);
 		if (!text)
 			continue;
-		if (strncmp(text, "attach: ", 8) &&
-		    (strncmp(text, disk, name) || text[name] != ':'))
+		is_own = is_about(text, what);
+		if (!is_own && (own || !is_about(text, other)))
 			continue;
-		strncpy(line, text, size - 1);
-		line[size - 1] = '\0';
+		snprintf(line, size, "%s", text);
+		own = is_own;
 		found = true;
 	}
 }
 
-void klog_why(int fd, const char *disk, int err, char *why, size_t size)
+void klog_why(int fd, const char *what, const char *other, int err, char *why,
+	      size_t size)
 {
 	char line[400], *number;
 
-	if (!last_line(fd, disk, line, sizeof(line))) {
+	if (!last_line(fd, what, other, line, sizeof(line))) {
 		snprintf(why, size, "%s", strerror(-err));
 		return;
 	}

@@ -10,10 +10,13 @@ int klog_open(void);
 
 /*
  * Why a write to a file of the module failed with @err, -errno: the last line
- * that the module has logged since klog_open() about @disk or an attach,
- * without "ballast: "; else the text of @err. Call it once.
+ * that the module has logged since klog_open() about @what; if there is none,
+ * about @other, unless that is NULL; else the text of @err. A line about a disk
+ * begins with "ballast: ballast0: ". Lines of another process may be among them,
+ * so @other is for what is logged before the kernel knows @what. Call it once.
  */
-void klog_why(int fd, const char *disk, int err, char *why, size_t size);
+void klog_why(int fd, const char *what, const char *other, int err, char *why,
+	      size_t size);
 
 void klog_close(int fd);
 

@@ -38,7 +38,7 @@ static int tell_failure(const struct move *move, int err, int klog)
 {
 	char why[512];
 
-	klog_why(klog, move->disk, err, why, sizeof(why));
+	klog_why(klog, move->disk, NULL, err, why, sizeof(why));
 	return failure("%s: stays with its server; %s: %s", move->disk,
 		       move->address, why);
 }

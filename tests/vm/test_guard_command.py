@@ -50,7 +50,7 @@ def test_options(guest):
     ("eth0 allow=22", "guard: eth0: allow=22: is not of the form tcp:22 or udp:123"),
     ("eth0 allow=tcp:1 allow=tcp:2", "guard: eth0: allow=tcp:2: the option is given twice"),
     ("eth0 queue_depth=1", "guard: eth0: queue_depth=1: unknown option"),
-    ("eth0 reserve=200000000", "guard: reserve=200000000: is over"),
+    ("eth0 reserve=200000000", "guard: eth0: reserve=200000000: is over"),
     ("-eth0 allow=tcp:1", "guard: -eth0: takes no option"),
     ("lo allow=tcp:1", "guard: lo: cannot guard a loopback interface"),
     ("", 'guard: "" is not the name of an interface'),
@@ -64,7 +64,7 @@ def test_refused(guest, text, why):
 
 def test_kernel_reason_is_told(guest):
     said = ctl(guest, "eth0 reserve=200000000", status=1)
-    assert "eth0: the kernel says: guard: reserve=200000000: is over" in said
+    assert "eth0: the kernel says: guard: eth0: reserve=200000000: is over" in said
     assert said.endswith("(Invalid argument)\n")
 
 

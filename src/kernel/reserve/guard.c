@@ -95,7 +95,7 @@ static int guard_check(const struct net_device *dev, const char *name,
 		return -EINVAL;
 	}
 	if (opts->reserve > 0 && opts->reserve > max) {
-		pr_err("guard: reserve=%d: is over %lu pages, %s\n",
+		pr_err("guard: %s: reserve=%d: is over %lu pages, %s\n", name,
 		       opts->reserve, max, ballast_reserve_max_why());
 		return -EINVAL;
 	}
