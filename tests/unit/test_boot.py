@@ -288,8 +288,11 @@ def noted(text):
     return f"{ATTACH} > /dev/null; mkdir -p /run/ballast; echo '{text}' > /run/ballast/swap"
 
 
-@pytest.mark.parametrize("replaced, calls", [(":", [DETACH]), (ANOTHER, [])],
-                         ids=["kept", "another"])
+GONE = "rm -r /sys/block/ballast3/ballast"  # a detach has begun
+
+
+@pytest.mark.parametrize("replaced, calls", [(":", [DETACH]), (ANOTHER, []), (GONE, [])],
+                         ids=["kept", "another", "gone"])
 def test_stop_after_an_interrupted_start(disk, replaced, calls):
     """Only ballastctl has written to the note."""
     text = '/dev/ballast3: attached to 192.0.2.1:10809, export "swap", 64.0 MiB'
