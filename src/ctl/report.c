@@ -408,52 +408,65 @@ static int make_work(void)
 	return mkdir(path, 0700) ? failure("%s: %m", path) : FINE;
 }
 
-/* The tar program chooses the compression by the name. */
-static int pack(char *file)
+/*
+ * By descriptor: the name may lead to another file by now, if another user can
+ * write to the directory.
+ */
+static int pack(int fd, char *compression)
 {
+	char file[32];
 	/* clang-format off */
 	char *const tar[] = {
-		"tar", "--create", "--auto-compress", "--force-local",
-		"--owner=0", "--group=0", "--numeric-owner", "--sort=name",
-		"--file", file, "--directory", work, TOP, NULL,
+		"tar", "--create", compression, "--owner=0", "--group=0",
+		"--numeric-owner", "--sort=name", "--file", file,
+		"--directory", work, TOP, NULL,
 	};
 	/* clang-format on */
 
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
+	fcntl(fd, F_SETFD, 0);
 	return program_run(tar);
 }
 
-static bool is_archive(const char *file)
+/* The option of tar; NULL: the file can't be an archive by its name. */
+static char *compression_of(const char *file)
 {
-	static const char *const ends[] = { ".tar.gz", ".tgz", ".tar.xz",
-					    ".txz", ".tar" };
+	static const struct {
+		const char *end;
+		char *option;
+	} kinds[] = {
+		{ ".tar.gz", "--gzip" },
+		{ ".tgz", "--gzip" },
+		{ ".tar.xz", "--xz" },
+		{ ".txz", "--xz" },
+		{ ".tar", "--no-auto-compress" },
+	};
 	size_t i, len = strlen(file), n;
 
-	for (i = 0; i < ARRAY_SIZE(ends); i++) {
-		n = strlen(ends[i]);
-		if (len > n && !strcmp(file + len - n, ends[i]))
-			return true;
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		n = strlen(kinds[i].end);
+		if (len > n && !strcmp(file + len - n, kinds[i].end))
+			return kinds[i].option;
 	}
-	return false;
+	return NULL;
 }
 
 /* Readable by its owner only: redaction may have missed something. */
-static int reserve_name(const char *file)
+static int create(const char *file, int *fd)
 {
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0 && errno == EEXIST)
+	*fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (*fd < 0 && errno == EEXIST)
 		return usage_error("%.200s: exists; name a new file", file);
-	if (fd < 0)
+	if (*fd < 0)
 		return usage_error("%.200s: can't be written: %m", file);
-	close(fd);
 	return FINE;
 }
 
 int cmd_report(int argc, char **argv)
 {
-	char name[64], *file = name;
+	char name[64], *file = name, *compression;
 	time_t now = time(NULL);
-	int err;
+	int err, fd;
 
 	if (argc > 2)
 		return usage_error("%.200s: only one file can be given",
@@ -464,14 +477,17 @@ int cmd_report(int argc, char **argv)
 		file = argv[1];
 	if (*file == '-')
 		return usage_error("%.200s: no such option", file);
-	if (!is_archive(file))
+	compression = compression_of(file);
+	if (!compression)
 		return usage_error("%.200s: the name must end with .tar.gz, .tar.xz or .tar",
 				   file);
-	err = reserve_name(file);
+	err = create(file, &fd);
 	if (err)
 		return err;
 	signals_catch();
-	err = make_work() || collect() || pack(file) || signals_caught();
+	err = make_work() || collect() || pack(fd, compression) ||
+	      signals_caught();
+	close(fd);
 	if (*work)
 		nftw(work, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	if (err)

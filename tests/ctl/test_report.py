@@ -129,10 +129,23 @@ def test_an_existing_file_stays(ctl, tree, tmp_path_factory):
     assert path.read_text() == "precious"
 
 
+def test_written_to_the_file_that_was_created(ctl, machine, tmp_path_factory, programs):
+    """Another user who may write to the directory could have another file overwritten."""
+    path = tmp_path_factory.mktemp("place") / "report.tar.gz"
+    precious = tmp_path_factory.mktemp("elsewhere") / "precious"
+    precious.write_text("precious")
+    dkms = programs.split(":")[0] + "/dkms"
+    with open(dkms, "a") as script:
+        script.write(f"mv {path} {path}.was; ln -s {precious} {path}\n")
+    assert ctl("report", str(path), PATH=programs).status == 0
+    assert precious.read_text() == "precious"
+    assert "README" in unpacked(f"{path}.was")
+
+
 def test_nothing_half_done_stays(ctl, tree, tmp_path_factory, programs):
     place = tmp_path_factory.mktemp("place")
     bin = tmp_path_factory.mktemp("broken")
-    (bin / "tar").write_text("#!/bin/sh\necho half > $9; exit 2\n")
+    (bin / "tar").write_text("#!/bin/sh\necho half > $8; exit 2\n")
     (bin / "tar").chmod(0o755)
     said = ctl("report", str(place / "x.tar.gz"), PATH=f"{bin}:{programs}", TMPDIR=str(place))
     assert said.status == 1 and "tar failed with status 2" in said.err
