@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,15 +33,13 @@ static int sync_directory(const char *path)
 	return err;
 }
 
-int conf_write(const char *text, const char *format, ...)
+static int write_file(bool replace, const char *text, const char *format,
+		      va_list args)
 {
 	char name[FILE_PATH_LEN], path[FILE_PATH_LEN], tmp[FILE_PATH_LEN];
-	va_list args;
 	int fd, err;
 
-	va_start(args, format);
 	vsnprintf(name, sizeof(name), format, args);
-	va_end(args);
 	/* Other programs read only names that end in .conf. */
 	if (!file_path(path, sizeof(path), "%s", name) ||
 	    !file_path(tmp, sizeof(tmp), "%s.XXXXXX", name))
@@ -52,11 +51,36 @@ int conf_write(const char *text, const char *format, ...)
 	if (!err && (fchmod(fd, 0644) || fsync(fd)))
 		err = -errno;
 	close(fd);
-	if (!err && rename(tmp, path))
+	if (!err && (replace ? rename(tmp, path) : link(tmp, path)))
 		err = -errno;
-	if (err)
+	if (err || !replace)
 		unlink(tmp);
-	else
-		err = sync_directory(path);
+	if (err)
+		return err;
+	err = sync_directory(path);
+	if (err && !replace)
+		unlink(path);
+	return err;
+}
+
+int conf_write(const char *text, const char *format, ...)
+{
+	va_list args;
+	int err;
+
+	va_start(args, format);
+	err = write_file(true, text, format, args);
+	va_end(args);
+	return err;
+}
+
+int conf_create(const char *text, const char *format, ...)
+{
+	va_list args;
+	int err;
+
+	va_start(args, format);
+	err = write_file(false, text, format, args);
+	va_end(args);
 	return err;
 }

@@ -10,4 +10,7 @@
  */
 int conf_write(const char *text, const char *format, ...) __printf(2, 3);
 
+/* The same for a new file. -EEXIST: it exists, and stays as it is. */
+int conf_create(const char *text, const char *format, ...) __printf(2, 3);
+
 #endif

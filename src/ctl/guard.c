@@ -284,7 +284,7 @@ static int persist(const char *name, const char *words)
 		 "GUARD=%s\n"
 		 "OPTIONS=\"%s\"\n",
 		 name, words);
-	err = conf_write(text, CONF, name);
+	err = conf_create(text, CONF, name);
 	if (err)
 		return failure(CONF ": %s; %s is guarded until the next boot",
 			       name, strerror(-err), name);

@@ -76,7 +76,7 @@ int persist_disk(const char *name, const char *uri, const struct swapon *swapon,
 		       priority, options->words + (*options->words == ' '),
 		       index);
 	err = (size_t)err < sizeof(text) ?
-		      conf_write(text, PERSIST_FILE, name) :
+		      conf_create(text, PERSIST_FILE, name) :
 		      -E2BIG;
 	if (err)
 		return failure(PERSIST_FILE ": %s", name, strerror(-err));

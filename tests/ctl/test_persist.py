@@ -71,6 +71,21 @@ def test_file_that_cannot_be_written(ctl, machine):
     assert "/etc/ballast/x.conf: Not a directory" in said.err
 
 
+def test_file_of_another_attach(ctl, machine, tmp_path_factory):
+    """Which has written it since this one looked. It stays, and this disk does not."""
+    bin = tmp_path_factory.mktemp("bin")
+    (machine.root / "sys/class/ballast").rename(machine.root / "sys/ballast")
+    (bin / "modprobe").write_text("#!/bin/sh\nexport PATH=/bin:/usr/bin; cd " + f"{machine.root}\n"
+                                  f"mv sys/ballast sys/class; echo another > {CONF}\n")
+    (bin / "modprobe").chmod(0o755)
+    said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist", PATH=str(bin))
+    assert said.status == 1 and f"/{CONF}: File exists\n" in said.err
+    assert said.err.endswith("ballast5: detached again\n")
+    assert machine.read(CONF) == "another\n"
+    assert sorted(path.name for path in (machine.root / "etc/ballast").iterdir()) == [
+        "README", "disk.conf"]
+
+
 def test_unit_is_started(ctl, machine, systemctl):
     """It finds its disk there, and does not attach it once more."""
     said = ctl("attach", "nbd://192.0.2.1/swap", "index=5", "--persist=a", PATH=systemctl)
