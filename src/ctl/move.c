@@ -7,10 +7,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disk.h"
 #include "files.h"
 #include "klog.h"
+#include "lock.h"
 #include "out.h"
 #include "server.h"
 #include "sysfs.h"
@@ -44,7 +46,7 @@ static int tell_failure(const struct move *move, int err, int klog)
 }
 
 /* Return: 0; or -errno, which is reported */
-static int try_address(struct move *move)
+static int write_move(struct move *move)
 {
 	static char words[8192];
 	char same[DISK_NAME_LEN];
@@ -68,6 +70,18 @@ static int try_address(struct move *move)
 	else if (err)
 		tell_failure(move, err, klog);
 	klog_close(klog);
+	return err;
+}
+
+/* The same. The lock is for the case that another process makes a swap of it. */
+static int try_address(struct move *move)
+{
+	int lock = lock_export(move->address, move->uri.export), err;
+
+	if (lock < 0)
+		return -EEXIST;
+	err = write_move(move);
+	close(lock);
 	return err;
 }
 

@@ -395,6 +395,23 @@ def test_two_attaches_at_once(machine, tree, locked):
     assert tree.read("sys/block/ballast5/ballast/detach") == "1"
 
 
+def test_move_during_an_attach(machine, tree, locked):
+    """To an export that is about to be swapped to."""
+    tree.disk(server="192.0.2.9:10809")
+    tree.swap()
+    tree.write("sys/block/ballast5/ballast/server", "192.0.2.1:10809\n")
+    running = subprocess.Popen([os.path.abspath(CTL), "move", "ballast0", URI], text=True,
+                               stderr=subprocess.PIPE,
+                               env={**os.environ, "BALLAST_ROOT": str(tree.root)})
+    time.sleep(0.5)
+    assert running.poll() is None
+    tree.write("proc/swaps", tree.read("proc/swaps") + "/dev/ballast5 partition 1 1 -3\n")
+    locked()
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == 1 and "is already swapped to, as ballast5" in err
+    assert tree.read("sys/block/ballast0/ballast/move") == ""
+
+
 def test_another_disk_after_the_wait(machine, tree, locked):
     """It is not made a swap."""
     running = machine.start(stdout=subprocess.PIPE)
