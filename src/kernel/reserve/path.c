@@ -254,6 +254,28 @@ void ballast_path_flush(void)
 	flush_workqueue(path_queue);
 }
 
+/*
+ * Do packets go to another neighbor, or come from another server, than those
+ * that the filter knows by @path?
+ */
+static bool path_is_of_other_peer(const struct ballast_path *path,
+				  const struct sock *sk,
+				  const struct dst_entry *dst)
+{
+	const struct ballast_demand *demand = path->demand;
+	struct in6_addr hop = ballast_peer_next_hop(sk, dst);
+	struct ballast_peer peer;
+
+	if (!path->nr)
+		return false;
+	if (!ipv6_addr_equal(&demand->hop, &hop))
+		return true;
+	if (!path->foreign)
+		return false;
+	peer = ballast_peer_of(sk);
+	return !ballast_peer_is(&demand->peer, &peer.address, peer.port);
+}
+
 /**
  * ballast_path_stale - has the route of a connection changed?
  * @path: the connection's path; or NULL
@@ -261,7 +283,8 @@ void ballast_path_flush(void)
  *
  * Context: The caller holds the lock of @sk, as a process or as a spinlock.
  * Return: true: a new path is needed: the route leads to another interface, now
- * transforms packets or no longer does, or the stacking of devices has changed
+ * transforms packets or no longer does, or to another neighbor; the stacking of
+ * devices has changed; or @path is of a connection to another server
  */
 bool ballast_path_stale(const struct ballast_path *path, struct sock *sk)
 {
@@ -271,7 +294,8 @@ bool ballast_path_stale(const struct ballast_path *path, struct sock *sk)
 	dst = __sk_dst_get(sk);
 	return dst && (!path || dst->dev->ifindex != path->ifindex ||
 		       path_is_transformed(dst) != path->xfrm ||
-		       path->generation != ballast_reserve_generation());
+		       path->generation != ballast_reserve_generation() ||
+		       path_is_of_other_peer(path, sk, dst));
 }
 
 /**
