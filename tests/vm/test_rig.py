@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The rig's own tests."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from rig import image as images, module, net, servers
+from rig import image as images, module, net, servers, window
 from rig.vm import NICS, CommandFailed
 from rig.wait import until
 
@@ -130,6 +131,30 @@ def test_a_daemon_does_not_hold_a_job_open(guest):
 
 def test_files_go_in_and_out_unchanged(guest):
     data = os.urandom(100000)
+    guest.put("/tmp/file", data)
+    assert guest.get("/tmp/file") == data
+
+
+@pytest.mark.parametrize("size", [0, 1, window.SIZE + 5])
+def test_files_of_any_size_get_in_fast(guest, size):
+    data = os.urandom(size)
+    began = time.monotonic()
+    guest.put("/tmp/file", data, 0o751)
+    took = time.monotonic() - began
+    said = guest.run("sha256sum < /tmp/file; stat -c %a /tmp/file; rm /tmp/file").output
+    assert said.split() == [hashlib.sha256(data).hexdigest(), "-", "751"]
+    print(f"put in {took:.2f} s")
+    # By the serial line the last one takes minutes.
+    assert took < 30
+
+
+def test_files_get_in_while_the_kernel_is_locked_down(vm):
+    guest = vm(append="lockdown=integrity")
+    if guest.run("mount -t securityfs none /sys/kernel/security; "
+                 "grep -F [integrity] /sys/kernel/security/lockdown", check=False).status:
+        pytest.skip("this kernel has no lockdown")
+    assert guest.run("exec /proc/$PPID/exe take 1", check=False).status
+    data = os.urandom(10000)
     guest.put("/tmp/file", data)
     assert guest.get("/tmp/file") == data
 

@@ -10,7 +10,7 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-from rig import agent, console, emulator, host, initrd as initramfs, net, qmp, tsc
+from rig import agent, console, emulator, host, initrd as initramfs, net, qmp, tsc, window
 from rig import image as images
 from rig.wait import until
 
@@ -75,6 +75,7 @@ class VM:
         logs.mkdir(parents=True, exist_ok=True)
         self.console = console.Console(logs / f"console-{name}.log")
         self._dir = Path(tempfile.mkdtemp(prefix="ballast-vm-"))
+        self.window = window.Window(self._dir / "window")
         _running.add(self)
         try:
             self.network = net.Guest(nics, mtu, queues)
@@ -130,9 +131,13 @@ class VM:
 
     def put(self, path, data, mode=0o644):
         """Write a file in the guest."""
-        # Compressed: the serial line carries 100 KB/s.
-        self.run(f"gzip -dc > '{path}' && chmod {mode:o} '{path}'", timeout=300,
-                 data=gzip.compress(data, 6))
+        def attempt(script):
+            return self.run(script, timeout=300, check=False).status
+
+        if not self.window.put(attempt, path, data):
+            # Compressed: the serial line carries some 20 KB a second.
+            self.run(f"gzip -dc > '{path}'", timeout=300, data=gzip.compress(data, 6))
+        self.run(f"chmod {mode:o} '{path}'")
 
     def get(self, path):
         """The bytes of a file in the guest."""
@@ -193,6 +198,7 @@ class VM:
             self.process.kill()
             self.process.wait()
         self.console.close()
+        self.window.close()
 
     def _start_qemu(self, nic_props, disks, append, more):
         accel = os.environ.get("BALLAST_ACCEL", "tcg")
@@ -237,8 +243,9 @@ class VM:
                      + (f",queues={queues}" if queues > 1 else ""),
                      "-device", f"{self.nic},id=nic{number},netdev=net{number},"
                                 f"mac={net.mac(self.network.n, number)}{props}"]
+        argv += [*more, *self.window.arguments()]
         with open(self._dir / "qemu.log", "wb") as log:
-            self.process = host.start([*argv, *more], stdout=log, stderr=log)
+            self.process = host.start(argv, stdout=log, stderr=log)
         self.qmp = self._connect("qmp", qmp.Qmp)
         self.console.connect(self._dir / "console")
         self.channel = self._connect("agent", agent.Channel)
