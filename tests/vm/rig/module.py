@@ -5,6 +5,7 @@ The result is kept under the hash of everything that went into it. As a
 program: module.py SOURCE OUTPUT SUITE FLAVOUR VARIANT [make arguments] builds.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -50,23 +51,32 @@ def build(suite="bookworm", flavour="cloud-amd64", *, variant="", source=None, n
     ko = kept / f"{name}.ko"
     if not ko.exists():
         kept.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="ballast-build-") as work:
-            for path in files:
-                target = Path(work, path)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source / path, target)
-            host.say(f"building {name}.ko for {image.release}")
-            try:
-                host.outside(["/usr/bin/python3", "-B", __file__, work, kept / "log", suite,
-                              flavour, variant, *flags])
-            except RuntimeError as error:
-                raise RuntimeError(f"{name}.ko does not build for {image.release} "
-                                   f"{' '.join(flags)}\n{(kept / 'log').read_text()}") from error
-            made = next(Path(work).rglob(f"{name}.ko"))
-            part = ko.with_suffix(f".{os.getpid()}")
-            shutil.copy(made, part)
-            part.rename(ko)
+        with open(kept / "lock", "w") as lock:
+            # Several files of tests may want it at the same time.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ko.exists():
+                _build(image, kept, source, files, name, flags)
     return Built(ko, (kept / "log").read_text())
+
+
+def _build(image, kept, source, files, name, flags):
+    """Build it in a copy of these files, and keep name.ko and the log."""
+    with tempfile.TemporaryDirectory(prefix="ballast-build-") as work:
+        for path in files:
+            target = Path(work, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / path, target)
+        host.say(f"building {name}.ko for {image.release}")
+        try:
+            host.outside(["/usr/bin/python3", "-B", __file__, work, kept / "log", image.suite,
+                          image.flavour, image.variant, *flags])
+        except RuntimeError as error:
+            raise RuntimeError(f"{name}.ko does not build for {image.release} "
+                               f"{' '.join(flags)}\n{(kept / 'log').read_text()}") from error
+        made = next(Path(work).rglob(f"{name}.ko"))
+        part = kept / f"{name}.part"
+        shutil.copy(made, part)
+        part.rename(kept / f"{name}.ko")
 
 
 def load(vm, parameters="", **options):
