@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -193,10 +193,14 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("name", LIES)
-def test_bad_answers(shared_vm, name):
-    """Refused with its own message; the next, honest, connection is used."""
-    structured, bad, why, error = LIES[name]
+# Whose connection is given up when the minute of a verification is over.
+LATE = ("silent", "slow")
+
+
+@contextmanager
+def deceived(guest, name, index=0):
+    """A disk with pages on it, whose second connection is answered like that, and no other."""
+    structured, bad, _, _ = LIES[name]
     memory = nbd.Memory(16 * MIB, structured)
     count = []
 
@@ -208,20 +212,42 @@ def test_bad_answers(shared_vm, name):
         nbd.negotiate(connection, memory.size, memory.flags, structured)
         bad(memory, connection)
 
-    # A verification may take a minute, or what deadline= leaves. No page is read meanwhile.
-    late = {"deadline": 4} if name in ("silent", "slow") and ROUNDS == 1 else {}
-    with servers.ScriptedServer(serve) as server, Disk(shared_vm, server, **late) as disk, \
-            swapped_out(shared_vm, disk.path, 4) as pages:
+    with servers.ScriptedServer(serve) as server, Disk(guest, server, index=index) as disk, \
+            swapped_out(guest, disk.path, 4, priority=index) as pages:
+        yield server, disk, pages
+
+
+def check_refused(name, server, disk, pages):
+    """Refused with its own message; the next, honest, connection is used."""
+    _, _, why, error = LIES[name]
+    until(lambda: disk.file("ballast/reconnects") == "1", 90, "an honest connection")
+    log = disk.vm.run(f"dmesg -t | grep '{disk.name}: '").output
+    wanted = f"verification: {why} .error {error}." if error else why
+    assert len(re.findall(wanted, log)) == 1, log
+    assert disk.file("ballast/verify_errors") == "1"
+    until_accepted(disk)
+    pages.check(0)
+    assert not server.errors
+
+
+@pytest.mark.parametrize("name", [name for name in LIES if name not in LATE])
+def test_bad_answers(shared_vm, name):
+    with deceived(shared_vm, name) as (server, disk, pages):
         shared_vm.run("dmesg -C")
         server.connections[0].shutdown(2)
-        until(lambda: disk.file("ballast/reconnects") == "1", 90, "an honest connection")
-        log = shared_vm.run("dmesg -t").output
-        wanted = f"verification: {why} .error {error}." if error else why
-        assert len(re.findall(wanted, log)) == 1, log
-        assert disk.file("ballast/verify_errors") == "1"
-        until_accepted(disk)
-        pages.check(0)
-        assert not server.errors
+        check_refused(name, server, disk, pages)
+
+
+def test_late_answers(shared_vm):
+    """At once, since each takes its minute. No page is read meanwhile."""
+    with ExitStack() as stack:
+        victims = {name: stack.enter_context(deceived(shared_vm, name, index))
+                   for index, name in enumerate(LATE)}
+        shared_vm.run("dmesg -C")
+        for server, _, _ in victims.values():
+            server.connections[0].shutdown(2)
+        for name, victim in victims.items():
+            check_refused(name, *victim)
 
 
 CHUNKS = {"whole": [(0, 4096)], "parts": [(0, 1000), (1000, 4095), (4095, 4096)],

@@ -43,11 +43,11 @@ for line in sys.stdin:
 class Pages:
     """pages.out(1) writes them again and has them swapped out; check(1) reads them back."""
 
-    def __init__(self, guest, job):
-        self._guest, self._job = guest, job
+    def __init__(self, guest, job, pipe):
+        self._guest, self._job, self._pipe = guest, job, pipe
 
     def command(self, line):
-        self._guest.run(f"echo {line} > /run/pages")
+        self._guest.run(f"echo {line} > {self._pipe}")
 
     def out(self, version):
         self.command(f"out {version}")
@@ -67,22 +67,26 @@ class Pages:
 @contextmanager
 def out(guest, mib=8):
     """Pages of that size, which are in the guest's swap."""
-    guest.run("rm -f /run/pages && mkfifo /run/pages")
+    pipe = guest.run("pipe=$(mktemp -u /run/pages-XXXXXX) && mkfifo $pipe && "
+                     "echo $pipe").output.strip()
     guest.put("/usr/local/bin/pages", PROGRAM.encode())
-    job = guest.spawn(f"exec python3 /usr/local/bin/pages {mib} <> /run/pages")
+    job = guest.spawn(f"exec python3 /usr/local/bin/pages {mib} <> {pipe}")
     try:
         job.wait_output("out 0", 60)
         guest.run(f"for i in $(seq 100); do [ $(awk 'END {{ print $4 }}' /proc/swaps) -ge "
                   f"{mib * 900} ] && exit; sleep 0.1; done; cat /proc/swaps; exit 1")
-        yield Pages(guest, job)
+        yield Pages(guest, job, pipe)
     finally:
         job.kill()
 
 
 @contextmanager
-def swapped_out(guest, device, mib=8):
-    """Swaps to device, and yields Pages of that size that are there."""
-    guest.run(f"mkswap {device} && swapon {device}")
+def swapped_out(guest, device, mib=8, priority=0):
+    """Swaps to device, and yields Pages of that size that are there.
+
+    One more within this one needs a higher priority.
+    """
+    guest.run(f"mkswap {device} && swapon -p {priority} {device}")
     try:
         with out(guest, mib) as pages:
             yield pages
