@@ -21,10 +21,7 @@ CONF = "/etc/sysctl.d/60-ballast.conf"
 
 
 def prepare(guest):
-    built = module.build(guest.image.suite, guest.image.flavour)
-    guest.put(f"/lib/modules/{guest.image.release}/ballast.ko", module.stripped(built.path))
-    guest.run("depmod -a && modprobe ballast", timeout=180)
-    tool.put(guest)
+    tool.install(guest)
     return guest
 
 

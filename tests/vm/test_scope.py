@@ -24,10 +24,7 @@ def wait_address(guest):
 
 def test_shown_and_attached_once(vm):
     guest = vm(name="scope")
-    built = module.build(guest.image.suite, guest.image.flavour)
-    guest.put(f"/lib/modules/{guest.image.release}/ballast.ko", module.stripped(built.path))
-    ctl.put(guest)
-    guest.run("depmod -a && modprobe ballast", timeout=180)
+    ctl.install(guest)
     wait_address(guest)
     address = link_local()
     with servers.NbdServer({"swap": 64 << 20}, address="::") as server:

@@ -34,10 +34,9 @@ def put(guest):
 
 def install(guest):
     """ballastctl, and the module where modprobe finds it."""
-    built = module.build(guest.image.suite, guest.image.flavour)
-    guest.put(f"/lib/modules/{guest.image.release}/ballast.ko", module.stripped(built.path))
+    module.install(guest)
     put(guest)
-    guest.run("depmod -a && modprobe ballast", timeout=180)
+    guest.run("modprobe ballast")
 
 
 def run(guest, arguments, status=0, timeout=60):
