@@ -80,11 +80,6 @@ JOBS ?= 1
 check:
 	scripts/deps
 	$(MAKE) unit
-	$(MAKE) check-guests
-
-# The part of it that needs guests.
-check-guests:
-	scripts/deps
 	scripts/vm-test --jobs=$(JOBS) tests/vm tests/storm tests/bench
 
 # The same faults on a kernel that reports what others hide (KASAN, lockdep,
@@ -184,4 +179,4 @@ demo-calm:
 	@scripts/deps
 	@tests/storm/demo.py --calm
 
-.PHONY: lint unit check check-guests check-debug fuzz bench bench-trace bench-instructions bench-count bench-stacks bench-swap bench-scale bench-processors bench-filter bench-encrypt bench-fleet storm storm-calm storm-proof storm-dose storm-processor storm-quick matrix arm64 blktests demo demo-calm
+.PHONY: lint unit check check-debug fuzz bench bench-trace bench-instructions bench-count bench-stacks bench-swap bench-scale bench-processors bench-filter bench-encrypt bench-fleet storm storm-calm storm-proof storm-dose storm-processor storm-quick matrix arm64 blktests demo demo-calm
