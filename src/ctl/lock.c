@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The lock of an export that is made a swap, see lock.h.
+ * The lock of an export that becomes a swap, or the place of one, see lock.h.
  *
  * It is a lock of fcntl(2) on one byte of the attach file, which no process
  * locks for another purpose: that needs no file in /run, which may be full; ends
@@ -41,10 +41,10 @@ static void tell_failure(int fd, const struct flock *wanted, const char *export)
 	else if (errno != EAGAIN && errno != EACCES)
 		failure("export \"%.200s\": can't be locked: %m", export);
 	else if (fcntl(fd, F_GETLK, &holder) || holder.l_pid <= 0)
-		failure("export \"%.200s\": another process makes a swap of it, and does not end",
+		failure("export \"%.200s\": another process makes a swap of it or moves a disk to it, and does not end",
 			export);
 	else
-		failure("export \"%.200s\": process %d makes a swap of it, and does not end",
+		failure("export \"%.200s\": process %d makes a swap of it or moves a disk to it, and does not end",
 			export, (int)holder.l_pid);
 }
 

@@ -428,7 +428,8 @@ def test_another_disk_after_the_wait(machine, tree, locked):
 def test_other_attach_that_hangs(machine, tree, locked):
     said = machine.attach()
     assert said.status == 1 and not machine.ran()
-    assert f'export "swap": process {os.getpid()} makes a swap of it, and does not end' in said.err
+    assert (f'export "swap": process {os.getpid()} makes a swap of it or moves a disk to it, '
+            "and does not end") in said.err
     detached_again(said, tree)
 
 
