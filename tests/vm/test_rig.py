@@ -78,7 +78,7 @@ def test_code_is_patched_under_load(guest):
             for on in 1 0; do
                 for point in {points}; do echo $on > $point/enable || exit; done
             done
-        done""", timeout=60)
+        done""", timeout=240)
 
 
 def test_only_unused_images_are_removed(tmp_path):
