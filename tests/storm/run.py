@@ -34,12 +34,13 @@ STORMS = {
     "f": (("fragmented", 7),),
     "g": (("connects", 9),),
     "u": (("unread", 1000),),
+    "v": (("in turn", 1000),),
     "burst": (("burst", 1000),),
     "arp": (("arp", 0),),
     "syn": (("syn", 9),),
 }
 # Seconds after which what such sockets, and a capture, hold is thrown away; 0: never.
-THROWN_AWAY = {"u": 0, "burst": 1}
+THROWN_AWAY = {"u": 0, "v": 0, "burst": 1}
 # In the guest before such a storm.
 BEFORE = {"syn": f"""modprobe nf_conntrack && ip route add default via {net.HOST4} &&
     nft add table inet storm &&
@@ -61,6 +62,7 @@ TITLES = {
     "d": "64-byte packets", "e": "UDP and TCP over IPv6", "f": "fragmented UDP",
     "g": "500 new TCP connections a second",
     "u": f"UDP into {sender.SOCKETS} large sockets, one after the other",
+    "v": f"UDP into {sender.SOCKETS} large sockets in turn",
     "burst": f"UDP in bursts into {sender.SOCKETS} large sockets, emptied each second",
     "arp": f"{sender.ARPS} ARP broadcasts a second",
     "syn": f"{sender.SYNS} SYNs a second to an open port, with conntrack",

@@ -99,6 +99,13 @@ def unread(address, port, seconds, rate=PPS):
     return paced(send, rate, seconds, most)
 
 
+def in_turn(address, port, seconds, rate=PPS):
+    """The same number of packets into all sockets, up to 46 of them into each at a time."""
+    sends, most = zip(*(segments(address, port + n) for n in range(SOCKETS)))
+    turns = itertools.cycle(sends)
+    return paced(lambda n: next(turns)(n), rate, seconds, most[0])
+
+
 def burst(address, port, seconds, rate=PPS):
     """The same number of packets in bursts."""
     send, most = one_after_the_other(address, port)
@@ -218,7 +225,7 @@ def connects(address, port, seconds):
     return paced(lambda _: kept.append(connected(socket.SOCK_STREAM, address, port)), 500, seconds)
 
 
-RATED = {"udp": udp, "unread": unread, "burst": burst, "arp": arp, "syn": syn}
+RATED = {"udp": udp, "unread": unread, "in turn": in_turn, "burst": burst, "arp": arp, "syn": syn}
 
 
 def main():

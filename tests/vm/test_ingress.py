@@ -207,6 +207,24 @@ def test_allow_passes_within_its_budget(guest, server, wire):
         assert counters(guest)["rx_allowed"] > before["rx_allowed"]
 
 
+def test_large_packets_count_as_those_they_hold(guest, server, wire):
+    """As GRO, or a sender in another guest, makes them: 5 of 40 are more than the budget of 64."""
+    burst = [frames.large_tcp(wire.mac, net.HOST4, guest.address4, 1000, 22, 1400, 40)] * 5
+    with in_use(guest, server, allow="tcp:22"):
+        before = counters(guest)
+
+        def budget_exceeded():
+            wire.send_large(*burst)
+            return counters(guest)["rx_dropped_budget"] > before["rx_dropped_budget"]
+
+        until(budget_exceeded, 20, "more packets than the budget has")
+        growth = {name: count - before[name] for name, count in counters(guest).items()}
+        print(growth)
+        assert growth["rx_allowed"] > 0
+        # They came as they were sent, not in pieces.
+        assert growth["rx_allowed"] + growth["rx_dropped_budget"] < 1000
+
+
 @pytest.mark.parametrize("family", [4, 6])
 def test_an_address_that_is_allowed_has_enough_for_a_disk(guest, server, wire, family):
     """More packets pass than in the budget of a port, and only from that address."""

@@ -4,7 +4,8 @@
  * second.
  *
  * Packets that the link depends on, and those that allow= names, have a budget
- * in packets for each interface and class.
+ * in packets for each interface and class. One that GRO or the network card has
+ * made of several counts as these.
  *
  * Unrelated packets share one budget in memory. A packet that a program reads
  * at once returns its memory; an unread one does not. So the budget compares
@@ -121,16 +122,29 @@ void ballast_budget_init(struct ballast_budget *budget)
 	budget->since = jiffies - BUDGET_WINDOW;
 }
 
+/*
+ * The packets that a machine has sent, of which GRO or the network card has made
+ * this one. It may hold 17 pages.
+ */
+static unsigned int budget_packets_in(const struct sk_buff *skb)
+{
+	if (!skb_is_gso(skb))
+		return 1;
+	return DIV_ROUND_UP(skb->len, skb_shinfo(skb)->gso_size);
+}
+
 /**
- * ballast_budget_take - take one packet from a budget of an interface
+ * ballast_budget_take - take a packet from a budget of an interface
  * @budget: of the interface
  * @class: of the packet
+ * @skb: the packet; it counts as those that it was made of
  *
  * Context: Softirq. Takes the lock of the budget.
  * Return: false: the budget is used up
  */
 bool ballast_budget_take(struct ballast_budget *budget,
-			 enum ballast_budget_class class)
+			 enum ballast_budget_class class,
+			 const struct sk_buff *skb)
 {
 	bool taken;
 
@@ -141,7 +155,7 @@ bool ballast_budget_take(struct ballast_budget *budget,
 	}
 	taken = budget->taken[class] < budget_packets[class];
 	if (taken)
-		budget->taken[class]++;
+		budget->taken[class] += budget_packets_in(skb);
 	spin_unlock(&budget->lock);
 	return taken;
 }
@@ -228,12 +242,14 @@ static bool budget_take_flow(struct budget_unrelated *budget,
 	__must_hold(&budget->lock)
 {
 	u8 *flow = &budget->flows[skb_get_hash(skb) >> (32 - BUDGET_FLOW_BITS)];
+	unsigned int packets = budget_packets_in(skb);
 
 	lockdep_assert_held(&budget->lock);
-	if (*flow >= BUDGET_FLOW_PACKETS || budget->flows_packets >= most)
+	if (*flow + packets > BUDGET_FLOW_PACKETS ||
+	    budget->flows_packets + packets > most)
 		return false;
-	++*flow;
-	budget->flows_packets++;
+	*flow += packets;
+	budget->flows_packets += packets;
 	return true;
 }
 

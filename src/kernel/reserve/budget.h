@@ -35,7 +35,8 @@ struct ballast_budget {
 
 void ballast_budget_init(struct ballast_budget *budget);
 bool ballast_budget_take(struct ballast_budget *budget,
-			 enum ballast_budget_class class);
+			 enum ballast_budget_class class,
+			 const struct sk_buff *skb);
 bool ballast_budget_take_unrelated(struct sk_buff *skb);
 void ballast_budget_watch(void);
 

@@ -105,7 +105,7 @@ static unsigned int ingress_filter(struct ballast_reserve *res,
 			return ingress_drop(res, skb, BALLAST_DROP_LIMIT);
 		break;
 	case BALLAST_BUDGETED:
-		if (!ballast_budget_take(&res->budget, packet.budget))
+		if (!ballast_budget_take(&res->budget, packet.budget, skb))
 			return ingress_drop(res, skb, BALLAST_DROP_BUDGET);
 		this_cpu_inc(res->stats->allowed);
 		break;

@@ -13,6 +13,7 @@ from rig import net
 
 IPV4, ARP, VLAN, IPV6 = 0x0800, 0x0806, 0x8100, 0x86dd
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
+SOL_PACKET, PACKET_VNET_HDR = 263, 15   # of <linux/if_packet.h>
 
 
 def _sum(data):
@@ -57,6 +58,15 @@ def tcp(source, destination, flags=0x10, sequence=1):
     return struct.pack("!HHIIBBHHH", source, destination, sequence, 1, 5 << 4, flags, 1024, 0, 0)
 
 
+def large_tcp(destination, source, target, source_port, port, size, count):
+    """A frame that holds count packets of size bytes each, with the virtio_net_hdr before it."""
+    header = tcp(source_port, port)
+    packet = ip(source, target, TCP, header + bytes(size * count))
+    # VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4
+    return struct.pack("=BBHHHH", 1, 1, 14 + 20 + len(header), size, 14 + 20, 16) + \
+        ether(destination, IPV4, packet)
+
+
 def arp_request(source, destination):
     return struct.pack("!HHBBH6s4s6s4s", 1, IPV4, 6, 4, 1, _mac(net.host_mac()),
                        ipaddress.ip_address(source).packed, bytes(6),
@@ -74,6 +84,14 @@ class Wire:
     def send(self, *frames):
         for frame in frames:
             self._socket.send(frame)
+
+    def send_large(self, *frames):
+        """What large_tcp() made."""
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as large:
+            large.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+            large.bind(self._socket.getsockname()[:2])
+            for frame in frames:
+                large.send(frame)
 
     def send_ip(self, packet, vlan=None):
         kind = IPV4 if packet[0] >> 4 == 4 else IPV6
