@@ -20,10 +20,10 @@ import pytest
 
 from rig import frames, module, net
 from rig.disk import Disk
-from rig.filter import ALWAYS, counters, grown, until_closed
+from rig.filter import counters, grown, until_closed
 from rig.frames import TCP, UDP
 from rig.wait import until
-from test_ingress import in_use
+from test_ingress import critical, in_use
 from test_reserve import write
 
 CARD = "/sys/class/net/{}/ballast"
@@ -287,23 +287,14 @@ def test_next_hop_that_changes(guest, server):
     with Disk(guest, server, host=server.address) as disk:
         guest.run(f"ip neighbor replace {gateway} lladdr {net.host_mac()} dev eth0 nud permanent "
                   f"&& ip route add {server.address} via {gateway}")
-        read(guest, disk)
-        guest.run(ALWAYS)
-        os.kill(server.process.pid, signal.SIGSTOP)
         try:
-            reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct "
-                                 "skip=99 2>&1")
-            until(lambda: value(guest, "grade", "eth0") == "critical", 20, "memory to be critical")
-            until_closed(guest)
-            with frames.Wire(guest) as wire:
+            read(guest, disk)
+            with critical(guest, server, disk), frames.Wire(guest) as wire:
                 before = counters(guest)
                 wire.send(*[arp(wire, gateway, guest.address4, wire.mac, 2)] * 200)
                 assert grown(guest, before, "rx_kept", 200)["rx_dropped_budget"] == 0
         finally:
-            os.kill(server.process.pid, signal.SIGCONT)
-            guest.run(f"ip route delete {server.address}; ip neighbor delete {gateway} dev eth0; "
-                      "rm -f /mnt/fill")
-        assert reader.wait(20) == 0, reader.output
+            guest.run(f"ip route delete {server.address}; ip neighbor delete {gateway} dev eth0")
 
 
 def headroom(guest):

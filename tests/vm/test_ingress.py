@@ -49,27 +49,33 @@ def wire(shared_vm):
 
 
 @contextmanager
+def critical(guest, server, disk, closed=True):
+    """A request of the disk in flight, memory critical; closed: as for in_use()."""
+    guest.run(ALWAYS)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct "
+                             "skip=99 2>&1")
+        until(lambda: guest.run(f"cat {RESERVE}/grade {disk.sys}/ballast/inflight")
+              .output.split() == ["critical", "1"], 20, "memory to be critical")
+        if closed:
+            until_closed(guest)
+        yield
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+        guest.run("rm -f /mnt/fill")
+    assert reader.wait(20) == 0, reader.output
+
+
+@contextmanager
 def in_use(guest, server, closed=True, **options):
     """A disk with a request in flight, its reserve in use.
 
     closed: for so long that no unrelated packet passes.
     """
-    server_pid = server.process.pid
-    with Disk(guest, server, host=server.address, **options) as disk:
-        guest.run(ALWAYS)
-        os.kill(server_pid, signal.SIGSTOP)
-        try:
-            reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct "
-                                 "skip=99 2>&1")
-            until(lambda: guest.run(f"cat {RESERVE}/grade {disk.sys}/ballast/inflight")
-                  .output.split() == ["critical", "1"], 20, "memory to be critical")
-            if closed:
-                until_closed(guest)
-            yield disk
-        finally:
-            os.kill(server_pid, signal.SIGCONT)
-            guest.run("rm -f /mnt/fill")
-        assert reader.wait(20) == 0, reader.output
+    with Disk(guest, server, host=server.address, **options) as disk, \
+            critical(guest, server, disk, closed):
+        yield disk
 
 
 def own_port(server, guest, family=4):
