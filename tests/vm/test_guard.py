@@ -77,7 +77,7 @@ def packets(guest):
     with frames.Wire(guest) as wire:
         packet = frames.ether(wire.mac, frames.IPV4, frames.ip(
             net.HOST4, guest.address4, frames.UDP, frames.udp(1000, 7)))
-        with stream(wire, [packet], 200):
+        with stream(wire.send, [packet], 200):
             yield
 
 
