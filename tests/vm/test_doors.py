@@ -425,3 +425,47 @@ def test_what_stays_unread_is_limited_while_memory_is_tight(guest, server, large
     finally:
         sockets.kill()
         guest.run(f"echo {udp_mem} > /proc/sys/net/ipv4/udp_mem")
+
+
+# Takes bursts of so many bytes, each at once when all of it is there, and then answers.
+READER = r"""exec perl -e '$| = 1; my ($size, $some) = (shift, "");
+    socket my $l, 2, 1, 6 or die; setsockopt $l, 1, 33, pack("i", 8 << 20) or die;
+    bind $l, pack("S n N x8", 2, 5100, 0) or die "bind $!"; listen $l, 1;
+    print "ready\n"; accept my $s, $l;
+    while (1) {
+        do { select undef, undef, undef, 0.002; ioctl $s, 0x541b, $some = pack "i", 0; }
+            while unpack("i", $some) < $size;
+        for (my $left = $size; $left; $left -= sysread $s, $some, $left) {}
+        syswrite $s, "x";
+    }' """
+BURST = 1_500_000
+
+
+def test_what_is_read_soon_is_no_growth(guest, server):
+    """Bursts of a stream, each of more than a quarter of the headroom and less than half."""
+    reader = guest.spawn(READER + str(BURST))
+    reader.wait_output("ready")
+    try:
+        with socket.create_connection((guest.address4, 5100), 20) as connection:
+
+            def burst():
+                connection.sendall(bytes(BURST))
+                assert connection.recv(1) == b"x"
+
+            for _ in range(50):  # the window grows for a while
+                burst()
+            dropped = []
+            with tight(guest, server, 1550) as pages:
+                while len(dropped) < 20:
+                    time.sleep(0.2)  # or two bursts fall into one window
+                    before = counters(guest)["rx_dropped"]
+                    try:
+                        burst()
+                    except TimeoutError:
+                        pytest.fail(f"the stream has stalled for 20 s; dropped before: {dropped}")
+                    dropped.append(counters(guest)["rx_dropped"] - before)
+        print(f"headroom {pages}, bursts of {BURST >> 12} pages, dropped {dropped}")
+        # On a busy host some bursts take longer than a window.
+        assert dropped.count(0) > len(dropped) // 2
+    finally:
+        reader.kill()

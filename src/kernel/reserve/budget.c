@@ -9,13 +9,18 @@
  *
  * Unrelated packets share one budget in memory. A packet that a program reads
  * at once returns its memory; an unread one does not. So the budget compares
- * the growth of the memory that all sockets hold with the headroom. While the
- * growth is too large and I/O is in flight, the machine stays tight: otherwise
- * the flood would pass whenever swapping has freed memory. In addition, a few
- * packets of each flow pass. They keep a ping, an ssh session, DHCP and a
- * heartbeat alive during a flood, which has few flows of many packets. While
- * memory is critical for a moment, as when a machine begins to swap, fewer of
- * them pass, and only if socket memory has grown little.
+ * the growth of the memory that all sockets hold with the headroom. The growth
+ * is taken from the least that they held in this window and the last one: the
+ * socket of a fast stream is full at most moments, but its program empties it
+ * in each window. While the growth is too large and I/O is in flight, the
+ * machine stays tight: otherwise the flood would pass whenever swapping has
+ * freed memory. For a moment the growth may be twice as large, since a flood
+ * shows as growth one window later.
+ *
+ * In addition, a few packets of each flow pass. They keep a ping, an ssh
+ * session, DHCP and a heartbeat alive during a flood, which has few flows of
+ * many packets. While memory is critical for a moment, as when a machine begins
+ * to swap, fewer of them pass, and only if socket memory has grown little.
  *
  * While the machine is calm, all packets pass. Reclaim may keep it calm as long
  * as there is page cache to drop, and sockets could take most of the memory. So
@@ -63,6 +68,8 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 #define BUDGET_UNREAD_SKIPPED	7
 /* Socket memory may grow by this share of the headroom. */
 #define BUDGET_GROWTH_SHARE	4
+/* The same for a moment: what a program reads within a window counts too. */
+#define BUDGET_MOMENT_SHARE	2
 /*
  * Growth is accepted slowly: in each window this share of the memory, a
  * thirtieth of it in a minute. If it were accepted faster, a flood would fill
@@ -90,6 +97,8 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
  * @unread: pages that sockets of TCP and UDP hold, when last added up
  * @unread_at: when that was
  * @countdown: packets until they are added up again
+ * @least: the smallest @unread of this window
+ * @lasting: the smallest of this window and the one before it
  * @accepted: pages that sockets may hold before growth counts
  * @calm_at: when growth in the calm state was last checked
  * @calm_accepted: pages that sockets may hold before growth counts there
@@ -103,6 +112,8 @@ static struct budget_unrelated {
 	long unread;
 	unsigned long unread_at;
 	unsigned int countdown;
+	long least;
+	long lasting;
 	long accepted;
 	unsigned long calm_at;
 	long calm_accepted;
@@ -176,6 +187,8 @@ static void budget_add_up(struct budget_unrelated *budget)
 	budget->unread = budget_count();
 	budget->unread_at = jiffies;
 	budget->countdown = BUDGET_UNREAD_SKIPPED;
+	budget->least = min(budget->least, budget->unread);
+	budget->lasting = min(budget->lasting, budget->unread);
 }
 
 /*
@@ -198,10 +211,13 @@ static void budget_open_window(struct budget_unrelated *budget)
 	__must_hold(&budget->lock)
 {
 	lockdep_assert_held(&budget->lock);
-	budget->accepted =
-		budget_accept(budget->accepted, budget->unread,
-			      BUDGET_ACCEPTED_SHARE, budget->since,
-			      BUDGET_PAUSE);
+	budget->lasting = ballast_within(budget->since, 2 * BUDGET_WINDOW) ?
+				  budget->least :
+				  budget->unread;
+	budget->least = budget->unread;
+	budget->accepted = budget_accept(budget->accepted, budget->lasting,
+					 BUDGET_ACCEPTED_SHARE, budget->since,
+					 BUDGET_PAUSE);
 	budget->since = jiffies;
 	budget->bytes = 0;
 	budget->flows_packets = 0;
@@ -209,14 +225,15 @@ static void budget_open_window(struct budget_unrelated *budget)
 }
 
 /*
- * The growth of socket memory, in pages. Records a flood, which keeps the
- * machine tight, if the growth would be too large even with headroom restored.
+ * The growth of socket memory, in pages, without what is read within a window.
+ * Records a flood, which keeps the machine tight, if the growth would be too
+ * large even with headroom restored.
  */
 static long budget_growth(const struct budget_unrelated *budget, long headroom)
 	__must_hold(&budget->lock)
 {
 	struct ballast_pressure *p = &ballast_pressure;
-	long growth = budget->unread - budget->accepted;
+	long growth = budget->lasting - budget->accepted;
 
 	lockdep_assert_held(&budget->lock);
 	headroom = max(headroom, READ_ONCE(p->enough));
@@ -232,6 +249,8 @@ static bool budget_has_room(const struct budget_unrelated *budget, long growth,
 {
 	lockdep_assert_held(&budget->lock);
 	return growth <= headroom / BUDGET_GROWTH_SHARE &&
+	       budget->unread - budget->accepted <=
+		       headroom / BUDGET_MOMENT_SHARE &&
 	       (headroom >= READ_ONCE(ballast_pressure.enough) ||
 		budget->bytes >> PAGE_SHIFT < headroom / 2);
 }
