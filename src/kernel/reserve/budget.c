@@ -178,12 +178,16 @@ static long budget_count(void)
 }
 
 /* Add up socket memory, for some packets only: it reads per-CPU counters. */
-static void budget_add_up(struct budget_unrelated *budget)
-	__must_hold(&budget->lock)
+static void budget_add_up(struct budget_unrelated *budget,
+			  const struct sk_buff *skb) __must_hold(&budget->lock)
 {
+	unsigned int packets = budget_packets_in(skb);
+
 	lockdep_assert_held(&budget->lock);
-	if (budget->unread_at == jiffies && budget->countdown--)
+	if (budget->unread_at == jiffies && budget->countdown >= packets) {
+		budget->countdown -= packets;
 		return;
+	}
 	budget->unread = budget_count();
 	budget->unread_at = jiffies;
 	budget->countdown = BUDGET_UNREAD_SKIPPED;
@@ -317,7 +321,7 @@ bool ballast_budget_take_unrelated(struct sk_buff *skb)
 	if (budget_is_closed(grade))
 		return false;
 	spin_lock(&budget->lock);
-	budget_add_up(budget);
+	budget_add_up(budget, skb);
 	if (!ballast_within(budget->since, BUDGET_WINDOW))
 		budget_open_window(budget);
 	taken = budget_take(budget, skb, grade);
