@@ -329,6 +329,33 @@ def test_guard(guest):
     guest.run(f"! ls -d {RESERVE}")
 
 
+def test_guard_of_an_interface_that_is_renamed(guest):
+    """It goes by the name that the interface has now."""
+    def rename(old, new):
+        guest.run(f"ip link set {old} down && ip link set {old} name {new} && "
+                  f"ip link set {new} up")
+
+    guest.run("ip link add other type dummy")
+    assert write(guest, GUARD, "eth0 reserve=64") == (0, "")
+    rename("eth0", "wan")
+    try:
+        rename("other", "eth0")
+        assert guest.run(f"cat {GUARD}").output == "wan reserve=64\n"
+        status, log = write(guest, GUARD, "-eth0")
+        assert status == ENODEV and "guard: eth0: is not guarded" in log
+        status, log = write(guest, GUARD, "wan")
+        assert status == EEXIST and "guard: wan: is guarded already" in log
+        assert write(guest, GUARD, "wan reserve=65") == (0, "")
+        assert guest.run(f"cat {GUARD}; cat /sys/class/net/wan/ballast/size_pages").output == \
+            "wan reserve=65\n65\n"
+        assert write(guest, GUARD, "-wan") == (0, "")
+        assert guest.run(f"cat {GUARD}; ls -d /sys/class/net/*/ballast", check=False).output == \
+            "ls: cannot access '/sys/class/net/*/ballast': No such file or directory\n"
+    finally:
+        guest.run("ip link delete eth0; ip link delete other", check=False)
+        rename("wan", "eth0")
+
+
 def test_a_server_on_this_machine_is_warned_of(guest, server):
     relay = guest.spawn(f"exec socat TCP-LISTEN:10809,bind=127.0.0.1,fork,reuseaddr "
                         f"TCP:{server.address}:{server.port}")

@@ -12,6 +12,7 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/nsproxy.h>
+#include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <net/net_namespace.h>
@@ -27,12 +28,14 @@
  * @entry: in guards
  * @net: network namespace of the process that wrote the name; only compared,
  *	 never dereferenced
- * @name: of the interface, as it was written
+ * @ifindex: of the interface, which may be renamed
+ * @name: of the interface, as it was written; valid once it is gone
  * @path: the physical interfaces under it, and their reserves
  */
 struct guard {
 	struct list_head entry;
 	const struct net *net;
+	int ifindex;
 	char name[IFNAMSIZ];
 	struct ballast_path *path;
 };
@@ -72,16 +75,35 @@ static void guard_prune(void)
 			guard_end(guard);
 }
 
+/* The guard's interface; NULL: it is gone. The caller holds the RTNL. */
+static const struct net_device *guard_device(const struct guard *guard)
+{
+	return __dev_get_by_index(current->nsproxy->net_ns, guard->ifindex);
+}
+
+/*
+ * The name that the guard's interface has now. If a bridge is gone, but not the
+ * interfaces under it, that is the name it had.
+ */
+static const char *guard_name(const struct guard *guard)
+{
+	const struct net_device *dev = guard_device(guard);
+
+	return dev ? dev->name : guard->name;
+}
+
 static struct guard *guard_find(const char *name)
 {
-	struct guard *guard;
+	struct guard *guard, *found = NULL;
 
 	lockdep_assert_held(&guards_mutex);
+	rtnl_lock();
 	list_for_each_entry(guard, &guards, entry)
 		if (guard->net == current->nsproxy->net_ns &&
-		    !strcmp(guard->name, name))
-			return guard;
-	return NULL;
+		    !strcmp(guard_name(guard), name))
+			found = guard;
+	rtnl_unlock();
+	return found;
 }
 
 static int guard_check(const struct net_device *dev, const char *name,
@@ -142,6 +164,7 @@ static int guard_begin(struct net_device *dev, const char *name,
 	if (!guard)
 		return -ENOMEM;
 	guard->net = current->nsproxy->net_ns;
+	guard->ifindex = dev->ifindex;
 	strscpy(guard->name, name, sizeof(guard->name));
 	guard->path = guard_path(dev, opts);
 	if (IS_ERR(guard->path)) {
@@ -235,7 +258,7 @@ static int guard_emit(const struct guard *guard, char *buf, int at)
 	unsigned int i;
 	int len;
 
-	len = sysfs_emit_at(buf, at, "%s", guard->name);
+	len = sysfs_emit_at(buf, at, "%s", guard_name(guard));
 	if (demand->pages != BALLAST_RESERVE_AUTO)
 		len += sysfs_emit_at(buf, at + len,
 				     " " BALLAST_OPT_RESERVE "=%d",
@@ -266,9 +289,11 @@ ssize_t ballast_guard_list(char *buf)
 
 	mutex_lock(&guards_mutex);
 	guard_prune();
+	rtnl_lock();
 	list_for_each_entry(guard, &guards, entry)
 		if (guard->net == current->nsproxy->net_ns)
 			len += guard_emit(guard, buf, len);
+	rtnl_unlock();
 	mutex_unlock(&guards_mutex);
 	return len;
 }
