@@ -142,11 +142,27 @@ static int read_log(struct log *log)
 	return err;
 }
 
+/* May the allocation reclaim memory? Those for packets that come in may not. */
+static bool may_reclaim(const char *mode)
+{
+	static const char *const modes[] = { "GFP_KERNEL", "GFP_NOFS",
+					     "GFP_NOIO", "GFP_USER",
+					     "GFP_HIGHUSER" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++)
+		if (strstr(mode, modes[i]))
+			return true;
+	return false;
+}
+
 static void place_found(const struct place *place, bool network_swap)
 {
+	bool reclaims = may_reclaim(place->mode);
 	struct finding *f;
 
-	f = found("allocation-failure", network_swap ? SERIOUS : ADVICE,
+	f = found("allocation-failure",
+		  network_swap && !reclaims ? SERIOUS : ADVICE,
 		  "page allocations of order %d failed in %s%s%s", place->order,
 		  *place->caller ? place->caller : "an unknown function",
 		  *place->driver ? " of the driver " : "", place->driver);
@@ -155,6 +171,9 @@ static void place_found(const struct place *place, bool network_swap)
 	if (place->order)
 		why(f, "It needs %d contiguous pages. When memory is fragmented that fails even with much memory free, and the driver drops the packet silently.",
 		    1 << place->order);
+	else if (reclaims)
+		why(f,
+		    "The kernel tried to free a page for it, and could not at once. It was not for a packet that came in. In swap_cluster_alloc_table of Linux 7, the kernel keeps a page in memory that it wanted to swap out.");
 	else
 		why(f, "No page was left for allocations that can't wait. A network card whose ring is not refilled receives nothing, including replies for the swap disk.");
 	command(f, "ballastctl tune min-free-kbytes auto --persist");

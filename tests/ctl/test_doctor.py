@@ -246,6 +246,16 @@ def test_allocation_failures(ctl, machine):
     assert ctl("doctor").status == 2, "serious where swapping hangs on it"
 
 
+def test_an_allocation_that_may_reclaim_is_none_of_a_driver(ctl, machine):
+    """As Linux 7.3 logs it now and then when memory is short, with every disk."""
+    trace = TRACE.format(order=0, caller="swap_cluster_alloc_table+0x2b/0x90", module="")
+    machine.write("dev/kmsg", kmsg(trace.replace(
+        "0xa20(GFP_ATOMIC)", "0xc0de0(GFP_KERNEL|__GFP_HIGH|__GFP_ZERO|__GFP_COMP)")))
+    ballast_swap(machine)
+    found = only(ctl, "allocation-failure")
+    assert found["severity"] == "advice" and "not for a packet" in found["why"]
+
+
 def test_allocation_failures_cut_short(ctl, machine):
     """The log begins in the middle of one and ends in the next; and nonsense."""
     trace = TRACE.format(order=1, caller="try_fill_recv+0x301/0x7f0 [virtio_net]", module="")
