@@ -42,10 +42,10 @@ during, after: those of storm and after as ratios to calm. gap: longest time, in
 a completed request while some were in flight, from the storm's beginning on; late: longest time
 that the reporter, looking every 0.1 s, was kept from it. dropped, kept: packets while the reserve
 was in use; lent: pages, at most; tcp_mem: pages that TCP held after the storm, at most;
-udp_mem: those that UDP held, at most. failed: "page allocation failure" on the console. lost:
-packets that did not get into the guest because its NIC was full; the disk's may be among them, and
-no reserve helps against that. load: of the host, at the end, over a minute; well over 2, others had
-the processors, and rates and gaps are theirs too.
+udp_mem: those that UDP held, at most. failed: "page allocation failure" with GFP_ATOMIC on the
+console. lost: packets that did not get into the guest because its NIC was full; the disk's may be
+among them, and no reserve helps against that. load: of the host, at the end, over a minute; well
+over 2, others had the processors, and rates and gaps are theirs too.
 starved: under a tenth of the calm rate. deadlocked: no sign for 10 s, or no completed request for
 15 s. pages: what stress-ng's verification found; unknown when it could not be ended.
 """

@@ -34,7 +34,7 @@ swapped in and out in a second before the storm, median; during, after: median o
 to that, and the least of them. storm/none, after/none: mean rates of those phases, the median of
 the runs, by the same seconds of runs without a storm where there are such: the hogs write and
 verify in turn, and that alone makes a rate rise and fall by a third. dropped, lent: median packets,
-most pages. failed: a driver's allocations that failed ("page allocation failure" on the console).
+most pages. failed: a driver's allocations that failed ("page allocation failure" with GFP_ATOMIC).
 unloaded: runs after which swap was ended, the disk detached and the module unloaded at once; the
 others ended otherwise.
 """
