@@ -40,6 +40,24 @@ int crypt_check(void)
 	return FINE;
 }
 
+static void read_version(const char *line, void *old)
+{
+	unsigned int major, minor;
+
+	if (sscanf(line, "cryptsetup %u.%u", &major, &minor) == 2)
+		*(bool *)old = major < 2 || (major == 2 && minor < 4);
+}
+
+/* cryptsetup before 2.4.0 has no sector size for the type plain. */
+static bool is_old(void)
+{
+	static char *const version[] = { "cryptsetup", "--version", NULL };
+	bool old = false;
+
+	program_lines(version, read_version, &old);
+	return old;
+}
+
 static void crypt_name(char *name, size_t size, const char *disk)
 {
 	snprintf(name, size, "%s-swap", disk);
@@ -61,10 +79,10 @@ int crypt_open(const char *disk, bool discard)
 		"--cipher=aes-xts-plain64", "--key-size=512",
 		"--key-file=/dev/random", "--perf-no_read_workqueue",
 		"--perf-no_write_workqueue", offset, size, device, name,
-		"--sector-size=4096", discard ? "--allow-discards" : NULL, NULL,
+		NULL, NULL, NULL,
 	};
 	/* clang-format on */
-	const size_t end = ARRAY_SIZE(argv) - 1;
+	char **more = argv + ARRAY_SIZE(argv) - 3;
 	long long sectors;
 
 	if (file_number(&sectors, "/sys/block/%s/size", disk))
@@ -78,11 +96,10 @@ int crypt_open(const char *disk, bool discard)
 	file_path(device, sizeof(device), "/dev/%s", disk);
 	snprintf(offset, sizeof(offset), "--offset=%d", HEADER_SIZE / SECTOR);
 	snprintf(size, sizeof(size), "--size=%lld", sectors);
-	if (!run_quietly(argv))
-		return FINE;
-	/* cryptsetup before 2.4.0 has no sector size for this type. */
-	argv[end - 2] = argv[end - 1];
-	argv[end - 1] = NULL;
+	if (!is_old())
+		*more++ = "--sector-size=4096";
+	if (discard)
+		*more++ = "--allow-discards";
 	return program_run(argv);
 }
 

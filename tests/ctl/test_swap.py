@@ -316,11 +316,22 @@ def test_discard(machine):
 
 def test_old_cryptsetup(machine, tree):
     """Before 2.4.0 it knows no sector size here."""
-    machine.program("cryptsetup", 'case "$*" in *--sector-size*) exit 1 ;; esac\n'
+    machine.program("cryptsetup", '[ "$1" != --version ] || echo cryptsetup 2.3.7\n'
                     + MAPPING.format(root=tree.root))
-    machine.attach("--encrypt")
-    assert [("--sector-size" in words) for words in machine.ran("cryptsetup")][:2] == [True, False]
+    machine.attach("--encrypt", "--discard")
+    opened, _ = machine.ran("cryptsetup")
+    assert "--sector-size" not in opened and opened.endswith(" --allow-discards")
     assert len(machine.ran()) == 1
+
+
+@pytest.mark.parametrize("version", ["2.4.0", "2.6.1 flags: UDEV BLKID", "3.0.0-rc0"])
+def test_open_is_tried_once(machine, version):
+    """With its own message, and never again with sectors of 512 bytes."""
+    machine.program("cryptsetup", f'[ "$1" != --version ] || exec echo cryptsetup {version}\n'
+                    'case "$*" in *--sector-size=4096*) echo the first error >&2; exit 5 ;; esac')
+    said = machine.attach("--encrypt")
+    assert said.status == 1 and len(machine.ran("cryptsetup")) == 1
+    assert "the first error\nballastctl attach: cryptsetup failed with status 5\n" in said.err
 
 
 def test_too_small_to_be_encrypted(machine, tree):
