@@ -215,8 +215,7 @@ static int expand_mac(struct attach *attach, const struct addrinfo *info)
 
 	if (!attach->uri.has_mac)
 		return FINE;
-	if (!machine_mac(info->ai_addr, info->ai_addrlen, interface,
-			 attach->mac))
+	if (!machine_mac(info->ai_addr, interface, attach->mac))
 		return failure("%.200s: %%M: %s: %s%s", attach->text,
 			       attach->address,
 			       *interface ?

@@ -84,7 +84,7 @@ static void check_guard(const struct netdisk *disk)
 		  disk->swap ? " as swap" : "");
 	figures(f, "Server: %s.", *disk->server ? disk->server : "not known");
 	why(f, "When memory runs out, unrelated packets take the memory that the disk's replies need, and the machine locks up or makes no progress. A guard keeps a reserve for the replies, and drops unrelated packets while it is in use.");
-	if (route_interface(disk->server, name)) {
+	if (route_to_text(disk->server, name)) {
 		command(f, "ballastctl guard %s --persist", name);
 		return;
 	}

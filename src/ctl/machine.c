@@ -5,13 +5,11 @@
 #include "machine.h"
 
 #include <ctype.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "files.h"
+#include "route.h"
 
 /* 32 hexadecimal digits, or a UUID with its dashes; zero is no id. */
 static bool parse_id(const char *text, char id[MACHINE_ID_LEN])
@@ -99,66 +97,13 @@ bool machine_host(char host[MACHINE_HOST_LEN])
 	       strncmp(host, "localhost.", 10);
 }
 
-static bool is_same_address(const struct sockaddr *one,
-			    const struct sockaddr *other)
+bool machine_mac(const struct sockaddr *server, char interface[IF_NAMESIZE],
+		 char mac[MACHINE_MAC_LEN])
 {
-	if (!one || one->sa_family != other->sa_family)
-		return false;
-	if (one->sa_family == AF_INET)
-		return !memcmp(&((const struct sockaddr_in *)one)->sin_addr,
-			       &((const struct sockaddr_in *)other)->sin_addr,
-			       sizeof(struct in_addr));
-	return !memcmp(&((const struct sockaddr_in6 *)one)->sin6_addr,
-		       &((const struct sockaddr_in6 *)other)->sin6_addr,
-		       sizeof(struct in6_addr));
-}
-
-/* A connected UDP socket has the source address of packets to the peer. */
-static bool find_own(const struct sockaddr *server, socklen_t len,
-		     struct sockaddr_storage *own)
-{
-	int fd = socket(server->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	socklen_t own_len = sizeof(*own);
-	bool routed;
-
-	if (fd < 0)
-		return false;
-	routed = !connect(fd, server, len) &&
-		 !getsockname(fd, (struct sockaddr *)own, &own_len);
-	close(fd);
-	return routed;
-}
-
-/* The interface that has the address; a link-local one may be on several. */
-static bool find_interface(const struct sockaddr_storage *own,
-			   char interface[IF_NAMESIZE])
-{
-	const struct sockaddr_in6 *in6 = (const void *)own;
-	struct ifaddrs *list, *at;
-	bool is_found = false;
-
-	if (own->ss_family == AF_INET6 && in6->sin6_scope_id)
-		return if_indextoname(in6->sin6_scope_id, interface);
-	if (getifaddrs(&list))
-		return false;
-	for (at = list; at && !is_found; at = at->ifa_next) {
-		is_found = is_same_address(at->ifa_addr,
-					   (const struct sockaddr *)own);
-		if (is_found)
-			snprintf(interface, IF_NAMESIZE, "%s", at->ifa_name);
-	}
-	freeifaddrs(list);
-	return is_found;
-}
-
-bool machine_mac(const struct sockaddr *server, socklen_t len,
-		 char interface[IF_NAMESIZE], char mac[MACHINE_MAC_LEN])
-{
-	struct sockaddr_storage own;
 	char text[64], *colon;
 
 	*interface = '\0';
-	if (!find_own(server, len, &own) || !find_interface(&own, interface))
+	if (!route_interface(server, interface))
 		return false;
 	/* InfiniBand's are longer. */
 	if (file_value(text, sizeof(text), "/sys/class/net/%s/address",

@@ -36,7 +36,7 @@ bool machine_host(char host[MACHINE_HOST_LEN]);
  * 52-54-00-12-34-56. False: there is no route, or the interface has no MAC;
  * @interface is then empty, or the interface.
  */
-bool machine_mac(const struct sockaddr *server, socklen_t len,
-		 char interface[IF_NAMESIZE], char mac[MACHINE_MAC_LEN]);
+bool machine_mac(const struct sockaddr *server, char interface[IF_NAMESIZE],
+		 char mac[MACHINE_MAC_LEN]);
 
 #endif

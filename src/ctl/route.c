@@ -1,95 +1,113 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which interface leads to an address, from /proc/net.
+ * Which interface leads to an address, from the kernel, by rtnetlink(7).
  */
 #include "route.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
+#include <linux/rtnetlink.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "files.h"
-
-#define ROUTE_UP 1 /* RTF_UP */
-#define ROUTE_REJECT 0x200
-
-struct search {
-	struct in_addr ip4;
-	struct in6_addr ip6;
-	char *interface;
-	int prefix; /* of the best route so far; -1: none */
-	unsigned int metric;
+struct request {
+	struct nlmsghdr header;
+	struct rtmsg route;
+	char attributes[64];
 };
 
-static void take(struct search *search, const char *interface, int prefix,
-		 unsigned int metric, unsigned int flags)
+static void add(struct request *request, int type, const void *data, size_t len)
 {
-	if (!(flags & ROUTE_UP) || flags & ROUTE_REJECT ||
-	    prefix < search->prefix ||
-	    (prefix == search->prefix && metric >= search->metric))
+	struct rtattr *attribute =
+		(void *)((char *)request + request->header.nlmsg_len);
+
+	attribute->rta_type = type;
+	attribute->rta_len = RTA_LENGTH(len);
+	memcpy(RTA_DATA(attribute), data, len);
+	request->header.nlmsg_len += RTA_SPACE(len);
+}
+
+static void begin(struct request *request)
+{
+	memset(request, 0, sizeof(*request));
+	request->header.nlmsg_len = NLMSG_LENGTH(sizeof(request->route));
+	request->header.nlmsg_type = RTM_GETROUTE;
+	request->header.nlmsg_flags = NLM_F_REQUEST;
+}
+
+static void add_ip4(struct request *request, const void *address)
+{
+	request->route.rtm_family = AF_INET;
+	request->route.rtm_dst_len = 32;
+	add(request, RTA_DST, address, 4);
+}
+
+static void add_ip6(struct request *request, const struct sockaddr_in6 *to)
+{
+	if (IN6_IS_ADDR_V4MAPPED(&to->sin6_addr)) {
+		add_ip4(request, &to->sin6_addr.s6_addr[12]);
 		return;
-	search->prefix = prefix;
-	search->metric = metric;
-	snprintf(search->interface, IF_NAMESIZE, "%.15s", interface);
-}
-
-/* "eth0 000200C0 00000000 0001 0 0 100 00FFFFFF 0 0 0"; bytes as in memory */
-static bool line4(char *line, void *data)
-{
-	struct search *search = data;
-	unsigned int to, flags, metric, mask;
-	char interface[IF_NAMESIZE];
-
-	if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", interface, &to, &flags,
-		   &metric, &mask) == 5 &&
-	    (search->ip4.s_addr & mask) == to)
-		take(search, interface, __builtin_popcount(mask), metric,
-		     flags);
-	return true;
-}
-
-static bool is_in_prefix(const struct in6_addr *address, const char *digits,
-			 unsigned int prefix)
-{
-	unsigned int i, byte;
-
-	for (i = 0; i < 16 && 8 * i < prefix; i++) {
-		unsigned int bits = prefix - 8 * i < 8 ? prefix - 8 * i : 8;
-
-		if (sscanf(digits + 2 * i, "%2x", &byte) != 1 ||
-		    (byte ^ address->s6_addr[i]) >> (8 - bits))
-			return false;
 	}
-	return true;
+	request->route.rtm_family = AF_INET6;
+	request->route.rtm_dst_len = 128;
+	add(request, RTA_DST, &to->sin6_addr, 16);
+	if (to->sin6_scope_id)
+		add(request, RTA_OIF, &to->sin6_scope_id, 4);
 }
 
-/* "20010db8... 40 source prefix next-hop metric refs use flags     eth0" */
-static bool line6(char *line, void *data)
+/* The number of the interface in a reply of @len bytes; 0: there is none. */
+static unsigned int interface_of(struct nlmsghdr *header, ssize_t len)
 {
-	struct search *search = data;
-	unsigned int prefix, metric, flags;
-	char digits[33], interface[IF_NAMESIZE];
+	struct rtmsg *route = NLMSG_DATA(header);
+	struct rtattr *attribute = RTM_RTA(route);
+	unsigned int interface = 0;
+	int rest;
 
-	if (sscanf(line, "%32s %x %*s %*x %*s %x %*x %*x %x %15s", digits,
-		   &prefix, &metric, &flags, interface) == 5 &&
-	    prefix <= 128 && is_in_prefix(&search->ip6, digits, prefix))
-		take(search, interface, prefix, metric, flags);
-	return true;
+	if (len <= 0 || !NLMSG_OK(header, (size_t)len) ||
+	    header->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	rest = RTM_PAYLOAD(header);
+	for (; RTA_OK(attribute, rest); attribute = RTA_NEXT(attribute, rest))
+		if (attribute->rta_type == RTA_OIF &&
+		    RTA_PAYLOAD(attribute) == sizeof(interface))
+			memcpy(&interface, RTA_DATA(attribute),
+			       sizeof(interface));
+	return interface;
 }
 
-bool route_interface(const char *address, char interface[IF_NAMESIZE])
+bool route_interface(const struct sockaddr *to, char interface[IF_NAMESIZE])
 {
-	struct search search = { .interface = interface, .prefix = -1 };
-	bool ip4 = inet_pton(AF_INET, address, &search.ip4) == 1;
+	char reply[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct request request;
+	ssize_t len = -1;
 	int fd;
 
-	if (!ip4 && inet_pton(AF_INET6, address, &search.ip6) != 1)
+	begin(&request);
+	if (to->sa_family == AF_INET)
+		add_ip4(&request, &((const struct sockaddr_in *)to)->sin_addr);
+	else if (to->sa_family == AF_INET6)
+		add_ip6(&request, (const struct sockaddr_in6 *)to);
+	else
 		return false;
-	fd = file_open(ip4 ? "/proc/net/route" : "/proc/net/ipv6_route");
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (fd < 0)
 		return false;
-	file_each_line(fd, ip4 ? line4 : line6, &search);
+	if (send(fd, &request, request.header.nlmsg_len, 0) >= 0)
+		len = recv(fd, reply, sizeof(reply), 0);
 	close(fd);
-	return search.prefix >= 0 && strcmp(interface, "lo");
+	return if_indextoname(interface_of((void *)reply, len), interface);
+}
+
+bool route_to_text(const char *address, char interface[IF_NAMESIZE])
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *list;
+	bool found;
+
+	if (getaddrinfo(address, NULL, &hints, &list))
+		return false;
+	found = route_interface(list->ai_addr, interface) &&
+		strcmp(interface, "lo");
+	freeaddrinfo(list);
+	return found;
 }

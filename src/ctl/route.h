@@ -4,11 +4,15 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
 /*
- * Get the interface that packets to an IPv4 or IPv6 address leave by, as the
- * main routing table has it. False: no route, or not an address.
+ * Get the interface by which the kernel sends packets to an IPv4 or IPv6
+ * address, by its rules and all its routing tables. False: there is no route.
  */
-bool route_interface(const char *address, char interface[IF_NAMESIZE]);
+bool route_interface(const struct sockaddr *to, char interface[IF_NAMESIZE]);
+
+/* The same for an address as text. False also if it is not one, or is local. */
+bool route_to_text(const char *address, char interface[IF_NAMESIZE]);
 
 #endif

@@ -333,33 +333,6 @@ def test_nbd_without_guard(ctl, machine):
     assert findings(ctl) == {}
 
 
-ROUTES4 = """\
-Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
-eth0\t00000000\tFE0200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
-eth2\t000A000A\t00000000\t0001\t0\t0\t100\t00FFFF00\t0\t0\t0
-bond0\t0002000A\t00000000\t0001\t0\t0\t200\t00FFFFFF\t0\t0\t0
-eth9\t0002000A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
-"""
-ROUTES6 = """\
-20010db8000000000000000000000000 40 {0} 00 {0} 00000100 00000001 00000000 00000001     eth2
-00000000000000000000000000000000 00 {0} 00 {0} 00000400 00000001 00000000 00000003     eth0
-00000000000000000000000000000000 00 {0} 00 {0} ffffffff 00000001 00000000 00200200       lo
-""".format("0" * 32)
-
-
-@pytest.mark.parametrize("server, interface", [
-    ("192.0.2.7", "eth0"), ("10.0.2.9", "eth9"), ("2001:db8::7", "eth2"), ("2001:db9::7", "eth0"),
-])
-def test_guard_of_the_interface_to_the_server(ctl, machine, server, interface):
-    card(machine, "eth2", "e1000e")
-    machine.write("proc/net/route", ROUTES4)
-    machine.write("proc/net/ipv6_route", ROUTES6)
-    machine.write("proc/mounts", f"server:/srv /srv nfs4 rw,addr={server} 0 0\n")
-    machine.write("proc/swaps", "Filename Type Size Used Priority\n/srv/swap file 1000 0 -2\n")
-    found = findings(ctl)["network-swap-without-guard"]
-    assert found["commands"] == [f"ballastctl guard {interface} --persist"]
-
-
 def test_nbd_that_is_no_swap(ctl, machine):
     nbd(machine, swap=False)
     assert only(ctl, "nbd-without-guard")["severity"] == "advice"
