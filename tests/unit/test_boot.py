@@ -127,6 +127,12 @@ def test_fstab(disk, name, units):
     assert disk(f"fstab {name}", fstab=FSTAB) == (0, called)
 
 
+def test_fstab_whose_last_line_has_no_end(disk):
+    table = "# comment\n/dev/ballast2 /srv/b ext4 _netdev"
+    called = ["systemctl --no-block start srv-b.mount"]
+    assert disk("fstab ballast2", fstab=table) == (0, called)
+
+
 def test_fstab_goes_on_after_an_error(disk):
     status, called = disk("fstab ballast0p1", fstab=FSTAB, START="fails")
     assert status == 0 and len(called) == 2
@@ -409,6 +415,37 @@ def test_names_of_links(disk, link, unit):
     before = f"mkdir -p /dev/disk/by-partlabel; ln -s ../../ballast2 '/dev/disk/{link}'"
     called = [f"systemctl --no-block start {unit}"]
     assert disk("fstab ballast2", fstab=LABELS, BEFORE=before) == (0, called)
+
+
+@pytest.fixture
+def generate(tmp_path):
+    """generate(**files of /etc/ballast): the directory of units."""
+    if not shutil.which("systemd-escape"):
+        pytest.skip("needs systemd-escape")
+    root, units = tmp_path / "root", tmp_path / "units"
+
+    def run(fstab="", **files):
+        for directory in ("etc/ballast", "usr/lib/ballast"):
+            (root / directory).mkdir(parents=True)
+        (root / "usr/lib/ballast/disk").symlink_to(SCRIPT)
+        (root / "etc/fstab").write_text(fstab)
+        for name, text in files.items():
+            (root / f"etc/ballast/{name}.conf").write_text(text)
+        done = subprocess.run([BOOT / "ballast-generator", units], stdin=subprocess.DEVNULL,
+                              env={"PATH": "/usr/bin:/bin", "BALLAST_ROOT": str(root)})
+        assert done.returncode == 0
+        return units
+    return run
+
+
+def test_generator_orders_swaps_of_fstab(generate):
+    """Also after one whose unit has no name, and in a last line without an end."""
+    units = generate(fstab="/dev/md0 none swap nofail,_netdev 0 0\n"
+                     "/dev/mapper/../md1 none swap _netdev 0 0\n/dev/md2 none swap sw 0 0\n"
+                     "UUID=1-2 none swap _netdev")
+    ordered = {path.name for path in units.glob("*.swap.d") if "ballast" not in path.name}
+    assert ordered == {"dev-md0.swap.d", r"dev-disk-by\x2duuid-1\x2d2.swap.d"}
+    assert len(list(units.glob("dev-ballast*.swap.d"))) == 16
 
 
 @pytest.mark.parametrize("line", ["GUARD=eth0", "GUARD = eth0", '\tGUARD\t= "eth0" ',
