@@ -450,16 +450,20 @@ def test_generator_orders_swaps_of_fstab(generate):
 
 @pytest.mark.parametrize("line", ["GUARD=eth0", "GUARD = eth0", '\tGUARD\t= "eth0" ',
                                   "GUARD='eth0'"])
-def test_generator_reads_lines_as_systemd_does(tmp_path, line):
-    if not shutil.which("systemd-escape"):
-        pytest.skip("needs systemd-escape")
-    conf = tmp_path / "root/etc/ballast/card.conf"
-    conf.parent.mkdir(parents=True)
-    conf.write_text(f"# GUARD=eth9\n{line}\n")
-    units = tmp_path / "units"
-    subprocess.run([BOOT / "ballast-generator", units], check=True, stdin=subprocess.DEVNULL,
-                   env={"PATH": "/usr/bin:/bin", "BALLAST_ROOT": str(tmp_path / "root")})
+def test_generator_reads_lines_as_systemd_does(generate, line):
+    units = generate(card=f"# GUARD=eth9\n{line}\n")
     device = "sys-subsystem-net-devices-eth0.device"
     assert (units / f"{device}.wants/ballast@card.service").is_symlink()
     assert f"\nBindsTo={device}\n" in (units / "ballast@card.service.d/guard.conf").read_text()
     assert not list((units / "multi-user.target.wants").iterdir())
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../net", "eth0/x", "eth0 # lan", "eth0:1", "n" * 16])
+def test_generator_and_a_guard_of_no_interface(generate, name):
+    """Its unit fails and says so. The other files count, and the order of swaps."""
+    units = generate(a="URI=nbd://192.0.2.1/a\n", b=f"GUARD={name}\n", c="GUARD=eth1\n",
+                     d="URI=nbd://192.0.2.1/d\n")
+    assert {path.name for path in (units / "multi-user.target.wants").iterdir()} == \
+        {"ballast@a.service", "ballast@b.service", "ballast@d.service"}
+    assert [path.name for path in units.glob("*.device.wants/*")] == ["ballast@c.service"]
+    assert (units / "dev-ballast0.swap.d/ballast.conf").exists()
