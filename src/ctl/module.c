@@ -4,6 +4,7 @@
  */
 #include "module.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -65,6 +66,8 @@ static int not_loaded(void)
 
 	if (!uname(&kernel) && !is_built(kernel.release))
 		return not_built(kernel.release);
+	if (geteuid())
+		return failure("only root may load the module; run it as root");
 	if (file_value(modes, sizeof(modes), "/sys/kernel/security/lockdown") >
 		    0 &&
 	    !strstr(modes, "[none]"))
@@ -73,13 +76,24 @@ static int not_loaded(void)
 	return FAILED;
 }
 
+/* Before a server is mentioned, which may also answer that it permits nothing. */
+static int check_permission(void)
+{
+	char path[FILE_PATH_LEN];
+
+	if (!file_path(path, sizeof(path), SYSFS_ATTACH) ||
+	    !access(path, W_OK) || errno != EACCES)
+		return FINE;
+	return failure(SYSFS_ATTACH ": %m; run it as root");
+}
+
 int module_load(bool *loaded)
 {
 	static char *const modprobe[] = { "modprobe", "ballast", NULL };
 
 	*loaded = false;
 	if (file_exists(SYSFS_CLASS))
-		return FINE;
+		return check_permission();
 	if (program_run(modprobe))
 		return not_loaded();
 	if (!file_exists(SYSFS_CLASS))

@@ -6,7 +6,7 @@
 
 /*
  * Load the kernel module if it is not loaded; @loaded: whether this loaded it.
- * FINE, or FAILED after reporting why.
+ * FINE, or FAILED after reporting why, also if only root may use it.
  */
 int module_load(bool *loaded);
 

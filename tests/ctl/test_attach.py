@@ -223,16 +223,44 @@ def test_module_that_cannot_be_loaded(ctl, modprobe, status, wrong):
     assert (bin / "called").read_text() == "ballast\n"
 
 
-@pytest.mark.parametrize("modes, told", [
-    ("[none] integrity confidentiality\n", False),
-    ("none [integrity] confidentiality\n", True),
+@pytest.fixture
+def of_user(ctl, tree):
+    """of_user(option of unshare, PATH, arguments): -r as root, -U as another user."""
+    if subprocess.run(["unshare", "-r", "true"], capture_output=True).returncode:
+        pytest.skip("no user namespace can be made")
+    ctl("--help")   # skipped where there is none
+
+    def run(user, path, *arguments):
+        return subprocess.run(["unshare", user, os.path.abspath(CTL), *arguments], text=True,
+                              capture_output=True, timeout=20,
+                              env={"PATH": f"{path}:{os.environ['PATH']}",
+                                   "BALLAST_ROOT": str(tree.root)})
+    return run
+
+
+@pytest.mark.parametrize("user, modes, told", [
+    ("-r", "[none] integrity confidentiality\n", ""),
+    ("-r", "none [integrity] confidentiality\n", "Secure Boot"),
+    ("-U", "none [integrity] confidentiality\n", "only root may load the module"),
 ])
-def test_lockdown_is_told_of(ctl, tree, modprobe, modes, told):
+def test_lockdown_is_told_of(of_user, tree, modprobe, user, modes, told):
     tree.write(f"{MODULES}/modules.dep", "updates/dkms/ballast.ko.xz:\n")
     tree.write("sys/kernel/security/lockdown", modes)
-    said = ctl("attach", "nbd://192.0.2.1/swap", PATH=str(modprobe("exit 1")))
-    assert said.status == 1 and "modprobe failed with status 1" in said.err
-    assert ("Secure Boot" in said.err) == told, said.err
+    said = of_user(user, modprobe("exit 1"), "attach", "nbd://192.0.2.1/swap")
+    assert said.returncode == 1 and "modprobe failed with status 1" in said.stderr
+    assert said.stderr.count("\n") == 1 + bool(told) and told in said.stderr
+
+
+@pytest.mark.parametrize("arguments", [["attach", "nbd://192.0.2.1/swap"], ["guard", "eth0"]])
+def test_permission(of_user, tree, arguments):
+    """Nothing of a server, which may answer the same."""
+    tree.write("sys/class/net/eth0/flags", "0x1003\n")
+    for name in ("attach", "guard"):
+        (tree.root / f"sys/class/ballast/{name}").chmod(0o400)
+    said = of_user("-U", "/nothing", *arguments)
+    assert said.returncode == 1 and said.stderr == \
+        (f"ballastctl {arguments[0]}: /sys/class/ballast/attach: Permission denied; "
+         "run it as root\n")
 
 
 def test_missing_headers_are_told_of(ctl, tree, modprobe):
