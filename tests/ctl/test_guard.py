@@ -212,16 +212,20 @@ def boot_script(tmp_path):
 
     def run(action, **variables):
         done = subprocess.run([BOOT / "disk", action, "x"], capture_output=True, text=True,
-                              env={**variables, "PATH": f"{programs}:{os.environ['PATH']}"})
+                              env={**variables, "PATH": f"{programs}:{os.environ['PATH']}",
+                                   "BALLAST_ROOT": str(tmp_path)})
         return done.returncode, done.stdout + done.stderr
     return run
 
 
-def test_boot_script(boot_script):
+def test_boot_script(boot_script, tmp_path):
     options = {"GUARD": "eth0", "OPTIONS": "allow=tcp:22 reserve=9"}
     assert boot_script("start", **options) == (0, "guard eth0 allow=tcp:22 reserve=9\n")
     assert boot_script("stop", **options) == (0, "guard eth0 off\n")
     for key in ("URI", "SWAP", "PRIORITY"):
         assert boot_script("start", **options, **{key: "1"}) == (
             2, f"/etc/ballast/x.conf: GUARD= and {key}= can't be in one file\n")
+    assert boot_script("start") == (2, "/etc/ballast/x.conf: there is no such file\n")
+    (tmp_path / "etc/ballast").mkdir(parents=True)
+    (tmp_path / "etc/ballast/x.conf").write_text("")
     assert boot_script("start") == (2, "/etc/ballast/x.conf: URI= or GUARD= is missing\n")

@@ -246,6 +246,12 @@ def test_start(disk):
     assert disk.out == '/dev/ballast3: attached to 192.0.2.1:10809, export "swap", 64.0 MiB\n'
 
 
+def test_start_without_a_file(disk):
+    """The unit does not require it: a stop has to work without it."""
+    assert disk("start a-name-that-no-file-has") == (2, [])
+    assert disk.err == "/etc/ballast/a-name-that-no-file-has.conf: there is no such file\n"
+
+
 def test_start_without_room_for_the_note(disk):
     """/run is full: ballastctl can't print the disk's name, and detaches it."""
     status, _ = disk("start swap", URI=URI, STATE="running", ATTACH=f"{FULL}; {ATTACH}; "
@@ -315,6 +321,34 @@ def test_stop_after_persist(disk, replaced, calls):
                           AFTER=f"{replaced}; {STOP}")
     assert (status, called) == (0, calls)
     assert disk.out == "ballast3 is still attached\n"
+
+
+GUARDED = "ballastctl guard eth0"
+
+
+@pytest.mark.parametrize("after", ["unset GUARD", "GUARD=eth1", "unset GUARD; URI=nbd://x/y"])
+def test_stop_of_a_guard_whose_file_has_changed(disk, after):
+    """It ends the guard that the start began."""
+    status, called = disk("start swap", GUARD="eth0", STATE="running",
+                          AFTER=f"{after}; {STOP}; ls /run/ballast")
+    assert (status, called, disk.out) == (0, [GUARDED, f"{GUARDED} off"], "")
+
+
+def test_stop_of_a_guard_of_an_earlier_release(disk):
+    assert disk("stop swap", GUARD="eth0", STATE="running") == (0, [f"{GUARDED} off"])
+    assert disk("stop swap", GUARD="eth0") == (0, []), "at shutdown"
+
+
+def test_stop_of_a_disk_whose_file_guards_now(disk):
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH,
+                          AFTER=f"unset URI; GUARD=eth0; export GUARD; {STOP}")
+    assert (status, called[-1]) == (0, DETACH)
+
+
+def test_guard_without_room_for_the_note(disk):
+    status, called = disk("start swap", GUARD="eth0", STATE="running",
+                          BEFORE="mkdir -p /run/ballast/swap")
+    assert (status, called) == (0, [GUARDED])
 
 
 def test_an_attach_that_fails_leaves_no_note(disk):

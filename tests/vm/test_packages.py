@@ -123,6 +123,20 @@ def guarded(machine):
     machine.guest.run("systemctl is-active ballast@guard-eth0")
 
 
+def stop_without_the_files(machine):
+    """A stop ends the swap and the guard although their files were removed."""
+    guest = machine.guest
+    guest.run("mkdir /root/kept && mv /etc/ballast/*.conf /root/kept/ && "
+              "systemctl stop ballast@swap ballast@guard-eth0")
+    assert not machine.swaps()
+    guest.run("! ls -d /sys/block/ballast* && ! ballastctl guard eth0 status && "
+              "! systemctl is-failed ballast@swap ballast@guard-eth0")
+    guest.run("mv /root/kept/*.conf /etc/ballast/ && "
+              "systemctl start ballast@swap ballast@guard-eth0")
+    machine.wait_swap()
+    guarded(machine)
+
+
 def purge_while_it_swaps(machine, state="running"):
     """state: what systemd thinks of the machine without ballast."""
     guest = machine.guest
@@ -185,6 +199,8 @@ def test_boot(debs, suite, vm):
         assert machine.guest.run("systemctl is-failed ballast@swap", check=False).status
         server.start()
         machine.wait_swap()
+
+        stop_without_the_files(machine)
 
         # A file that makes no sense is told once, and not tried for ever.
         guest = machine.guest
