@@ -37,14 +37,26 @@ int persist_check_directory(void)
 		       " does not exist; run mkdir " PERSIST_DIR);
 }
 
+/* systemd reads the value in quotes, and ignores the file if it is not UTF-8. */
+static bool is_value(const char *text)
+{
+	size_t len;
+
+	for (; *text; text += len) {
+		len = utf8_length(text);
+		if (!len || strchr("\"\\`\n", *text))
+			return false;
+	}
+	return true;
+}
+
 int persist_check(const char *name, const char *uri)
 {
 	if (!persist_is_name(name) || strlen(name) > 200)
 		return usage_error("--persist=%.200s: is not a name of up to 200 letters, digits and : _ . -, not beginning with a dot",
 				   name);
-	/* systemd reads the value in quotes. */
-	if (strpbrk(uri, "\"\\`\n"))
-		return usage_error("%.200s: --persist: can't be written to a file: encode \" as %%22, \\ as %%5C and ` as %%60",
+	if (!is_value(uri))
+		return usage_error("%.200s: --persist: can't be written to a file: encode \" as %%22, \\ as %%5C, ` as %%60, and bytes that are not UTF-8 as %%XX",
 				   uri);
 	if (persist_check_directory())
 		return FAILED;

@@ -46,10 +46,16 @@ def test_refused_before_anything_is_done(ctl, machine, argument, status, why):
     assert machine.all() == before
 
 
-def test_uri_that_no_file_can_have(ctl, machine):
-    said = ctl("attach", "nbd://192.0.2.1/a\\b", "index=5", "--persist")
+@pytest.mark.parametrize("export", [b"a\\b", b"a`b", b"gr\xfcn", b"\xed\xa0\x80", b"\xc3"])
+def test_uri_that_no_file_can_have(ctl, machine, export):
+    said = ctl("attach", b"nbd://192.0.2.1/" + export, "index=5", "--persist")
     assert said.status == 2 and ": --persist: can't be written to a file" in said.err
     assert machine.read("sys/class/ballast/attach") == ""
+
+
+def test_uri_in_utf8(ctl, machine):
+    assert ctl("attach", "nbd://192.0.2.1/grün", "index=5", "--persist").status == 0
+    assert 'URI="nbd://192.0.2.1/grün"\n' in machine.read(CONF)
 
 
 def test_no_directory(ctl, machine):
