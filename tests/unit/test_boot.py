@@ -260,6 +260,14 @@ def test_start_without_room_for_the_note(disk):
     assert (status, disk.out) == (1, "")
 
 
+def test_start_without_an_inode_for_the_note(disk):
+    """It is tried again: the file in /etc/ballast is not wrong."""
+    fill = "seq -f /run/ballast/%g 999 | xargs touch 2> /dev/null"
+    status, called = disk("start swap", URI=URI, STATE="running", ATTACH=ATTACH,
+                          BEFORE=f"mkdir /run/ballast; mount -o remount,nr_inodes=500 /run; {fill}")
+    assert (status, called) == (1, [ONLINE]), disk.err
+
+
 # Another disk gets the name of the one that the unit attached.
 REPLACE = """rm -r /sys/block/ballast3; mkdir /sys/block/another
 mkdir -p /sys/block/ballast3/ballast; cd /sys/block/ballast3/ballast
