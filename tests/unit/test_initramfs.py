@@ -65,7 +65,11 @@ def test_words(attach, parameter, words):
 
 
 def test_nothing_to_do(attach):
+    """As with a parameter that is in a file of dracut only."""
     assert attach("quiet ro xrd.ballast=nbd://192.0.2.1/swap") == (0, [])
+    assert attach.said == "ballast: rd.ballast= counts only in /proc/cmdline\n"
+    attach("rd.ballast=nbd://192.0.2.1/swap")
+    assert attach.said == ""
 
 
 def test_only_what_is_missing_is_tried_again(attach):
