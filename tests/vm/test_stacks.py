@@ -101,6 +101,26 @@ def test_more_cards_than_have_a_reserve(vm, server):
     guest.run("echo 1 > /sys/block/ballast0/ballast/detach")
 
 
+def test_more_cards_than_have_a_reserve_under_a_veth(vm):
+    """Which card is under it is not known: the one with a carrier has a reserve, the last too."""
+    guest = vm(nics=10)
+    module.load(guest)
+    for n in range(1, 10):
+        guest.qmp("set_link", name=f"nic{n}", up=False)
+    # The kernel lists eth0 last after it has been in another namespace.
+    guest.run("""
+        for i in 1 2 3 4 5 6 7 8 9; do ip link set eth$i up || exit 1; done
+        ip netns add away && ip link set eth0 netns away &&
+        ip -n away link set eth0 netns 1 && ip netns delete away && ip link set eth0 up &&
+        ip link add top type veth peer name outer && ip link set top up""")
+    until(lambda: guest.run("grep . /sys/class/net/eth?/carrier | grep -c :1", check=False)
+          .output == "1\n", 30, "one card with a carrier")
+    guest.run("echo top > /sys/class/ballast/guard")
+    sizes = reserves(guest)
+    assert sizes["eth0"] > 0, sizes
+    assert len(sizes) == 10 and len([size for size in sizes.values() if size]) == 8
+
+
 def test_a_card_that_comes_up_later_has_a_reserve(vm, server):
     """The card under a container's interface is not known: each that is up has a reserve."""
     guest = vm(nics=2)

@@ -108,10 +108,11 @@ static int lower_visit_tunnel(struct net_device *dev,
 	return 0;
 }
 
-/* Every physical interface that is up, in any network namespace. */
-static void lower_add_all(struct ballast_lower *lower)
+/* Visit every interface that is up, in any network namespace. */
+static void lower_visit_all(struct netdev_nested_priv *priv,
+			    int (*visit)(struct net_device *dev,
+					 struct netdev_nested_priv *priv))
 {
-	struct netdev_nested_priv priv = { .data = lower };
 	struct net_device *dev;
 	struct net *net;
 
@@ -119,7 +120,7 @@ static void lower_add_all(struct ballast_lower *lower)
 		for_each_netdev_rcu(net, dev)
 			if (dev->reg_state == NETREG_REGISTERED &&
 			    dev->flags & IFF_UP)
-				lower_visit(dev, &priv);
+				visit(dev, priv);
 }
 
 /**
@@ -149,8 +150,10 @@ void ballast_lower_find(struct ballast_lower *lower, struct net_device *dev)
 	/* No physical interface was found. */
 	if (lower->nr == !!lower->tunnel)
 		lower->bottomless = true;
-	if (lower->bottomless)
-		lower_add_all(lower);
+	if (lower->bottomless) {
+		lower_visit_all(&priv, lower_visit_ready);
+		lower_visit_all(&priv, lower_visit);
+	}
 	for (i = 0; i < lower->nr; i++)
 		if (!lower->tunnel &&
 		    !net_eq(dev_net(lower->devices[i]), dev_net(dev)))
