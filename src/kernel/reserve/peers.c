@@ -63,6 +63,16 @@ struct ballast_peer ballast_peer_of(const struct sock *sk)
 	return peer;
 }
 
+/* Does the socket send IPv4? One of AF_INET6 does to a mapped address. */
+static bool peer_is_ip4(const struct sock *sk)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		return ipv6_addr_v4mapped(&sk->sk_v6_daddr);
+#endif
+	return sk->sk_family == AF_INET;
+}
+
 /**
  * ballast_peer_next_hop - the neighbor that a socket's packets go to
  * @sk: a connected TCP socket
@@ -76,7 +86,7 @@ struct in6_addr ballast_peer_next_hop(const struct sock *sk,
 {
 	struct in6_addr hop = {};
 
-	if (sk->sk_family == AF_INET || ipv6_addr_v4mapped(&sk->sk_v6_daddr))
+	if (peer_is_ip4(sk))
 		ipv6_addr_set_v4mapped(rt_nexthop(container_of(dst,
 							       struct rtable,
 							       dst),
