@@ -21,11 +21,16 @@ static int __init ballast_init(void)
 	err = ballast_reserve_init();
 	if (err)
 		goto path;
-	err = ballast_attach_init();
+	err = ballast_guard_init();
 	if (err)
 		goto reserve;
+	err = ballast_attach_init();
+	if (err)
+		goto guard;
 	return 0;
 
+guard:
+	ballast_guard_exit();
 reserve:
 	ballast_reserve_exit();
 path:

@@ -356,6 +356,26 @@ def test_guard_of_an_interface_that_is_renamed(guest):
         rename("wan", "eth0")
 
 
+def test_guard_of_a_namespace_that_is_gone(guest):
+    """Its processes could end it, and there are none."""
+    def guard(text):
+        return guest.run(f"nsenter --net=/run/netns/box sh -c 'echo {text} > {GUARD}' || "
+                         "{ dmesg | tail -3; exit 1; }")
+
+    # The kernel may put each of these namespaces where the one before it was.
+    for _ in range(5):
+        guest.run("ip netns add box && ip link add inner netns box type veth peer name outer && "
+                  "ip -n box link set inner up && ip link set outer up")
+        guard("inner")
+        guest.run(f"ls -d {RESERVE} && ip netns delete box")
+        until(lambda: guest.run(f"ls -d {RESERVE}", check=False).status, 30, "the guard to end")
+    # One that is still there is ended by the unload.
+    guest.run("ip netns add box && ip link add inner netns box type veth peer name outer")
+    guard("inner")
+    guest.run(f"ls -d {RESERVE} && rmmod ballast && ! ls -d {RESERVE}; ip netns delete box")
+    module.load(guest)
+
+
 def test_a_server_on_this_machine_is_warned_of(guest, server):
     relay = guest.spawn(f"exec socat TCP-LISTEN:10809,bind=127.0.0.1,fork,reuseaddr "
                         f"TCP:{server.address}:{server.port}")

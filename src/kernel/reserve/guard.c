@@ -27,7 +27,7 @@
  * struct guard - the guard of one interface
  * @entry: in guards
  * @net: network namespace of the process that wrote the name; only compared,
- *	 never dereferenced
+ *	 never dereferenced. The guard ends with it
  * @ifindex: of the interface, which may be renamed
  * @name: of the interface, as it was written; valid once it is gone
  * @path: the physical interfaces under it, and their reserves
@@ -298,6 +298,33 @@ ssize_t ballast_guard_list(char *buf)
 	return len;
 }
 
+/* End the guards of a namespace: no process of it is left to end them. */
+static void __net_exit guard_net_exit(struct net *net)
+{
+	struct guard *guard, *next;
+
+	mutex_lock(&guards_mutex);
+	list_for_each_entry_safe(guard, next, &guards, entry)
+		if (guard->net == net)
+			guard_end(guard);
+	mutex_unlock(&guards_mutex);
+}
+
+static struct pernet_operations guard_net_ops = {
+	.exit = guard_net_exit,
+};
+
+/**
+ * ballast_guard_init - prepare for guards
+ *
+ * Context: Process context, when the module is loaded.
+ * Return: 0 or an errno
+ */
+int __init ballast_guard_init(void)
+{
+	return register_pernet_subsys(&guard_net_ops);
+}
+
 /**
  * ballast_guard_exit - end all guards
  *
@@ -305,10 +332,5 @@ ssize_t ballast_guard_list(char *buf)
  */
 void ballast_guard_exit(void)
 {
-	struct guard *guard, *next;
-
-	mutex_lock(&guards_mutex);
-	list_for_each_entry_safe(guard, next, &guards, entry)
-		guard_end(guard);
-	mutex_unlock(&guards_mutex);
+	unregister_pernet_subsys(&guard_net_ops);
 }

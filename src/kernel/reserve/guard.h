@@ -10,10 +10,11 @@
 
 struct ballast_options;
 
+int ballast_guard_init(void);
+void ballast_guard_exit(void);
 ssize_t ballast_guard_list(char *buf);
 int ballast_guard_begin(const char *name, const struct ballast_options *opts,
 			bool replace);
 int ballast_guard_end(const char *name);
-void ballast_guard_exit(void);
 
 #endif /* BALLAST_GUARD_H */
