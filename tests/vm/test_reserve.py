@@ -125,6 +125,19 @@ def test_two_disks_share_one_reserve(guest, server):
     guest.run(f"! ls -d {RESERVE}")
 
 
+def test_the_size_of_one_disk_takes_nothing_from_another(guest, server):
+    with Disk(guest, server):
+        auto = pages(guest)[0]
+        for size in (0, 10):
+            with Disk(guest, server, index=1, queue_depth=1, reserve=size):
+                assert auto <= pages(guest)[0] < auto * 1.1
+        with Disk(guest, server, index=1, reserve=2 * auto):
+            assert pages(guest)[0] == 2 * auto
+        assert pages(guest)[0] == auto
+    with Disk(guest, server, reserve=0), Disk(guest, server, index=1, reserve=64):
+        assert pages(guest)[0] == 64
+
+
 BAD = [
     ("size_pages", "-1", EINVAL, "size_pages=-1: is neither a number of pages nor auto"),
     ("size_pages", "many", EINVAL, "size_pages=many: is neither"),

@@ -56,7 +56,7 @@ static unsigned int size_packets(const struct ballast_reserve *res)
 	return max_t(unsigned int, packets, BALLAST_MIN_PACKETS);
 }
 
-/* The size written to size_pages, else the largest of the demands, or auto. */
+/* The size written to size_pages, else the largest that a demand sets, or auto. */
 static int size_fixed_pages(const struct ballast_reserve *res)
 {
 	const struct ballast_demand *demand;
@@ -67,6 +67,19 @@ static int size_fixed_pages(const struct ballast_reserve *res)
 	list_for_each_entry(demand, &res->demands, entry)
 		pages = max(pages, demand->pages);
 	return pages;
+}
+
+/* Is no size written to size_pages, and does a user leave it to the estimate? */
+static bool size_is_auto(const struct ballast_reserve *res)
+{
+	const struct ballast_demand *demand;
+
+	if (res->fixed_pages != BALLAST_RESERVE_AUTO)
+		return false;
+	list_for_each_entry(demand, &res->demands, entry)
+		if (demand->pages == BALLAST_RESERVE_AUTO)
+			return true;
+	return false;
 }
 
 /*
@@ -159,20 +172,23 @@ void ballast_size_compute(struct ballast_reserve *res)
  * @res: the reserve, after ballast_size_compute()
  *
  * Context: Process context, under reserves_mutex.
- * Return: pages: 0 without a demand; the size that was set, else the estimate,
- * but not more than 1/64 of memory and BALLAST_BLOCKS_MAX
+ * Return: pages: 0 without a demand; the largest size that was set, or the
+ * estimate if that is larger and a user has set none. The estimate is at most
+ * 1/64 of memory and BALLAST_BLOCKS_MAX
  */
 unsigned int ballast_size_pages(const struct ballast_reserve *res)
 {
 	int fixed = size_fixed_pages(res);
+	u32 estimate;
 
 	if (list_empty(&res->demands))
 		return 0;
-	if (fixed != BALLAST_RESERVE_AUTO)
+	if (!size_is_auto(res))
 		return fixed;
-	return min_t(unsigned long, size_auto_max_pages(),
-		     ballast_estimate_pages(&size_layout, res->packets,
-					    res->frame));
+	estimate =
+		ballast_estimate_pages(&size_layout, res->packets, res->frame);
+	return max_t(int, fixed,
+		     min_t(unsigned long, size_auto_max_pages(), estimate));
 }
 
 /**
