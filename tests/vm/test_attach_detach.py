@@ -56,14 +56,15 @@ def test_second_attach_while_one_is_under_way(guest, server):
 
 # Who may.
 
-@pytest.mark.parametrize("path", ["attach", "detach"])
+@pytest.mark.parametrize("path", ["attach", "detach", "move"])
 def test_without_cap_sys_admin(guest, server, attached, path):
     drop = "setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin"
     if path == "attach":
         guest.refuses(text(server), EPERM, "attach: needs CAP_SYS_ADMIN", prefix=drop, good=False)
     else:
-        result = guest.write("1", path=attached, prefix=drop, good=False)
+        result = guest.write("1", path=attached.replace("detach", path), prefix=drop, good=False)
         assert result.errno == EPERM
+        assert f"ballast: ballast0: {path}: needs CAP_SYS_ADMIN" in guest.vm.run("dmesg -t").output
 
 
 @pytest.mark.parametrize("path", ["attach", "detach"])

@@ -144,8 +144,10 @@ static ssize_t guard_store(const struct class *class,
 	char *string;
 	int err;
 
-	if (!capable(CAP_NET_ADMIN))
+	if (!capable(CAP_NET_ADMIN)) {
+		pr_err_ratelimited("guard: needs CAP_NET_ADMIN\n");
 		return -EPERM;
+	}
 	string = ballast_sysfs_string(NULL, "guard", buf, len);
 	if (IS_ERR(string))
 		return PTR_ERR(string);

@@ -29,6 +29,16 @@ static struct ballast_session *to_session(struct kobject *kobj)
 	return &to_disk(kobj)->session;
 }
 
+static bool may_write(const struct ballast_session *session,
+		      const struct kobj_attribute *attr)
+{
+	if (capable(CAP_SYS_ADMIN))
+		return true;
+	pr_err_ratelimited("%s: %s: needs CAP_SYS_ADMIN\n", session->name,
+			   attr->attr.name);
+	return false;
+}
+
 /* A link-local address is shown with its scope, as it was written. */
 static ssize_t server_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
@@ -199,7 +209,7 @@ static ssize_t move_store(struct kobject *kobj, struct kobj_attribute *attr,
 	char *string;
 	int err;
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!may_write(session, attr))
 		return -EPERM;
 	string = ballast_sysfs_string(session->name, "move", buf, len);
 	if (IS_ERR(string))
@@ -221,7 +231,7 @@ static ssize_t detach_store(struct kobject *kobj, struct kobj_attribute *attr,
 	bool force;
 	int err;
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!may_write(&disk->session, attr))
 		return -EPERM;
 	force = sysfs_streq(buf, "force");
 	if (!force && !sysfs_streq(buf, "1")) {

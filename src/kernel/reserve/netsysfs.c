@@ -160,12 +160,25 @@ static void refuse_unused(const struct kobject *kobj,
 	       "no disk's packets come in on this interface, so it has no reserve, only a filter");
 }
 
-/* A number of pages, or "auto". Return: 0, -EPERM or -EINVAL, which is logged */
+static bool may_write(const struct kobject *kobj,
+		      const struct kobj_attribute *attr)
+{
+	const struct ballast_reserve *res =
+		container_of(kobj, const struct ballast_reserve, kobj);
+
+	if (capable(CAP_NET_ADMIN))
+		return true;
+	pr_err_ratelimited("%s: %s: needs CAP_NET_ADMIN\n", res->dev->name,
+			   attr->attr.name);
+	return false;
+}
+
+/* A number of pages, or "auto". Return: 0; -EPERM or -EINVAL, which is logged */
 static int parse_pages(const struct kobject *kobj,
 		       const struct kobj_attribute *attr, const char *buf,
 		       int *pages)
 {
-	if (!capable(CAP_NET_ADMIN))
+	if (!may_write(kobj, attr))
 		return -EPERM;
 	*pages = BALLAST_RESERVE_AUTO;
 	if (sysfs_streq(buf, "auto") ||
@@ -208,7 +221,7 @@ static ssize_t packet_limit_store(struct kobject *kobj,
 	unsigned int packets = 0;
 	int err;
 
-	if (!capable(CAP_NET_ADMIN))
+	if (!may_write(kobj, attr))
 		return -EPERM;
 	if (!sysfs_streq(buf, "auto") &&
 	    (kstrtouint(buf, 10, &packets) || !packets ||
