@@ -6,6 +6,7 @@ What it does when memory is gone is in tests/storm; what the filter drops in tes
 
 import os
 import re
+from contextlib import ExitStack
 from errno import EEXIST, EINVAL, ENODEV, EPERM, errorcode
 from pathlib import Path
 
@@ -136,6 +137,17 @@ def test_the_size_of_one_disk_takes_nothing_from_another(guest, server):
         assert pages(guest)[0] == auto
     with Disk(guest, server, reserve=0), Disk(guest, server, index=1, reserve=64):
         assert pages(guest)[0] == 64
+
+
+def test_more_ports_than_the_filter_knows(guest, server):
+    guest.run("dmesg -C")
+    with ExitStack() as disks:
+        for index in range(5):
+            assert "the filter lets no packet" not in guest.run("dmesg").output
+            ports = ",".join(f"tcp:{100 * index + n}" for n in range(1, limits.MAX_ALLOW + 1))
+            disks.enter_context(Disk(guest, server, index=index, allow=ports))
+        said = guest.run("dmesg -t").output
+        assert said.count("allow=: disks and guards name more than 64 ports") == 1, said
 
 
 BAD = [

@@ -2,9 +2,12 @@
 /*
  * Merges the demands of all users of all interfaces into the machine's state.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "demand.h"
 
 #include <linux/in.h>
+#include <linux/printk.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <net/ipv6.h>
@@ -38,7 +41,8 @@ int ballast_demand_emit_allow(const struct ballast_allow *allow, char *buf,
 	return len + sysfs_emit_at(buf, at + len, "@[%pI6c]", address);
 }
 
-static void demand_add_allow(unsigned int *nr, const struct ballast_allow *new)
+/* Return: false: there are too many */
+static bool demand_add_allow(unsigned int *nr, const struct ballast_allow *new)
 {
 	struct ballast_allow *allow = ballast_pressure.allow;
 	unsigned int i;
@@ -49,13 +53,24 @@ static void demand_add_allow(unsigned int *nr, const struct ballast_allow *new)
 		    allow[i].port == new->port &&
 		    !memcmp(allow[i].address, new->address,
 			    sizeof(new->address)))
-			return;
+			return true;
 	if (*nr == BALLAST_MAX_ALLOWED)
-		return;
+		return false;
 	WRITE_ONCE(allow[*nr].protocol, new->protocol);
 	WRITE_ONCE(allow[*nr].port, new->port);
 	memcpy(allow[*nr].address, new->address, sizeof(new->address));
 	++*nr;
+	return true;
+}
+
+static void demand_note_full(bool full)
+{
+	static bool was_full; /* under the mutex of ballast_demand_collect() */
+
+	if (full && !was_full)
+		pr_warn("allow=: disks and guards name more than %u ports: the filter lets no packet of the others pass\n",
+			BALLAST_MAX_ALLOWED);
+	was_full = full;
 }
 
 static void demand_add_hop(unsigned int *nr, const struct in6_addr *hop)
@@ -95,7 +110,7 @@ void ballast_demand_collect(const struct list_head *reserves)
 {
 	struct ballast_pressure *p = &ballast_pressure;
 	unsigned int guards = 0, nr_allow = 0, nr_hops = 0, nr_peers = 0, i;
-	bool filter = false, tunneled = false;
+	bool filter = false, tunneled = false, full = false;
 	const struct ballast_demand *demand;
 	const struct ballast_reserve *res;
 
@@ -105,7 +120,8 @@ void ballast_demand_collect(const struct list_head *reserves)
 			tunneled |= demand->tunneled;
 			guards += demand->guard;
 			for (i = 0; i < demand->nr_allow; i++)
-				demand_add_allow(&nr_allow, &demand->allow[i]);
+				full |= !demand_add_allow(&nr_allow,
+							  &demand->allow[i]);
 			demand_add_hop(&nr_hops, &demand->hop);
 			demand_add_peer(&nr_peers, &demand->peer);
 		}
@@ -116,4 +132,5 @@ void ballast_demand_collect(const struct list_head *reserves)
 	WRITE_ONCE(p->nr_allow, nr_allow);
 	WRITE_ONCE(p->nr_hops, nr_hops);
 	WRITE_ONCE(p->nr_peers, nr_peers);
+	demand_note_full(full);
 }
