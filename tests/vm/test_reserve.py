@@ -383,6 +383,16 @@ def test_guard_of_an_interface_that_is_renamed(guest):
         rename("wan", "eth0")
 
 
+def test_guard_of_a_card_that_is_removed(vm):
+    """The filters of the other cards end with it, before somebody lists the guards."""
+    guest = vm(nics=2)
+    module.load(guest)
+    guest.run(f"echo eth1 > {GUARD}; ls -d {RESERVE} && "
+              "echo 1 > $(readlink -f /sys/class/net/eth1/device)/../remove")
+    until(lambda: guest.run(f"ls -d {RESERVE}", check=False).status, 30, "the filters to end")
+    guest.run(f"! grep . {GUARD}; rmmod ballast")
+
+
 def test_guard_of_a_namespace_that_is_gone(guest):
     """Its processes could end it, and there are none."""
     def guard(text):

@@ -11,10 +11,12 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
 #include <linux/nsproxy.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
 #include "compat.h"
@@ -314,15 +316,48 @@ static struct pernet_operations guard_net_ops = {
 	.exit = guard_net_exit,
 };
 
+static void guard_work(struct work_struct *work)
+{
+	mutex_lock(&guards_mutex);
+	guard_prune();
+	mutex_unlock(&guards_mutex);
+}
+
+static DECLARE_WORK(guard_pruning, guard_work);
+
+/*
+ * Under the RTNL, after the notifier of reserve.c, which ends the interface's
+ * reserve. The guards' mutex is taken before the RTNL, so not here.
+ */
+static int guard_event(struct notifier_block *nb, unsigned long event,
+		       void *ptr)
+{
+	if (event == NETDEV_UNREGISTER && !list_empty(&guards))
+		schedule_work(&guard_pruning);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block guard_notifier = {
+	.notifier_call = guard_event,
+};
+
 /**
  * ballast_guard_init - prepare for guards
  *
- * Context: Process context, when the module is loaded.
+ * Context: Process context, when the module is loaded, after
+ * ballast_reserve_init().
  * Return: 0 or an errno
  */
 int __init ballast_guard_init(void)
 {
-	return register_pernet_subsys(&guard_net_ops);
+	int err = register_pernet_subsys(&guard_net_ops);
+
+	if (err)
+		return err;
+	err = register_netdevice_notifier(&guard_notifier);
+	if (err)
+		unregister_pernet_subsys(&guard_net_ops);
+	return err;
 }
 
 /**
@@ -332,5 +367,7 @@ int __init ballast_guard_init(void)
  */
 void ballast_guard_exit(void)
 {
+	unregister_netdevice_notifier(&guard_notifier);
+	cancel_work_sync(&guard_pruning);
 	unregister_pernet_subsys(&guard_net_ops);
 }
