@@ -402,29 +402,79 @@ def large_packets(guest, rate):
             yield
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_what_stays_unread_is_limited_while_memory_is_tight(guest, server, large):
+@contextmanager
+def unread(guest):
+    """Sockets on the ports 5000 to 5023 whose buffers take all that comes."""
     udp_mem = guest.run("cat /proc/sys/net/ipv4/udp_mem").output.strip()
     guest.run("echo 60000 60000 60000 > /proc/sys/net/ipv4/udp_mem")
     sockets = guest.spawn(UNREAD)
     sockets.wait_output("ready")
     try:
-        with frames.Wire(guest) as wire, tight(guest, server, 8000) as pages:
-            burst = [frames.ether(wire.mac, frames.IPV4, frames.ip(
-                net.HOST4, guest.address4, UDP, frames.udp(1000, 5000 + n, bytes(1400))))
-                for n in range(24)]
-            before = counters(guest)
-            held = udp_pages(guest)
-            with large_packets(guest, 6000) if large else stream(wire.send, burst, 6000):
-                time.sleep(8)
-                growth = udp_pages(guest) - held
-                dropped = counters(guest)["rx_dropped"] - before["rx_dropped"]
-                print(f"{growth} pages unread of {pages}, {dropped} packets dropped")
-            assert dropped > (100 if large else 1000)
-            assert 0 < growth < pages * (2 if large else 3) // 4
+        yield
     finally:
         sockets.kill()
         guest.run(f"echo {udp_mem} > /proc/sys/net/ipv4/udp_mem")
+
+
+def to_ports(guest, wire, ports, size):
+    """A packet to each port."""
+    return [frames.ether(wire.mac, frames.IPV4, frames.ip(
+        net.HOST4, guest.address4, UDP, frames.udp(1000, port, bytes(size)))) for port in ports]
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_stays_unread_is_limited_while_memory_is_tight(guest, server, large):
+    with unread(guest), frames.Wire(guest) as wire, tight(guest, server, 8000) as pages:
+        burst = to_ports(guest, wire, range(5000, 5024), 1400)
+        before = counters(guest)
+        held = udp_pages(guest)
+        with large_packets(guest, 6000) if large else stream(wire.send, burst, 6000):
+            time.sleep(8)
+            growth = udp_pages(guest) - held
+            dropped = counters(guest)["rx_dropped"] - before["rx_dropped"]
+            print(f"{growth} pages unread of {pages}, {dropped} packets dropped")
+        assert dropped > (100 if large else 1000)
+        assert 0 < growth < pages * (2 if large else 3) // 4
+
+
+# Counts the packets of each port: of the most and of the least.
+LISTENERS = r"""exec perl -e '$| = 1; my $set = "";
+    for my $port (6000..6199) {
+        socket my $s, 2, 2, 17 or die; bind $s, pack("S n N x8", 2, $port, 0) or die "bind $!";
+        push @s, $s; vec($set, fileno $s, 1) = 1;
+    }
+    print "ready\n";
+    while (select my $in = $set, undef, undef, undef) {
+        for (grep { vec $in, fileno $s[$_], 1 } 0..199) {
+            recv $s[$_], my $some, 2000, 0; $n[$_]++; $most = $n[$_] if $n[$_] > $most;
+        }
+        my ($least) = sort { $a <=> $b } map { $_ // 0 } @n[0..199];
+        print "$most $least\n";
+    }'"""
+
+
+def test_each_flow_passes_beside_a_flood(guest, server):
+    """None shares its allowance with a flow of the flood for longer than a moment.
+
+    With 200 flows, about six would share that of one of the flood's eight.
+    """
+    few = guest.spawn(LISTENERS)
+    few.wait_output("ready")
+
+    with unread(guest), frames.Wire(guest) as wire, tight(guest, server, 8000):
+        # Small and few, so that what passes of them does not make memory critical.
+        flood = to_ports(guest, wire, range(5000, 5008), 10)
+        before = counters(guest)
+        with stream(wire.send, flood, 4000):
+            grown(guest, before, "rx_dropped", 2000)
+            with stream(wire.send, to_ports(guest, wire, range(6000, 6200), 10), 100):
+                until(lambda: few.output.split("\n")[-2].startswith("16 "), 60,
+                      lambda: f"16 packets of a flow: {few.output[-20:]!r}")
+            assert value(guest, "grade", "eth0") == "tight"
+        least = int(few.output.split()[-1])
+        print(f"each of 16 packets or more; of one flow {least} passed")
+        assert least >= 8
+    few.kill()
 
 
 # Takes bursts of so many bytes, each at once when all of it is there, and then answers.

@@ -29,6 +29,7 @@
  */
 #include "budget.h"
 
+#include <linux/jhash.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -56,7 +57,7 @@ static const unsigned int budget_packets[BALLAST_NR_BUDGETS] = {
 	[BALLAST_BUDGET_MACHINE] = 8192,
 };
 
-/* This many bits of their hash distinguish flows. */
+/* This many bits of their hash distinguish flows, in each window others. */
 #define BUDGET_FLOW_BITS	8
 /* Packets of each flow, and of all flows, that pass in addition. */
 #define BUDGET_FLOW_PACKETS	2
@@ -259,12 +260,18 @@ static bool budget_has_room(const struct budget_unrelated *budget, long growth,
 		budget->bytes >> PAGE_SHIFT < headroom / 2);
 }
 
-/* Take a packet from the allowance of its flow. @most: of all flows. */
+/*
+ * Take a packet from the allowance of its flow. @most: of all flows. A flow that
+ * shares its counter with a flood gets nothing. The hash of each window is
+ * another, so that this does not last: a connection sends again in a later
+ * window.
+ */
 static bool budget_take_flow(struct budget_unrelated *budget,
 			     struct sk_buff *skb, unsigned int most)
 	__must_hold(&budget->lock)
 {
-	u8 *flow = &budget->flows[skb_get_hash(skb) >> (32 - BUDGET_FLOW_BITS)];
+	u32 hash = jhash_1word(skb_get_hash(skb), budget->since);
+	u8 *flow = &budget->flows[hash >> (32 - BUDGET_FLOW_BITS)];
 	unsigned int packets = budget_packets_in(skb);
 
 	lockdep_assert_held(&budget->lock);
