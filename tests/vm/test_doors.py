@@ -7,6 +7,7 @@ drops while memory is critical is in test_ingress.py.
 
 import os
 import re
+import select
 import signal
 import socket
 import struct
@@ -491,31 +492,38 @@ READER = r"""exec perl -e '$| = 1; my ($size, $some) = (shift, "");
 BURST = 1_500_000
 
 
+def bursts_in_whole(guest, connection, most):
+    """How many came in within 5 s and without a dropped packet, before the first that did not."""
+    for whole in range(most):
+        time.sleep(0.2)  # or two bursts fall into one window
+        before = counters(guest)["rx_dropped"]
+        connection.sendall(bytes(BURST))
+        if not select.select([connection], [], [], 5)[0] or \
+                counters(guest)["rx_dropped"] > before:
+            return whole
+        assert connection.recv(1) == b"x"
+    return most
+
+
 def test_what_is_read_soon_is_no_growth(guest, server):
-    """Bursts of a stream, each of more than a quarter of the headroom and less than half."""
+    """Bursts of a stream, each of more than a quarter of the headroom and less than half.
+
+    On a busy host one takes longer than a window now and then, and counts.
+    """
     reader = guest.spawn(READER + str(BURST))
     reader.wait_output("ready")
     try:
-        with socket.create_connection((guest.address4, 5100), 20) as connection:
-
-            def burst():
+        with socket.create_connection((guest.address4, 5100), 60) as connection:
+            for _ in range(50):  # the window grows for a while
                 connection.sendall(bytes(BURST))
                 assert connection.recv(1) == b"x"
-
-            for _ in range(50):  # the window grows for a while
-                burst()
-            dropped = []
-            with tight(guest, server, 1550) as pages:
-                while len(dropped) < 20:
-                    time.sleep(0.2)  # or two bursts fall into one window
-                    before = counters(guest)["rx_dropped"]
-                    try:
-                        burst()
-                    except TimeoutError:
-                        pytest.fail(f"the stream has stalled for 20 s; dropped before: {dropped}")
-                    dropped.append(counters(guest)["rx_dropped"] - before)
-        print(f"headroom {pages}, bursts of {BURST >> 12} pages, dropped {dropped}")
-        # On a busy host some bursts take longer than a window.
-        assert dropped.count(0) > len(dropped) // 2
+            for _ in range(3):
+                with tight(guest, server, 1550) as pages:
+                    whole = bursts_in_whole(guest, connection, 8)
+                print(f"headroom {pages}: {whole} bursts of {BURST >> 12} pages came in whole")
+                if whole >= 4:
+                    return
+                assert connection.recv(1) == b"x"  # once memory is ample
+        pytest.fail("no four bursts in a row came in whole")
     finally:
         reader.kill()
