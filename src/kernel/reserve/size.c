@@ -69,19 +69,6 @@ static int size_fixed_pages(const struct ballast_reserve *res)
 	return pages;
 }
 
-/* Is no size written to size_pages, and does a user leave it to the estimate? */
-static bool size_is_auto(const struct ballast_reserve *res)
-{
-	const struct ballast_demand *demand;
-
-	if (res->fixed_pages != BALLAST_RESERVE_AUTO)
-		return false;
-	list_for_each_entry(demand, &res->demands, entry)
-		if (demand->pages == BALLAST_RESERVE_AUTO)
-			return true;
-	return false;
-}
-
 /*
  * A tunnel has no ring and no blocks (path.c): no buffer is allocated for its
  * packets, so its MTU, which may be large, says nothing about the memory that
@@ -178,17 +165,22 @@ void ballast_size_compute(struct ballast_reserve *res)
  */
 unsigned int ballast_size_pages(const struct ballast_reserve *res)
 {
-	int fixed = size_fixed_pages(res);
-	u32 estimate;
+	const struct ballast_demand *demand;
+	unsigned int estimate, pages = 0;
 
 	if (list_empty(&res->demands))
 		return 0;
-	if (!size_is_auto(res))
-		return fixed;
-	estimate =
-		ballast_estimate_pages(&size_layout, res->packets, res->frame);
-	return max_t(int, fixed,
-		     min_t(unsigned long, size_auto_max_pages(), estimate));
+	if (res->fixed_pages != BALLAST_RESERVE_AUTO)
+		return res->fixed_pages;
+	estimate = min_t(unsigned long, size_auto_max_pages(),
+			 ballast_estimate_pages(&size_layout, res->packets,
+						res->frame));
+	list_for_each_entry(demand, &res->demands, entry)
+		pages = max_t(unsigned int, pages,
+			      demand->pages == BALLAST_RESERVE_AUTO ?
+				      estimate :
+				      demand->pages);
+	return pages;
 }
 
 /**
