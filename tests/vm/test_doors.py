@@ -5,10 +5,8 @@ eth0 carries the disk; eth1 carries none. What the filter of the disk's own inte
 drops while memory is critical is in test_ingress.py.
 """
 
-import os
 import re
 import select
-import signal
 import socket
 import struct
 import threading
@@ -23,7 +21,7 @@ from rig.disk import Disk
 from rig.filter import counters, grown, until_closed
 from rig.frames import TCP, UDP
 from rig.wait import until
-from test_ingress import critical, in_use
+from test_ingress import critical, in_use, unanswered
 from test_reserve import write
 
 CARD = "/sys/class/net/{}/ballast"
@@ -311,16 +309,9 @@ def tight(guest, server, left):
             guest.run(f"head -c {more * 4096} /dev/zero >> /mnt/fill")
         now = headroom(guest)
         guest.run(f"echo {now} > {CARD.format('eth0')}/lend_below")
-        os.kill(server.process.pid, signal.SIGSTOP)
-        try:
-            reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct "
-                                 "skip=99 2>&1")
+        with unanswered(guest, server, disk):
             until(lambda: value(guest, "grade", "eth0") == "tight", 20, "memory to be tight")
             yield now
-        finally:
-            os.kill(server.process.pid, signal.SIGCONT)
-            guest.run("rm -f /mnt/fill")
-        assert reader.wait(20) == 0, reader.output
 
 
 def test_a_few_packets_of_each_flow_pass_while_memory_is_tight(guest, server):

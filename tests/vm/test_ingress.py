@@ -49,22 +49,29 @@ def wire(shared_vm):
 
 
 @contextmanager
-def critical(guest, server, disk, closed=True):
-    """A request of the disk in flight, memory critical; closed: as for in_use()."""
-    guest.run(ALWAYS)
+def unanswered(guest, server, disk):
+    """A request of the disk in flight; what fills memory is gone at the end."""
     os.kill(server.process.pid, signal.SIGSTOP)
     try:
         reader = guest.spawn(f"dd if={disk.path} of=/dev/null bs=4k count=1 iflag=direct "
                              "skip=99 2>&1")
-        until(lambda: guest.run(f"cat {RESERVE}/grade {disk.sys}/ballast/inflight")
-              .output.split() == ["critical", "1"], 20, "memory to be critical")
-        if closed:
-            until_closed(guest)
         yield
     finally:
         os.kill(server.process.pid, signal.SIGCONT)
         guest.run("rm -f /mnt/fill")
     assert reader.wait(20) == 0, reader.output
+
+
+@contextmanager
+def critical(guest, server, disk, closed=True):
+    """A request of the disk in flight, memory critical; closed: as for in_use()."""
+    guest.run(ALWAYS)
+    with unanswered(guest, server, disk):
+        until(lambda: guest.run(f"cat {RESERVE}/grade {disk.sys}/ballast/inflight")
+              .output.split() == ["critical", "1"], 20, "memory to be critical")
+        if closed:
+            until_closed(guest)
+        yield
 
 
 @contextmanager
