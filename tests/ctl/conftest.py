@@ -133,12 +133,12 @@ def tree(tmp_path):
 
 @pytest.fixture
 def ctl(tree):
-    """ctl("status", "--json"): what it said of the tree."""
+    """ctl("status", "--json"): what it said of the tree; prefix: what runs it."""
     if not CTL:
         pytest.skip("BALLASTCTL names no ballastctl to test")
 
-    def run(*arguments, timeout=20, **environment):
-        done = subprocess.run([os.path.abspath(CTL), *arguments], stdin=subprocess.DEVNULL,
+    def run(*arguments, prefix=(), timeout=20, **environment):
+        done = subprocess.run([*prefix, os.path.abspath(CTL), *arguments], stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=timeout,
                               env={**os.environ, "BALLAST_ROOT": str(tree.root), **environment})
         return Said(done.returncode, done.stdout.decode(), done.stderr.decode())

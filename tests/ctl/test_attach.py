@@ -224,17 +224,13 @@ def test_module_that_cannot_be_loaded(ctl, modprobe, status, wrong):
 
 
 @pytest.fixture
-def of_user(ctl, tree):
+def of_user(ctl):
     """of_user(option of unshare, PATH, arguments): -r as root, -U as another user."""
     if subprocess.run(["unshare", "-r", "true"], capture_output=True).returncode:
         pytest.skip("no user namespace can be made")
-    ctl("--help")   # skipped where there is none
 
     def run(user, path, *arguments):
-        return subprocess.run(["unshare", user, os.path.abspath(CTL), *arguments], text=True,
-                              capture_output=True, timeout=20,
-                              env={"PATH": f"{path}:{os.environ['PATH']}",
-                                   "BALLAST_ROOT": str(tree.root)})
+        return ctl(*arguments, prefix=("unshare", user), PATH=f"{path}:{os.environ['PATH']}")
     return run
 
 
@@ -247,8 +243,8 @@ def test_lockdown_is_told_of(of_user, tree, modprobe, user, modes, told):
     tree.write(f"{MODULES}/modules.dep", "updates/dkms/ballast.ko.xz:\n")
     tree.write("sys/kernel/security/lockdown", modes)
     said = of_user(user, modprobe("exit 1"), "attach", "nbd://192.0.2.1/swap")
-    assert said.returncode == 1 and "modprobe failed with status 1" in said.stderr
-    assert said.stderr.count("\n") == 1 + bool(told) and told in said.stderr
+    assert said.status == 1 and "modprobe failed with status 1" in said.err
+    assert said.err.count("\n") == 1 + bool(told) and told in said.err
 
 
 @pytest.mark.parametrize("arguments", [["attach", "nbd://192.0.2.1/swap"], ["guard", "eth0"]])
@@ -258,7 +254,7 @@ def test_permission(of_user, tree, arguments):
     for name in ("attach", "guard"):
         (tree.root / f"sys/class/ballast/{name}").chmod(0o400)
     said = of_user("-U", "/nothing", *arguments)
-    assert said.returncode == 1 and said.stderr == \
+    assert said.status == 1 and said.err == \
         (f"ballastctl {arguments[0]}: /sys/class/ballast/attach: Permission denied; "
          "run it as root\n")
 

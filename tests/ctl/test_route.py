@@ -2,7 +2,6 @@
 """Which interface leads to a server. The routes are real, in a network namespace of their own."""
 
 import json
-import os
 import subprocess
 
 import pytest
@@ -44,29 +43,28 @@ DASHES = "02-00-00-00-00-{:02x}"
 @pytest.fixture
 def routed(ctl, tree):
     """ctl() where these routes are."""
-    script = f"set -e\n{ROUTES}\nexec \"$@\""
-    if subprocess.run(["unshare", "-rn", "sh", "-c", script, "sh", "true"],
-                      capture_output=True).returncode:
+    in_namespace = ("unshare", "-rn", "sh", "-c", f"set -e\n{ROUTES}\nexec \"$@\"", "sh")
+    if subprocess.run([*in_namespace, "true"], capture_output=True).returncode:
         pytest.skip("no network namespace with such routes can be made")
-    ctl("--help")   # skipped where there is none
     for number in range(10):
         tree.write(f"sys/class/net/eth{number}/address", MAC.format(number) + "\n")
 
     def run(*arguments):
-        return subprocess.run(
-            ["unshare", "-rn", "sh", "-c", script, "sh",
-             os.path.abspath(os.environ["BALLASTCTL"]), *arguments], text=True,
-            env={**os.environ, "BALLAST_ROOT": str(tree.root)}, capture_output=True, timeout=20)
+        return ctl(*arguments, prefix=in_namespace)
     return run
+
+
+def guard_commands(routed, tree, server):
+    """What doctor says of a swap file on that server."""
+    tree.write("proc/mounts", f"server:/srv /srv nfs4 rw,addr={server} 0 0\n")
+    tree.write("proc/swaps", "Filename Type Size Used Priority\n/srv/swap file 1000 0 -2\n")
+    found = {each["id"]: each for each in json.loads(routed("doctor", "--json").out)["findings"]}
+    return found["network-swap-without-guard"]["commands"]
 
 
 @pytest.mark.parametrize("server, interface", BY)
 def test_guard_of_the_interface_to_the_server(routed, tree, server, interface):
-    tree.write("proc/mounts", f"server:/srv /srv nfs4 rw,addr={server} 0 0\n")
-    tree.write("proc/swaps", "Filename Type Size Used Priority\n/srv/swap file 1000 0 -2\n")
-    found = {each["id"]: each for each in json.loads(routed("doctor", "--json").stdout)["findings"]}
-    assert found["network-swap-without-guard"]["commands"] == \
-        [f"ballastctl guard {interface} --persist"]
+    assert guard_commands(routed, tree, server) == [f"ballastctl guard {interface} --persist"]
 
 
 @pytest.mark.parametrize("server", ["203.0.113.200", "127.0.0.1", "server", ""])
@@ -75,10 +73,7 @@ def test_no_guard_without_a_route(routed, tree, server):
     for name in ("eth0", "eth2"):
         tree.write(f"sys/class/net/{name}/device/vendor", "0x1af4\n")
         tree.write(f"sys/class/net/{name}/flags", "0x1003\n")
-    tree.write("proc/mounts", f"server:/srv /srv nfs4 rw,addr={server} 0 0\n")
-    tree.write("proc/swaps", "Filename Type Size Used Priority\n/srv/swap file 1000 0 -2\n")
-    found = {each["id"]: each for each in json.loads(routed("doctor", "--json").stdout)["findings"]}
-    commands = found["network-swap-without-guard"]["commands"]
+    commands = guard_commands(routed, tree, server)
     assert sorted(command.split()[2] for command in commands) == ["eth0", "eth2"]
 
 
@@ -87,11 +82,11 @@ def test_mac_of_the_interface_to_the_server(routed, tree, server, interface):
     tree.disk("ballast5")
     said = routed("attach", f"nbd://[{server}]/%M" if ":" in server else f"nbd://{server}/%M",
                   "index=5")
-    assert said.returncode == 0, said.stderr
+    assert said.status == 0, said.err
     assert f'export="{DASHES.format(int(interface[-1]))}"' in tree.read("sys/class/ballast/attach")
 
 
 def test_no_mac_without_a_route(routed, tree):
     said = routed("attach", "nbd://203.0.113.200/%M", "index=5")
-    assert said.returncode == 1 and "%M: 203.0.113.200:10809: there is no route" in said.stderr
+    assert said.status == 1 and "%M: 203.0.113.200:10809: there is no route" in said.err
     assert tree.read("sys/class/ballast/attach") == ""
